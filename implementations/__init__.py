@@ -1,0 +1,1 @@
+"""Reference implementations, one file per paper; each is also its notebook."""

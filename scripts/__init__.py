@@ -1,0 +1,1 @@
+"""The generator: one YAML file in, the README and the website out."""
