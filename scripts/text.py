@@ -1,0 +1,179 @@
+"""Names, dates, notes and escaping: pure helpers from text to text.
+
+A note is plain text in which two things mean something: a link,
+`[label](https://…)`, and a code span between backticks. All else is literal, and
+each output escapes it in its own way.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple
+
+from markupsafe import Markup, escape
+
+_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+
+
+class Span(NamedTuple):
+    """A stretch of a note; `url` is set on links only."""
+
+    text: str
+    kind: Literal["text", "code", "link"] = "text"
+    url: str | None = None
+
+
+def people(authors: Sequence[str]) -> str:
+    """Join names as in "A, B and C"."""
+    *others, last = authors
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def long_date(date: datetime.date) -> str:
+    """Oct 30, 2014; the same in every locale."""
+    return f"{_MONTHS[date.month - 1]} {date.day}, {date.year}"
+
+
+_LINK_OR_CODE = re.compile(
+    r"\[(?P<label>[^\[\]]+)\]"
+    r"\((?P<url>https://[^\s()<>]+(?:\([^\s()<>]*\)[^\s()<>]*)*)\)"
+    r"|`(?P<code>[^`]+)`"
+)
+
+
+def spans(note: str) -> list[Span]:
+    """Cut the note into stretches of text, code and links."""
+    return list(_spans(note))
+
+
+def _spans(note: str) -> Iterator[Span]:
+    end = 0
+    for match in _LINK_OR_CODE.finditer(note):
+        if match.start() > end:
+            yield Span(note[end : match.start()])
+        if match["url"]:
+            yield Span(match["label"], "link", match["url"])
+        else:
+            yield Span(match["code"], "code")
+        end = match.end()
+    if end < len(note):
+        yield Span(note[end:])
+
+
+def plain(note: str) -> str:
+    """Keep the note's words: labels without addresses, code without backticks."""
+    return "".join(span.text for span in _spans(note))
+
+
+def html_note(note: str) -> Markup:
+    """Render the note as HTML, safe to place in a template."""
+    return Markup("").join(_html(span) for span in _spans(note))
+
+
+def _html(span: Span) -> Markup:
+    match span.kind:
+        case "text":
+            return escape(span.text)
+        case "code":
+            return Markup("<code>{}</code>").format(span.text)
+        case "link":
+            return Markup('<a href="{}">{}</a>').format(span.url, span.text)
+
+
+def markdown_note(note: str) -> str:
+    """Render the note as one line of Markdown, inert but for its links and code."""
+    line = "".join(_markdown(span) for span in _spans(note))
+    return _hide_line_start(line)
+
+
+def _markdown(span: Span) -> str:
+    match span.kind:
+        case "text":
+            return _escape_inline(span.text)
+        case "code":
+            return _markdown_code(span.text)
+        case "link":
+            return f"[{_escape_inline(span.text)}]({markdown_url(span.url or '')})"
+
+
+def _markdown_code(code: str) -> str:
+    # Python-Markdown reads some HTML and mathematics even between backticks.
+    if re.search(r"[<&$\\]|^\s|\s$", code):
+        return f"<code>{_escape_inline(code)}</code>"
+    return f"`{' '.join(code.split())}`"
+
+
+def markdown_url(url: str) -> str:
+    """Percent-encode what Markdown might read in an address."""
+    encoded = re.sub(r"[^\w/:?#@&=.,;%+~-]", _percent, url, flags=re.ASCII)
+    return _AMPERSAND.sub("&amp;", encoded)
+
+
+def _percent(match: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8"))
+
+
+def escape_markdown(text: str) -> str:
+    """Write the text as one line of Markdown that means nothing but itself.
+
+    Inert on GitHub and in Python-Markdown, inside a line, at its start and as the text
+    of a link. What needs no escape is left alone: the source stays readable.
+    """
+    return _hide_line_start(_escape_inline(text))
+
+
+# A character reference, which an ampersand must not happen to begin.
+_AMPERSAND = re.compile(r"&(?=[#]?\w+;)", re.ASCII)
+
+# `backslash`: both readers honour it. `entity`: Python-Markdown keeps the backslash, or
+# takes `\[` for mathematics. `span`: GitHub looks for mathematics, addresses and emoji
+# in the rendered text, where an entity is no longer seen, but never across elements.
+_MEANINGFUL = re.compile(
+    rf"""
+      (?P<backslash> [\\`*{{] | (?<![^\W_])_ | _(?![^\W_]) | !$ )
+    | (?P<entity> [<\[\]|~] | {_AMPERSAND.pattern} )
+    | (?P<span> \$ | :(?=//|[a-z0-9_+-]+:) | (?<=www)\. | (?<=\S)@(?=\w) )
+    """,
+    re.VERBOSE,
+)
+_WHITESPACE = re.compile(r"\s+", re.ASCII)
+
+
+def _escape_inline(text: str) -> str:
+    return _MEANINGFUL.sub(_hide, _WHITESPACE.sub(" ", text))
+
+
+def _hide(match: re.Match[str]) -> str:
+    match match.lastgroup:
+        case "backslash":
+            return f"\\{match[0]}"
+        case "entity":
+            return _entity(match[0])
+        case _:
+            return f"<span>{_entity(match[0])}</span>"
+
+
+def _entity(character: str) -> str:
+    return {"<": "&lt;", ">": "&gt;", "&": "&amp;"}.get(
+        character, f"&#{ord(character)};"
+    )
+
+
+# Headings, lists, admonitions (backslash); quotes, underlines, details (entity).
+_LINE_START = re.compile(
+    r"(\s*)(?:(?P<backslash>[#+!-])|(?P<number>\d+)(?=[.)](?:\s|$))|(?P<entity>[>=?]))"
+)
+
+
+def _hide_line_start(line: str) -> str:
+    match = _LINE_START.match(line)
+    if not match:
+        return line
+    space, rest = match[1], line[match.end() :]
+    if match["backslash"]:
+        return f"{space}\\{match['backslash']}{rest}"
+    if match["number"]:
+        return f"{space}{match['number']}\\{rest}"
+    return f"{space}{_entity(match['entity'])}{rest}"
