@@ -1,0 +1,83 @@
+# Every check has one definition, here; people and CI call the same targets.
+SHELL := bash
+.SHELLFLAGS := -o pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+SCRIPTS := $(BIN)/python -m scripts
+EVERYTHING := site,flows,test
+
+.PHONY: help site test test-long serve check readme notebooks figures bench lint constraints clean
+
+help: ## Show what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+site: .venv/site ## Check the catalogue, regenerate README.md, build the website into site/
+	@echo "→ Checking the catalogue"
+	@$(SCRIPTS) check
+	@echo "→ Regenerating README.md"
+	@$(SCRIPTS) readme
+	@echo "→ Building the website"
+	@$(BIN)/python -m mkdocs build --quiet
+	@echo "Done: open site/index.html, or run \`make serve\`"
+
+test: .venv/test lint ## Run the whole test suite (installs torch and finds a Chromium first)
+	@$(BIN)/python -m tests.site.chromium install
+	@echo "→ Running the tests"
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+test-long: .venv/test ## Run the tests that take minutes
+	@$(BIN)/python -m tests.site.chromium install
+	@$(BIN)/python -m pytest -m long
+
+serve: .venv/site ## Preview the website; follows edits of resources.yaml
+	@$(BIN)/python -m mkdocs serve
+
+check: .venv/site ## Check the catalogue: every fault, where it is, what to do
+	@$(SCRIPTS) check
+
+readme: .venv/site ## Regenerate README.md
+	@$(SCRIPTS) readme
+
+notebooks: .venv/test ## Execute stale notebooks (ONLY=nice,maf FORCE=1 DEVICE=cuda)
+	@$(SCRIPTS) notebooks $(if $(ONLY),--only "$(ONLY)") $(if $(FORCE),--force) $(if $(DEVICE),--device "$(DEVICE)")
+
+figures: .venv/test ## Draw the project's own figures again where they are stale (FORCE=1)
+	@$(BIN)/python -m implementations.core.figures $(if $(FORCE),--force)
+
+bench: .venv/test ## Measure the generator and the site into benchmarks/results/
+	@$(BIN)/python -m benchmarks.site
+
+lint: .venv/test ## Lint, check the formatting and the types
+	@echo "→ Linting"
+	@$(BIN)/python -m ruff check --quiet .
+	@$(BIN)/python -m ruff format --check --quiet . || { echo "Run \`$(BIN)/python -m ruff format\`"; exit 1; }
+	@$(BIN)/python -m pyright --warnings
+
+constraints: .venv/test ## Pin what is installed now
+	@{ echo "# What \`make site\` and \`make test\` install; \`make constraints\` writes it."; \
+	   $(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//'; } > constraints.txt
+
+clean: ## Remove what was built and installed
+	rm -rf .venv site .cache dist
+
+.venv/bin/python:
+	@command -v $(PYTHON) >/dev/null || { echo "Python is missing: install Python 3.11 or newer, or say make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is $$($(PYTHON) -V 2>&1), but 3.11 or newer is needed: say make PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "→ Creating .venv"
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "Python's venv module is missing: install it (on Debian and Ubuntu: apt install python3-venv)"; exit 1; }
+
+# Installing prints a dot for every package; what goes wrong goes to stderr in full.
+define install
+	@echo "→ Installing $(1)"
+	@$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[$(2)]' \
+	  | awk '/^Collecting/ {printf "."; fflush()} END {print ""}' \
+	  || { echo "The installation failed: see the message above, then run the command again"; exit 1; }
+	@touch $@
+endef
+
+.venv/site: pyproject.toml constraints.txt | .venv/bin/python
+	$(call install,what the website needs (once; half a minute or so),site)
+
+.venv/test: pyproject.toml constraints.txt | .venv/site
+	$(call install,torch and what the tests need (once; a minute or two),$(EVERYTHING))

@@ -1,0 +1,137 @@
+"""README.md from the catalogue: the same bytes on every run."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import jinja2
+
+from scripts import text
+from scripts.catalogue import Catalogue, Entry
+from scripts.files import write_atomic
+from scripts.project import Project
+
+# GitHub shows no more than 512 kB of a file.
+LIMIT = 500_000
+
+FIGURE_ALT = (
+    "A Gaussian density is carried step by step, through the layers of a trained flow, "
+    "into the density of the data."
+)
+
+
+class Shape(NamedTuple):
+    """How much of the list README.md holds."""
+
+    notes: bool
+    newest: int | None
+
+
+class Section(NamedTuple):
+    """One heading of the list."""
+
+    emoji: str
+    name: str
+    anchor: str
+    count: int
+    entries: Sequence[Entry]
+
+
+def render(catalogue: Catalogue, project: Project, limit: int = LIMIT) -> str:
+    """Return README.md, within `limit` bytes: notes go first, then old entries."""
+    template = _environment().get_template("readme.md.jinja")
+    for shape in _shapes(catalogue):
+        page = template.render(
+            catalogue=catalogue,
+            project=project,
+            shape=shape,
+            sections=_sections(catalogue, shape),
+            total=sum(1 for _ in catalogue.entries),
+            implemented=sum(p.implemented for p in catalogue.publications),
+            figure_alt=FIGURE_ALT,
+        )
+        if len(page.encode()) <= limit:
+            break
+    return page
+
+
+def write(path: Path, page: str) -> int:
+    """Write README.md where it differs; return the exit status."""
+    if _read(path) == page:
+        print(f"{path.name} is up to date")
+    else:
+        write_atomic(path, page)
+        print(f"{path.name} written: {len(page.encode()):,} bytes")
+    return 0
+
+
+def check(path: Path, page: str) -> int:
+    """Print how README.md differs from `page`; exit status 1 when it does."""
+    before = _read(path)
+    if before == page:
+        print(f"{path.name} is up to date")
+        return 0
+    sys.stdout.writelines(
+        difflib.unified_diff(
+            before.splitlines(keepends=True),
+            page.splitlines(keepends=True),
+            f"{path.name} (as it is)",
+            f"{path.name} (as resources.yaml has it)",
+        )
+    )
+    print(
+        f"{path.name} is generated: edit resources.yaml instead, "
+        "then run `make readme` (or leave that to the main branch)",
+        file=sys.stderr,
+    )
+    return 1
+
+
+def _read(path: Path) -> str:
+    return path.read_text("utf-8") if path.exists() else ""
+
+
+def _shapes(catalogue: Catalogue) -> Iterator[Shape]:
+    yield Shape(notes=True, newest=None)
+    yield Shape(notes=False, newest=None)
+    newest = max(len(catalogue.publications), len(catalogue.code)) // 2
+    newest = max(newest, len(catalogue.videos) // 2, len(catalogue.blogs) // 2)
+    while newest:
+        yield Shape(notes=False, newest=newest)
+        newest //= 2
+
+
+def _sections(catalogue: Catalogue, shape: Shape) -> list[Section]:
+    def section(
+        emoji: str, name: str, anchor: str, entries: Sequence[Entry]
+    ) -> Section:
+        shown = entries if shape.newest is None else entries[-shape.newest :]
+        return Section(emoji, name, anchor, len(entries), shown)
+
+    return [
+        section("📝", "Publications", "publications", catalogue.publications),
+        section("📺", "Videos", "videos", catalogue.videos),
+        section("🌐", "Blog Posts", "blog-posts", catalogue.blogs),
+        section("🧑‍💻", "Code", "code", catalogue.code),
+    ]
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        autoescape=False,  # Markdown: the filters below escape
+    )
+    environment.filters.update(
+        md=text.escape_markdown,
+        note=text.markdown_note,
+        people=text.people,
+        date=text.long_date,
+        target=text.markdown_url,
+    )
+    return environment
