@@ -1,0 +1,261 @@
+"""The catalogue for other programs: JSON, BibTeX, CSV and an Atom feed."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import quote
+from xml.etree import ElementTree as ET
+
+from markupsafe import Markup
+from pydantic_core import to_json as dump_json
+
+from scripts.catalogue import Catalogue, Entry, Publication
+from scripts.project import Project
+from scripts.text import html_note, long_date, people, plain
+
+FEED_LENGTH = 50
+_EPOCH = datetime.date(1970, 1, 1)
+
+
+def _page(entry: Entry, project: Project) -> str:
+    """Where our site speaks of the entry: a paper's own page, else the list."""
+    if isinstance(entry, Publication):
+        return project.page(f"papers/{entry.id}/")
+    return project.page(f"list/#{entry.id}")
+
+
+def _notebook(entry: Entry, project: Project) -> dict[str, str]:
+    if not (isinstance(entry, Publication) and entry.implemented):
+        return {}
+    return {
+        "notebook": project.page(f"notebooks/{entry.id}/"),
+        "colab": project.colab(f"docs/notebooks/{entry.id}.ipynb"),
+    }
+
+
+def _record(entry: Entry, project: Project) -> dict[str, Any]:
+    """Every field of the entry, and the addresses that we give it."""
+    return {
+        "kind": entry.kind,
+        **dict(entry),
+        "page": _page(entry, project),
+        **_notebook(entry, project),
+    }
+
+
+def to_json(catalogue: Catalogue, project: Project) -> str:
+    """Write everything as JSON: the list's `name` and `url`, its `tags`, its `entries`.
+
+    `tags` maps each tag to its sentence. An entry has its `kind` (publication, video,
+    blog or code), every field that it has in resources.yaml by the same name (null
+    where it has none), and `page`, its place on our website; an implemented
+    publication also has `notebook` and `colab`. Dates are ISO 8601; a note keeps its
+    `[label](address)` links and its code between backticks.
+    """
+    content = {
+        "name": project.name,
+        "url": project.page(""),
+        "tags": catalogue.tags,
+        "entries": [_record(entry, project) for entry in catalogue.entries],
+    }
+    return dump_json(content, indent=2).decode("utf-8") + "\n"
+
+
+_COLUMNS = (
+    "kind id title authors date url note tags added venue affiliation links papers "
+    "language framework implementation page notebook colab"
+).split()
+
+
+def to_csv(catalogue: Catalogue, project: Project) -> str:
+    """One row per entry, columns named as in the JSON; RFC 4180, no byte order mark.
+
+    Lists are joined by "; ", links written as "label: address". A cell that a
+    spreadsheet would run as a formula gets an apostrophe in front; it is no part of
+    the value.
+    """
+    table = io.StringIO()
+    writer = csv.writer(table)
+    writer.writerow(_COLUMNS)
+    for entry in catalogue.entries:
+        record = _record(entry, project)
+        writer.writerow([_cell(record.get(column)) for column in _COLUMNS])
+    return table.getvalue()
+
+
+# Full-width forms too: spreadsheets in East Asian locales run them.
+_FORMULA = tuple("=+-@\t\r\n＝＋－＠")
+
+
+def _cell(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case tuple():
+            text = "; ".join(value)
+        case dict():
+            text = "; ".join(f"{label}: {url}" for label, url in value.items())
+        case _:
+            text = str(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def to_bibtex(catalogue: Catalogue, project: Project) -> str:
+    """One BibTeX entry per publication, its id as the key."""
+    return "\n".join(bibtex_entry(paper) for paper in catalogue.publications)
+
+
+def bibtex_entry(publication: Publication) -> str:
+    """Cite the publication, such that BibTeX and biblatex both print it right.
+
+    Always `@misc`: the date is the preprint's, and a venue in free text does not say
+    whether it was a journal or a conference. The venue is printed as the note.
+    """
+    fields = [
+        ("title", f"{{{{{_latex(publication.title)}}}}}"),
+        ("author", f"{{{' and '.join(map(_name, publication.authors))}}}"),
+        ("year", f"{{{publication.date.year}}}"),
+        # A macro of every BibTeX style: jan, feb, …
+        ("month", long_date(publication.date)[:3].lower()),
+        *_identifier(publication.url),
+        ("url", f"{{{_encoded(publication.url)}}}"),
+    ]
+    if publication.venue:
+        fields.append(("note", f"{{{_latex(publication.venue)}}}"))
+    lines = "".join(f"  {name} = {value},\n" for name, value in fields)
+    return f"@misc{{{publication.id},\n{lines}}}\n"
+
+
+# Always in braces: BibTeX counts braces even behind a backslash, and a command eats
+# the space after it.
+_LATEX = str.maketrans(
+    {
+        **{sign: f"{{\\{sign}}}" for sign in "$&#%_"},
+        "\\": r"{\textbackslash}",
+        "{": r"{\textbraceleft}",
+        "}": r"{\textbraceright}",
+        "^": r"{\textasciicircum}",
+        "~": r"{\textasciitilde}",
+        "<": r"{\textless}",
+        ">": r"{\textgreater}",
+        "|": r"{\textbar}",
+    }
+)
+
+
+def _latex(text: str) -> str:
+    return " ".join(text.split()).translate(_LATEX)
+
+
+# What BibTeX would take for several people, or for a first and a last name.
+_NO_PERSON = re.compile(
+    r",|^[a-z]|(?i:\band\b|^the\b"
+    r"|\b(?:team|group|collaboration|consortium|developers|contributors|project)$)"
+)
+
+
+def _name(author: str) -> str:
+    """Write `First von Last`, or in braces whom BibTeX would misread."""
+    name = _latex(author)
+    return f"{{{name}}}" if _NO_PERSON.search(" ".join(author.split())) else name
+
+
+_ARXIV = re.compile(
+    r"https://(?:www\.)?arxiv\.org/(?:abs|pdf)/"
+    r"(\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7})(?:v\d+)?(?:\.pdf)?"
+)
+_DOI = re.compile(r"https://(?:dx\.)?doi\.org/(10\.\d+/.+)")
+
+
+def _identifier(url: str) -> Iterable[tuple[str, str]]:
+    if arxiv := _ARXIV.fullmatch(url):
+        return ("eprint", f"{{{arxiv[1]}}}"), ("archivePrefix", "{arXiv}")
+    if doi := _DOI.fullmatch(url):
+        return (("doi", f"{{{_encoded(doi[1])}}}"),)
+    return ()
+
+
+def _encoded(url: str) -> str:
+    """Encode braces, backslashes and spaces; LaTeX takes the rest as it is."""
+    return quote(url, safe=":/?#[]@!$&'()*+,;=%~")
+
+
+def to_atom(catalogue: Catalogue, project: Project) -> str:
+    """Write what is new as an Atom feed (RFC 4287): the latest `FEED_LENGTH` entries.
+
+    Latest by `added`, then by date. The `updated` of an entry is the day it was added;
+    the feed's is its newest entry's, so that only a new entry changes the feed.
+    """
+    latest = sorted(catalogue.entries, key=lambda e: (e.added, e.date), reverse=True)
+    day = latest[0].added if latest else _EPOCH
+    attributes = {"xmlns": "http://www.w3.org/2005/Atom", "xml:lang": "en"}
+    feed = ET.Element("feed", attributes)
+    _child(feed, "title", project.name)
+    _child(feed, "id", project.page(""))
+    _child(feed, "updated", _midnight(day))
+    _child(_child(feed, "author"), "name", project.name)
+    _child(feed, "link", rel="self", href=project.page("feed.xml"))
+    _child(feed, "link", rel="alternate", href=project.page(""))
+    for entry in latest[:FEED_LENGTH]:
+        _add_to_feed(feed, entry, project)
+    ET.indent(feed)
+    return ET.tostring(feed, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _add_to_feed(feed: ET.Element, entry: Entry, project: Project) -> None:
+    # No `published`: feed readers would sort a paper from 2014 that is new here last.
+    item = _child(feed, "entry")
+    _child(item, "title", entry.title)
+    _child(item, "id", project.page(f"list/#{entry.id}"))
+    _child(item, "updated", _midnight(entry.added))
+    for author in entry.authors:
+        _child(_child(item, "author"), "name", author)
+    _child(item, "link", rel="alternate", href=_page(entry, project))
+    _child(item, "link", rel="related", href=entry.url)
+    for tag in entry.tags:
+        _child(item, "category", term=tag)
+    _child(item, "summary", plain(entry.note))
+    _child(item, "content", _html(entry, project), type="html")
+
+
+def _html(entry: Entry, project: Project) -> Markup:
+    """Who, when and where; the note; every address of the entry."""
+    byline = [people(entry.authors), long_date(entry.date), entry.venue]
+    ours = _notebook(entry, project)
+    links = [(entry.title, entry.url), *ours.items(), *entry.links.items()]
+    anchors = (Markup('<a href="{1}">{0}</a>').format(*link) for link in links)
+    return Markup("<p>{}</p><p>{}</p><p>{}</p>").format(
+        " · ".join(filter(None, byline)),
+        html_note(entry.note),
+        Markup(" · ").join(anchors),
+    )
+
+
+_NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def _child(
+    parent: ET.Element, tag: str, text: str = "", **attributes: str
+) -> ET.Element:
+    """Append an element; characters that no XML document may hold are left out."""
+    legal = {name: _NOT_XML.sub("", value) for name, value in attributes.items()}
+    child = ET.SubElement(parent, tag, legal)
+    child.text = _NOT_XML.sub("", text) or None
+    return child
+
+
+def _midnight(day: datetime.date) -> str:
+    return f"{day.isoformat()}T00:00:00Z"
+
+
+EXPORTS: dict[str, Callable[[Catalogue, Project], str]] = {
+    "catalogue.json": to_json,
+    "catalogue.bib": to_bibtex,
+    "catalogue.csv": to_csv,
+    "feed.xml": to_atom,
+}

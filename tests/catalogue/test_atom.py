@@ -1,0 +1,148 @@
+"""The Atom feed, read back by an XML parser and by a feed reader."""
+
+from __future__ import annotations
+
+import datetime
+import html
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import feedparser
+from hypothesis import given, settings
+
+from scripts.catalogue import Catalogue, Publication, Video
+from scripts.exports import FEED_LENGTH, to_atom, to_json
+from tests.catalogue.hostile import (
+    EVERY_CATALOGUE,
+    HOSTILE,
+    PROJECT,
+    TEXTS,
+    catalogue_of,
+    entry,
+)
+
+ATOM = {"a": "http://www.w3.org/2005/Atom"}
+
+
+def legal(text: str) -> str:
+    """Normalise `text` as any XML reader would, without what XML cannot hold."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    return re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", "", lines)
+
+
+def children(parent: ET.Element, path: str) -> list[str]:
+    return [node.text or "" for node in parent.findall(path, ATOM)]
+
+
+def links(parent: ET.Element) -> dict[str, str]:
+    return {
+        node.get("rel", ""): node.get("href", "")
+        for node in parent.findall("a:link", ATOM)
+    }
+
+
+def check_feed_entry(found: ET.Element, record: dict[str, Any]) -> None:
+    assert children(found, "a:title") == [legal(record["title"])]
+    assert children(found, "a:id") == [f"https://example.org/list/list/#{record['id']}"]
+    assert children(found, "a:updated") == [f"{record['added']}T00:00:00Z"]
+    assert children(found, "a:author/a:name") == list(map(legal, record["authors"]))
+    assert links(found) == {"alternate": record["page"], "related": record["url"]}
+    terms = [node.get("term") for node in found.findall("a:category", ATOM)]
+    assert terms == record["tags"]
+    [content] = found.findall("a:content", ATOM)
+    assert content.get("type") == "html"
+    addresses = re.findall(r'<a href="([^"]*)">', content.text or "")
+    wanted = [record["url"], record.get("notebook"), *record["links"].values()]
+    assert {url for url in wanted if url} <= set(map(html.unescape, addresses))
+
+
+def check_atom(catalogue: Catalogue) -> None:
+    feed = ET.fromstring(to_atom(catalogue, PROJECT))
+    entries = json.loads(to_json(catalogue, PROJECT))["entries"]
+    records = {f"https://example.org/list/list/#{e['id']}": e for e in entries}
+    assert children(feed, "a:title") == [PROJECT.name]
+    assert children(feed, "a:id") == ["https://example.org/list/"]
+    assert children(feed, "a:author/a:name") == [PROJECT.name]
+    assert links(feed) == {
+        "self": "https://example.org/list/feed.xml",
+        "alternate": "https://example.org/list/",
+    }
+    assert children(feed, "a:updated") == [max(children(feed, "a:entry/a:updated"))]
+    assert sorted(children(feed, "a:entry/a:id")) == sorted(records)
+    for found in feed.findall("a:entry", ATOM):
+        check_feed_entry(found, records[children(found, "a:id")[0]])
+
+
+@EVERY_CATALOGUE
+def test_atom_has_what_rfc_4287_requires(make: Callable[[], Catalogue]) -> None:
+    check_atom(make())
+
+
+@EVERY_CATALOGUE
+def test_atom_pleases_a_feed_reader(make: Callable[[], Catalogue]) -> None:
+    feed = feedparser.parse(to_atom(make(), PROJECT).encode("utf-8"))
+    assert feed.bozo is False
+    assert feed.version == "atom10"
+    assert len(feed.entries) == len(list(make().entries))
+    for found in feed.entries:
+        assert found.updated_parsed.tm_hour == 0
+        assert found.content[0].type == "text/html"
+
+
+def test_atom_content_is_inert_html() -> None:
+    text = to_atom(catalogue_of(HOSTILE["markup"]), PROJECT)
+    feed = ET.fromstring(text)
+    for content in children(feed, "a:entry/a:content"):
+        tags = set(re.findall(r"</?(\w+)", content))
+        assert tags == {"p", "a"}
+        assert html.escape(HOSTILE["markup"]) in content
+
+
+def test_atom_summary_is_the_note_without_its_addresses() -> None:
+    feed = ET.fromstring(to_atom(catalogue_of(HOSTILE["link"]), PROJECT))
+    assert set(children(feed, "a:entry/a:summary")) == {"a and x < y"}
+
+
+def test_atom_leaves_out_what_xml_cannot_hold() -> None:
+    video = entry(Video, "video", tags=("a\x00b",), url="https://example.org/\x1b")
+    catalogue = catalogue_of("x").model_copy(update={"videos": (video,)})
+    feed = ET.fromstring(to_atom(catalogue, PROJECT))
+    assert feed.find("a:entry/a:category[@term='ab']", ATOM) is not None
+    assert feed.find("a:entry/a:link[@href='https://example.org/']", ATOM) is not None
+
+
+def test_atom_lists_the_newest_first_and_stops() -> None:
+    # Two papers a day; those that are added later are older.
+    start = datetime.date(2021, 1, 1)
+    days = [datetime.timedelta(days=i // 2) for i in range(FEED_LENGTH + 10)]
+    dates = [start - 2 * day + datetime.timedelta(i % 2) for i, day in enumerate(days)]
+    papers = tuple(
+        entry(Publication, f"p{i}", added=start + day, date=date)
+        for i, (day, date) in enumerate(zip(days, dates, strict=True))
+    )
+    catalogue = catalogue_of("x").model_copy(update={"publications": papers})
+    feed = ET.fromstring(to_atom(catalogue, PROJECT))
+    newest = [f"https://example.org/list/list/#p{i}" for i in range(59, 9, -1)]
+    assert children(feed, "a:entry/a:id") == newest
+    assert children(feed, "a:updated") == [f"{start + days[-1]}T00:00:00Z"]
+
+
+def test_atom_of_an_empty_list_is_whole() -> None:
+    nothing: dict[str, Any] = dict.fromkeys(
+        ("publications", "videos", "blogs", "code"), ()
+    )
+    feed = feedparser.parse(
+        to_atom(Catalogue.model_construct(tags={}, **nothing), PROJECT).encode("utf-8")
+    )
+    assert feed.bozo is False
+    assert feed.entries == []
+    assert feed.feed.updated == "1970-01-01T00:00:00Z"
+
+
+@settings(max_examples=200, deadline=None)
+@given(TEXTS)
+def test_atom_holds_any_text(text: str) -> None:
+    check_atom(catalogue_of(text))
