@@ -1,0 +1,117 @@
+"""Catalogue → the generated pages of the website, as Markdown."""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import jinja2
+from markupsafe import escape
+
+from scripts import text
+from scripts.catalogue import Catalogue, Entry
+from scripts.exports import bibtex_entry
+from scripts.project import Project
+
+# How many entries the home page calls new.
+NEWEST = 5
+
+
+class Section(NamedTuple):
+    """One heading and the entries under it."""
+
+    name: str
+    anchor: str
+    entries: Sequence[Entry]
+
+
+def pages(catalogue: Catalogue, project: Project) -> dict[str, str]:
+    """Return the list and a page per publication: path under docs/ → Markdown."""
+    environment = _environment(catalogue, project)
+    paper_page = environment.get_template("paper.md.jinja")
+    list_page = environment.get_template("list.md.jinja")
+    related = _related(catalogue)
+    papers = {
+        f"papers/{paper.id}.md": paper_page.render(
+            root="../../",
+            paper=paper,
+            related=_by_kind(related[paper.id]),
+            bibtex=bibtex_entry(paper).strip(),
+        )
+        for paper in catalogue.publications
+    }
+    sections = _sections(catalogue)
+    return {"list.md": list_page.render(root="../", sections=sections), **papers}
+
+
+def home(markdown: str, catalogue: Catalogue, project: Project) -> str:
+    """Fill in what docs/index.md says of the catalogue."""
+    entries = list(catalogue.entries)
+    return (
+        _environment(catalogue, project)
+        .from_string(markdown)
+        .render(
+            root="",
+            total=len(entries),
+            implemented=[p for p in catalogue.publications if p.implemented],
+            newest=heapq.nlargest(NEWEST, entries, key=lambda e: (e.added, e.date)),
+        )
+    )
+
+
+def _sections(catalogue: Catalogue) -> list[Section]:
+    return [
+        Section("Publications", "publications", catalogue.publications),
+        Section("Videos", "videos", catalogue.videos),
+        Section("Blog posts", "blog-posts", catalogue.blogs),
+        Section("Code", "code", catalogue.code),
+    ]
+
+
+def _related(catalogue: Catalogue) -> dict[str, list[Entry]]:
+    """Id of a publication → the videos, blogs and code on it."""
+    related: dict[str, list[Entry]] = defaultdict(list)
+    for entry in (*catalogue.videos, *catalogue.blogs, *catalogue.code):
+        for paper in entry.papers:
+            related[paper].append(entry)
+    return related
+
+
+def _by_kind(entries: Iterable[Entry]) -> list[tuple[str, list[Entry]]]:
+    headings = {"video": "Watch", "blog": "Read on", "code": "Other code"}
+    return [
+        (heading, [entry for entry in entries if entry.kind == kind])
+        for kind, heading in headings.items()
+    ]
+
+
+def _environment(catalogue: Catalogue, project: Project) -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        undefined=jinja2.StrictUndefined,
+        # In Markdown the filters escape.
+        autoescape=lambda name: bool(name and name.endswith(".html.jinja")),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        date=text.long_date,
+        front=_front_matter,
+        md=text.escape_markdown,
+        note=text.markdown_note,
+        note_html=text.html_note,
+        people=text.people,
+        plain=text.plain,
+        target=text.markdown_url,
+    )
+    environment.globals.update(catalogue=catalogue, project=project)
+    return environment
+
+
+def _front_matter(value: str) -> str:
+    """Quote for YAML, and escape for HTML: the theme prints it as it stands."""
+    return json.dumps(str(escape(value)), ensure_ascii=False)
