@@ -1,0 +1,77 @@
+"""Which addresses the list takes, and when two of them lead to the same place."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+_HOST = r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]"
+_REST = r"(?:[/?#][\w/?#\[\]@!$&'()*+,;=:.~%-]*)?"
+_good = re.compile(
+    rf"https://{_HOST}(?::\d{{1,5}})?{_REST}", re.ASCII | re.IGNORECASE
+).fullmatch
+_host = re.compile(rf"{_HOST}(?::\d{{1,5}})?", re.ASCII | re.IGNORECASE).fullmatch
+
+
+def fault(address: str) -> tuple[str, str] | None:
+    """Say what is wrong with an address and what to do, if anything is."""
+    if _good(address):
+        return None
+    if address.lower().startswith("http://"):
+        return "is not https", f"write https://{address[7:]}"
+    if not address.startswith("https://"):
+        return "is not an https address", "write all of it, beginning with https://"
+    if " " in address:
+        return "has a space in it", "remove it, or write it as %20"
+    host = re.split(r"[/?#]", address.removeprefix("https://"), maxsplit=1)[0]
+    if "@" in host:
+        return "carries credentials", "remove what stands before the @"
+    if not _host(host):
+        return "has no proper host", "check what stands between https:// and the path"
+    return "has characters that no address has", "percent-encode them"
+
+
+_TRACKING = re.compile(
+    r"(?:utm_\w+|fbclid|gclid|dclid|msclkid|igshid|mc_[ce]id|ref|ref_src|si|feature)="
+)
+_ONE_FORM = [
+    (re.compile(pattern), form)
+    for pattern, form in (
+        (r"^(?:dx\.)?doi\.org/10\.48550/arxiv\.", "arxiv.org/abs/"),
+        (r"^dx\.doi\.org/", "doi.org/"),
+        (
+            r"^(?:\w+\.)?arxiv\.org/(?:abs|pdf|html)/"
+            r"([^?]+?)(?:v\d+)?(?:\.pdf)?(?:\?.*)?$",
+            r"arxiv.org/abs/\1",
+        ),
+        (
+            r"^(?:m\.)?youtube(?:-nocookie)?\.com/"
+            r"(?:watch\?(?:.*&)?v=|embed/|shorts/|live/)([\w-]+).*$",
+            r"youtu.be/\1",
+        ),
+        (r"^youtu\.be/([\w-]+).*$", r"youtu.be/\1"),
+        (r"^openreview\.net/(?:forum|pdf)\?", "openreview.net/forum?"),
+        (r"^(github\.com/[^/]+/[^/]+?)(?:\.git|/tree/(?:main|master))$", r"\1"),
+    )
+]
+
+
+def place(address: str) -> str:
+    """Reduce an address to the place it leads to, the same for all its spellings.
+
+    Scheme, `www.`, case, trailing slash, tracking parameters and the place within the
+    page are dropped; arXiv, DOI, YouTube, OpenReview and GitHub have one form each.
+    Empty when the address is no web address at all.
+    """
+    if not _good(re.sub("^http:", "https:", address)):
+        return ""
+    parts = urlsplit(address.lower())
+    parameters = (part for part in parts.query.split("&") if not _TRACKING.match(part))
+    query = "&".join(sorted(parameters))
+    reduced = parts.netloc.removeprefix("www.") + parts.path.rstrip("/")
+    reduced += f"?{query}" if query else ""
+    # Some sites keep their pages behind the hash.
+    reduced += f"#{parts.fragment}" if parts.fragment.startswith(("/", "!")) else ""
+    for pattern, form in _ONE_FORM:
+        reduced = pattern.sub(form, reduced)
+    return reduced

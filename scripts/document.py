@@ -1,0 +1,238 @@
+"""Strict YAML: plain data in which every scalar is text, and where each value stands.
+
+Works on the events of PyYAML's parser: in its composed nodes one no longer sees
+aliases, and its constructor turns dates and numbers into Python objects.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import yaml
+
+from scripts.faults import CatalogueError, Fault, Finding, Path, Position, quote
+
+BROKEN: Final = object()
+"""Stands in the data for a value that has already been found at fault."""
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_DEEPEST = 6  # The catalogue needs four: section, entry, field, item.
+_A_KEY = "a key"  # Stands in paths for what is wrong with a key itself.
+
+# What the core schema of YAML 1.2 takes for null, a truth value or a number.
+_not_text = re.compile(
+    r"(?P<nothing>~|null|Null|NULL|)"
+    r"|(?P<truth>true|True|TRUE|false|False|FALSE)"
+    r"|[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+"
+    r"|[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
+    r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+).fullmatch
+
+
+@dataclass(frozen=True)
+class Document:
+    """A file's data, the places of its keys and values, and its faults of form."""
+
+    data: Any
+    keys: dict[Path, Any]
+    values: dict[Path, Any]
+    findings: list[Finding]
+
+    def position(self, path: Path) -> Position:
+        """Say where the value at `path` stands, or else what would contain it."""
+        while path and path not in self.values:
+            path = path[:-1]
+        return _position(self.values[path]) if path in self.values else Position(1, 1)
+
+    def key_position(self, path: Path) -> Position:
+        """Say where the key of the value at `path` stands."""
+        return _position(self.keys[path])
+
+
+def read(content: bytes, file: str) -> Document:
+    """Read one YAML document; `file` is its name in faults.
+
+    Raises CatalogueError, with a single fault, when the bytes are not UTF-8 or not one
+    YAML document; what else is wrong stands in the document's `findings`.
+    """
+    text, findings = _without_invisible(_decode(content, file))
+    reader = _Reader(text, file)
+    try:
+        data = reader.document()
+    except yaml.MarkedYAMLError as error:
+        raise _syntax_error(file, error) from None
+    return Document(data, reader.keys, reader.values, findings + reader.findings)
+
+
+def _decode(content: bytes, file: str) -> str:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode("utf-8")
+        at = Position(before.count("\n") + 1, len(before) - before.rfind("\n"))
+        problem = f"the byte 0x{content[error.start]:02X} is not UTF-8"
+        raise _alone(file, at, problem, "save the file as UTF-8") from None
+
+
+def _without_invisible(text: str) -> tuple[str, list[Finding]]:
+    # Reading goes on without them, as if they had been removed: no other fault hides.
+    findings: list[Finding] = []
+    lines = text.split("\n")
+    for number, line in enumerate(lines):
+        if line.isprintable():
+            continue
+        for character in dict.fromkeys(line.removesuffix("\r")):
+            if character != "\t" and _is_invisible(character):
+                at = Position(number + 1, line.index(character) + 1)
+                findings.append(_invisible((), character, at))
+                lines[number] = lines[number].replace(character, "")
+    return ("\n".join(lines) if findings else text), findings
+
+
+def _is_invisible(character: str) -> bool:
+    """Whether it is a control, format, separator or private character, or none."""
+    kind = unicodedata.category(character)
+    return kind in ("Cc", "Cf", "Co", "Cs", "Zl", "Zp") or character in "\ufffe\uffff"
+
+
+def _invisible(path: Path, character: str, at: Position) -> Finding:
+    name = unicodedata.name(character, "").capitalize()
+    problem = f"holds an invisible character, U+{ord(character):04X} {name}".rstrip()
+    fix = "save it without byte-order mark" if character == "\ufeff" else "remove it"
+    return Finding(path, problem, fix, at)
+
+
+def _syntax_error(file: str, error: yaml.MarkedYAMLError) -> CatalogueError:
+    problem = error.problem or "is not YAML"
+    # What is never closed is at fault where it opens, not where the file ends.
+    unclosed = "end of stream" in problem and error.context_mark
+    mark = error.context_mark if unclosed else error.problem_mark
+    hints = (hint for sign, hint in _HINTS.items() if sign in problem)
+    hint = next(hints, "look at the indentation, quotes and brackets here and above")
+    return _alone(file, _position(mark), problem, hint)
+
+
+_HINTS = {
+    "mapping values are not allowed": 'put a text that holds ": " in quotes',
+    "cannot start any token": "indent with spaces; put a text that begins so in quotes",
+    "could not find expected ':'": 'write "field: value", with a space after the colon',
+    "unexpected end of stream": "close the quote that opens here",
+}
+
+
+def _alone(file: str, at: Position, problem: str, fix: str) -> CatalogueError:
+    return CatalogueError([Fault(file, *at, "syntax", problem, fix)])
+
+
+def _position(mark: Any) -> Position:
+    return Position(mark.line + 1, mark.column + 1)
+
+
+class _Reader:
+    """Builds data from events; their depth is bounded, so it may recurse."""
+
+    def __init__(self, text: str, file: str) -> None:
+        self.file = file
+        self.events: Iterator[Any] = yaml.parse(text, Loader=_LOADER)
+        self.keys: dict[Path, Any] = {}
+        self.values: dict[Path, Any] = {}
+        self.findings: list[Finding] = []
+
+    def document(self) -> Any:
+        next(self.events)
+        event = next(self.events)
+        if isinstance(event, yaml.StreamEndEvent):
+            return None
+        data = self.node(next(self.events), ())
+        next(self.events)
+        event = next(self.events)
+        if isinstance(event, yaml.StreamEndEvent):
+            return data
+        at = _position(event.start_mark)
+        problem, fix = "a second document begins here", 'remove the line "---"'
+        raise _alone(self.file, at, problem, fix)
+
+    def node(self, event: Any, path: Path) -> Any:
+        self.values[path] = event.start_mark
+        kind = type(event)
+        if kind is yaml.AliasEvent:
+            self.add(event, path, f'is the alias "*{event.anchor}"', "write it out")
+            return BROKEN
+        if event.anchor is not None or event.tag is not None:
+            self.decoration(event, path)
+        if kind is yaml.ScalarEvent:
+            return self.scalar(event, path)
+        if len(path) == _DEEPEST:
+            problem = f"lists are nested more than {_DEEPEST} deep"
+            at = _position(event.start_mark)
+            raise _alone(self.file, at, problem, "look for a stray bracket or dash")
+        if kind is yaml.MappingStartEvent:
+            return self.mapping(path)
+        return self.sequence(path)
+
+    def add(self, event: Any, path: Path, problem: str, fix: str) -> None:
+        self.findings.append(Finding(path, problem, fix, _position(event.start_mark)))
+
+    def decoration(self, event: Any, path: Path) -> None:
+        if event.anchor is not None:
+            self.add(event, path, f'has the anchor "&{event.anchor}"', "remove it")
+        if event.tag is not None:
+            tag = event.tag.replace("tag:yaml.org,2002:", "!!", 1)
+            self.add(event, path, f"has the YAML tag {quote(tag)}", "remove it")
+
+    def scalar(self, event: Any, path: Path) -> Any:
+        text = event.value
+        if not event.style and (match := _not_text(text)):
+            self.mistyped(event, path, match)
+            return BROKEN
+        if event.style == '"' and not text.isprintable():
+            text = self.unescaped(event, path)
+        return " ".join(text.split())
+
+    def mistyped(self, event: Any, path: Path, match: re.Match[str]) -> None:
+        if not event.value:
+            self.add(event, path, "is empty", "write a value, or remove the line")
+            return
+        kinds = {"nothing": "nothing", "truth": "a truth value"}
+        kind = kinds.get(match.lastgroup or "", "a number")
+        problem = f"{quote(event.value)} without quotes is {kind}, not text"
+        self.add(event, path, problem.replace('"', ""), "put it in quotes")
+
+    def unescaped(self, event: Any, path: Path) -> str:
+        """Report the invisible characters that escapes have brought in; drop them."""
+        text, at = event.value, _position(event.start_mark)
+        for character in dict.fromkeys(text):
+            if character not in "\t\n" and _is_invisible(character):
+                self.findings.append(_invisible(path, character, at))
+                text = text.replace(character, "")
+        return text
+
+    def mapping(self, path: Path) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        while type(event := next(self.events)) is not yaml.MappingEndEvent:
+            key = self.node(event, (*path, _A_KEY))
+            if isinstance(key, str) and key not in data:
+                self.keys[*path, key] = event.start_mark
+                data[key] = self.node(next(self.events), (*path, key))
+                continue
+            self.refuse_key(event, path, key)
+            self.node(next(self.events), (*path, _A_KEY))
+        return data
+
+    def refuse_key(self, event: Any, path: Path, key: Any) -> None:
+        if isinstance(key, str):
+            first = _position(self.keys[*path, key]).line
+            problem = f"is given twice, first on line {first}"
+            self.add(event, (*path, key), problem, "remove one of the two")
+        elif key is not BROKEN:
+            self.add(event, (*path, _A_KEY), "is not text", "write it as text")
+
+    def sequence(self, path: Path) -> list[Any]:
+        data: list[Any] = []
+        while type(event := next(self.events)) is not yaml.SequenceEndEvent:
+            data.append(self.node(event, (*path, len(data))))
+        return data

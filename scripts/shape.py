@@ -1,0 +1,95 @@
+"""Fields that are unknown, missing or of the wrong kind, in words for contributors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from scripts.document import BROKEN, Document
+from scripts.faults import Finding, Path, did_you_mean, quote
+
+Models = Mapping[str, type[BaseModel]]
+"""The model of each section's entries; under "" that of the whole file."""
+
+_EXPECTED = {
+    "date_type": "text",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "string_type": "text",
+    "tuple_type": "a list",
+}
+
+
+def findings(
+    error: ValidationError, document: Document, models: Models
+) -> Iterator[Finding]:
+    """Tell in our words what pydantic has found.
+
+    Dates that are text are left to the rules, which know more about them.
+    """
+    for fault in error.errors(include_url=False, include_context=False):
+        path, kind, value = fault["loc"], fault["type"], fault["input"]
+        known_as_broken = value is BROKEN
+        left_to_the_rules = kind.startswith("date") and isinstance(value, str)
+        if not (known_as_broken or left_to_the_rules):
+            yield _finding(path, kind, value, document, models)
+
+
+def _finding(
+    path: Path, kind: str, value: Any, document: Document, models: Models
+) -> Finding:
+    match kind:
+        case "extra_forbidden":
+            return _unknown(path, document, models)
+        case "missing":
+            fix = f"add a line such as {_example(path, models)}"
+            return Finding(path, "is missing", fix)
+        case "literal_error":
+            fix = f"write {_example(path, models)}, or remove the line"
+            return Finding(path, f"cannot be {quote(value)}", fix)
+        case _:
+            problem = f"is {_kind(value)}, not {_EXPECTED[kind]}"
+            return Finding(path, problem, _right_kind(path, models))
+
+
+def _unknown(path: Path, document: Document, models: Models) -> Finding:
+    *container, name = path
+    fields = list((models[str(path[0])] if container else models[""]).model_fields)
+    kind = f"a field of {path[0]}" if container else "a section"
+    fix = did_you_mean(str(name), fields, f"known are {', '.join(fields)}")
+    return Finding(path, f"is not {kind}", fix, document.key_position(path))
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "empty"
+    return {str: "text", list: "a list", dict: "a mapping"}[type(value)]
+
+
+def _right_kind(path: Path, models: Models) -> str:
+    if not path:
+        return f"begin with the sections {', '.join(models[''].model_fields)}"
+    if len(path) == 2 and path[0] in models:
+        return 'write its fields one per line, the first as "- id: …"'
+    return f"write it as in {_example(path, models)}"
+
+
+def _example(path: Path, models: Models) -> str:
+    section, *rest = path
+    in_entry = len(rest) > 1
+    name = str(rest[1] if in_entry else section)
+    model = models[str(section) if in_entry else ""]
+    examples = model.model_fields[name].examples or []
+    return f'"{name}: {_yaml(examples[0])}"'
+
+
+def _yaml(value: Any) -> str:
+    match value:
+        case list():
+            return f"[{', '.join(value)}]"
+        case dict():
+            return f"{{{', '.join(f'{key}: {text}' for key, text in value.items())}}}"
+        case _:
+            return value
