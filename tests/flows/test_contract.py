@@ -1,0 +1,315 @@
+"""What every flow promises, with parameters away from the identity."""
+
+from __future__ import annotations
+
+import copy
+import io
+import re
+
+import pytest
+import torch
+from torch import Tensor
+from torch.func import functional_call, jacrev, vmap
+
+from implementations.core.bijection import Compose
+from implementations.core.flow import Flow, StandardNormal
+from tests.flows.cases import BATCH, CASES, Case, batch
+
+# A device that is not here is not measured; no test passes or is skipped in its name.
+DEVICES = ["cpu"] + ["cuda"] * torch.cuda.is_available()
+DTYPES = [torch.float64, torch.float32]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each promise with every case that makes it."""
+    if "case" in metafunc.fixturenames:
+        promise = metafunc.function.__name__.removeprefix("test_")
+        cases = {n: case for n, case in CASES.items() if promise not in case.exempt}
+        if promise == "density_integrates_to_one":
+            cases = {n: case for n, case in cases.items() if is_planar(case)}
+        metafunc.parametrize("case", cases.values(), ids=cases.keys())
+
+
+def is_planar(case: Case) -> bool:
+    return case.flow().bijection.x_shape == (2,)
+
+
+@pytest.fixture
+def flow(case: Case) -> Flow:
+    return case.flow()
+
+
+def tolerance(case: Case, dtype: torch.dtype) -> float:
+    return case.float64 if dtype == torch.float64 else case.float32
+
+
+def close(actual: Tensor, expected: Tensor, tolerance: float) -> None:
+    torch.testing.assert_close(actual, expected, atol=tolerance, rtol=tolerance)
+
+
+def cast(flow: Flow, dtype: torch.dtype) -> tuple[Flow, Tensor, Tensor | None]:
+    x, context = batch(flow)
+    return flow.to(dtype), x.to(dtype), None if context is None else context.to(dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_round_trip(case: Case, flow: Flow, dtype: torch.dtype) -> None:
+    flow, x, context = cast(flow, dtype)
+    f, small = flow.bijection, tolerance(case, dtype)
+    close(f.inverse(f(x, context)[0], context)[0], x, small)
+    z = torch.randn(BATCH, *f.z_shape, dtype=dtype)
+    close(f(f.inverse(z, context)[0], context)[0], z, small)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_log_det_is_that_of_the_jacobian(
+    case: Case, flow: Flow, dtype: torch.dtype
+) -> None:
+    flow, x, context = cast(flow, dtype)
+
+    def one(x: Tensor, context: Tensor | None) -> Tensor:
+        given = None if context is None else context[None]
+        return flow.bijection(x[None], given)[0].flatten()
+
+    dims = (0, None if context is None else 0)
+    jacobian = vmap(jacrev(one), in_dims=dims)(x, context).flatten(2)
+    log_det = flow.bijection(x, context)[1]
+    assert log_det.shape == (BATCH,) and log_det.dtype == dtype
+    close(log_det, torch.linalg.slogdet(jacobian).logabsdet, tolerance(case, dtype))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_log_det_of_inverse_negates(case: Case, flow: Flow, dtype: torch.dtype) -> None:
+    flow, x, context = cast(flow, dtype)
+    z, log_det = flow.bijection(x, context)
+    _, back = flow.bijection.inverse(z, context)
+    assert back.shape == (BATCH,) and back.dtype == dtype
+    close(back, -log_det, tolerance(case, dtype))
+
+
+def test_density_integrates_to_one(flow: Flow) -> None:
+    _, context = batch(flow, 1)
+    many = None if context is None else context.expand(5000, -1)
+    low, high = flow.sample(5000, many).aminmax(dim=0)
+    low, high = low - (high - low), high + (high - low)
+    x, y = (torch.linspace(a, b, 801).double() for a, b in zip(low, high, strict=True))
+    points = torch.cartesian_prod(x, y)
+    wide = None if context is None else context.expand(len(points), -1)
+    with torch.no_grad():
+        total = flow.log_prob(points, wide).exp().sum() * (x[1] - x[0]) * (y[1] - y[0])
+    assert total.item() == pytest.approx(1, abs=1e-3)
+
+
+def test_gradients(flow: Flow) -> None:
+    x, context = batch(flow, 3)
+    names, parameters = zip(*flow.named_parameters(), strict=True)
+    inputs = (x, *(() if context is None else (context,)))
+    for tensor in inputs:
+        tensor.requires_grad_()
+
+    def log_prob(*tensors: Tensor) -> Tensor:
+        values, inputs = tensors[: len(names)], tensors[len(names) :]
+        weights = dict(zip(names, values, strict=True))
+        return functional_call(Density(flow), add_prefix(weights), inputs)
+
+    assert torch.autograd.gradcheck(log_prob, (*parameters, *inputs), fast_mode=True)
+
+
+def test_rows_do_not_see_each_other(case: Case, flow: Flow) -> None:
+    x, context = batch(flow)
+    rows = [
+        flow.log_prob(x[i : i + 1], None if context is None else context[i : i + 1])
+        for i in range(BATCH)
+    ]
+    close(flow.log_prob(x, context), torch.cat(rows), case.float64)
+
+
+def test_context_matters(flow: Flow) -> None:
+    x, context = batch(flow)
+    if context is not None:
+        other = flow.log_prob(x, context + 1)
+        assert (flow.log_prob(x, context) - other).abs().min() > 1e-6
+
+
+def test_samples_come_with_their_density(case: Case, flow: Flow) -> None:
+    _, context = batch(flow)
+    x, log_prob = flow.rsample_and_log_prob(BATCH, context)
+    close(log_prob, flow.log_prob(x, context), case.float64)
+    gradients = torch.autograd.grad(
+        x.sum() + log_prob.sum(), list(flow.parameters()), allow_unused=True
+    )
+    assert any(g is not None and g.abs().sum() > 0 for g in gradients)
+    assert not flow.sample(BATCH, context).requires_grad
+
+
+def test_weights_survive_saving(case: Case, flow: Flow) -> None:
+    x, context = batch(flow)
+    file = io.BytesIO()
+    torch.save(flow.state_dict(), file)
+    file.seek(0)
+    other = case.flow(seed=5)
+    assert not torch.equal(other.log_prob(x, context), flow.log_prob(x, context))
+    other.load_state_dict(torch.load(file))
+    assert torch.equal(other.log_prob(x, context), flow.log_prob(x, context))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_keeps_its_dtype(case: Case, flow: Flow, dtype: torch.dtype) -> None:
+    x, context = batch(flow)
+    expected = flow.log_prob(x, context)
+    flow, x, context = cast(flow, dtype)
+    log_prob = flow.log_prob(x, context)
+    assert log_prob.dtype == dtype
+    assert flow.sample(BATCH, context).dtype == dtype
+    close(log_prob.double(), expected, tolerance(case, dtype))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_runs_on(case: Case, flow: Flow, device: str) -> None:
+    x, context = batch(flow)
+    expected = flow.log_prob(x, context)
+    context = None if context is None else context.to(device)
+    moved = flow.to(device)
+    close(moved.log_prob(x.to(device), context).cpu(), expected, case.float64)
+    assert moved.sample(BATCH, context).device.type == device
+
+
+def test_never_looks_at_values(flow: Flow) -> None:
+    x, context = batch(flow)
+    context = None if context is None else context.to("meta")
+    assert flow.to("meta").log_prob(x.to("meta"), context).shape == (BATCH,)
+    assert flow.sample(BATCH, context).shape == x.shape
+
+
+def test_compiles_without_graph_breaks(case: Case, flow: Flow) -> None:
+    torch._dynamo.reset()
+    x, context = batch(flow)
+    compiled = torch.compile(flow.log_prob, fullgraph=True, backend="eager")
+    close(compiled(x, context), flow.log_prob(x, context), case.float64)
+    inverse = torch.compile(flow.bijection.inverse, fullgraph=True, backend="eager")
+    z = flow.base.sample(BATCH, context)
+    close(inverse(z, context)[0], flow.bijection.inverse(z, context)[0], case.float64)
+
+
+def test_vmap_of_gradient(case: Case, flow: Flow) -> None:
+    x, context = batch(flow)
+
+    def one(x: Tensor, context: Tensor | None) -> Tensor:
+        return flow.log_prob(x[None], None if context is None else context[None])[0]
+
+    dims = (0, None if context is None else 0)
+    scores = vmap(jacrev(one), in_dims=dims)(x, context)
+    x.requires_grad_()
+    (expected,) = torch.autograd.grad(flow.log_prob(x, context).sum(), x)
+    close(scores, expected, case.float64)
+
+
+def test_empty_batch(flow: Flow) -> None:
+    x, context = batch(flow, 0)
+    assert flow.log_prob(x, context).shape == (0,)
+    assert flow.sample(0, context).shape == x.shape
+    sample, log_prob = flow.rsample_and_log_prob(0, context)
+    assert sample.shape == x.shape and log_prob.shape == (0,)
+
+
+def test_refuses_wrong_shapes(flow: Flow) -> None:
+    f = flow.bijection
+    for side, shape, run in (("x", f.x_shape, f), ("z", f.z_shape, f.inverse)):
+        wanted = ", ".join(map(str, ("batch", *shape)))
+        wider, flat = (BATCH, *shape[:-1], shape[-1] + 1), (BATCH * shape[0],)
+        for got in (wider, flat, (2, BATCH, *shape), ()):
+            message = f"expected {side} of shape ({wanted}), got {got}"
+            with pytest.raises(ValueError, match=re.escape(message)):
+                run(torch.zeros(got).double(), None)
+
+
+def test_refuses_integers(flow: Flow) -> None:
+    f = flow.bijection
+    for side, shape, run in (("x", f.x_shape, f), ("z", f.z_shape, f.inverse)):
+        message = f"expected floating-point {side}, got torch.int64"
+        with pytest.raises(ValueError, match=re.escape(message)):
+            run(torch.zeros(BATCH, *shape, dtype=torch.int64), None)
+
+
+def test_refuses_wrong_contexts(flow: Flow) -> None:
+    x, context = batch(flow)
+    if context is None:
+        with pytest.raises(ValueError, match=r"expected no context, got one of shape"):
+            flow.log_prob(x, x)
+        return
+    wanted = f"expected context of shape {(BATCH, flow.context)}, got "
+    for wrong in (None, context[:, 1:], context[1:], context[0]):
+        got = "none" if wrong is None else str(tuple(wrong.shape))
+        for run in (flow.log_prob, flow.bijection, flow.bijection.inverse):
+            with pytest.raises(ValueError, match=re.escape(wanted + got)):
+                run(x, wrong)
+        with pytest.raises(ValueError, match=re.escape(wanted + got)):
+            flow.sample(BATCH, wrong)
+
+
+def test_nan_row_stays_alone(case: Case, flow: Flow) -> None:
+    x, context = batch(flow)
+    clean = flow.log_prob(x, context)
+    x[2] = torch.nan
+    spoilt = flow.log_prob(x, context)
+    assert spoilt[2].isnan()
+    others = torch.arange(BATCH) != 2
+    close(spoilt[others], clean[others], case.float64)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("size", [1e4, -1e4])
+def test_huge_inputs_stay_finite(flow: Flow, size: float, dtype: torch.dtype) -> None:
+    flow, x, context = cast(flow, dtype)
+    x = (x * 0 + size).requires_grad_()
+    log_prob = flow.log_prob(x, context)
+    assert log_prob.isfinite().all()
+    log_prob.sum().backward()
+    assert x.grad is not None and x.grad.isfinite().all()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in flow.parameters())
+
+
+def test_deep_stack(case: Case) -> None:
+    layer = case.flow().bijection
+    if layer.x_shape != layer.z_shape:
+        return
+    layers = [case.flow(seed, spread=0.05).bijection for seed in range(100)]
+    deep = Flow(StandardNormal(layer.z_shape), Compose(*layers))
+    x, context = batch(deep)
+    z, log_det = deep.bijection(x, context)
+    back, negated = deep.bijection.inverse(z, context)
+    close(back, x, 100 * case.float64)
+    close(negated, -log_det, 100 * case.float64)
+    assert deep.log_prob(x, context).isfinite().all()
+
+
+class Density(torch.nn.Module):
+    """A flow whose `forward` is its log-density, for functional_call."""
+
+    def __init__(self, flow: Flow) -> None:
+        super().__init__()
+        self.flow = flow
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        return self.flow.log_prob(x, context)
+
+
+def add_prefix(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {f"flow.{name}": value for name, value in weights.items()}
+
+
+def test_copies_are_independent(flow: Flow) -> None:
+    x, context = batch(flow)
+    before = flow.log_prob(x, context)
+    other = copy.deepcopy(flow)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.add_(1.0)
+    assert torch.equal(flow.log_prob(x, context), before)
+
+
+def test_exemptions_name_promises() -> None:
+    for name, case in CASES.items():
+        for promise, reason in case.exempt.items():
+            assert f"test_{promise}" in globals(), f"{name}: no promise {promise!r}"
+            assert reason, f"{name}: expected a reason for {promise!r}"
