@@ -1,0 +1,202 @@
+"""Who may import whom, read from the source; and what no tracked file may hold."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from graphlib import TopologicalSorter
+from importlib.metadata import packages_distributions
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from scripts.catalogue import load
+from scripts.project import ROOT
+
+OURS = ("scripts", "implementations", "benchmarks", "tests")
+RENDERERS = {
+    *("scripts.readme", "scripts.site", "scripts.exports", "scripts.links"),
+    "scripts.notebook_page",
+}
+ENDS = {"scripts.__main__", "scripts.hooks"}
+NO_CATALOGUE = {"scripts.notebook", "scripts.genealogy"}
+
+
+def imported(source: str) -> Iterator[tuple[str, bool]]:
+    """Each name that the source imports, and whether at module level."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node in tree.body) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"line {node.lineno}: name the module in full"
+            for alias in node.names:
+                yield f"{node.module}.{alias.name}", node in tree.body
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """Our modules by name."""
+    files = (path for room in OURS for path in (ROOT / room).rglob("*.py"))
+    named = {".".join(p.relative_to(ROOT).with_suffix("").parts): p for p in files}
+    return {name.removesuffix(".__init__"): path for name, path in named.items()}
+
+
+@cache
+def imports(module: str, lazy: bool = True) -> frozenset[str]:
+    """What the module imports: ours by module, others by package."""
+    if module not in modules():
+        return frozenset()
+    found = imported(modules()[module].read_text("utf-8"))
+    return frozenset(_module(name) for name, at_once in found if lazy or at_once)
+
+
+def _module(name: str) -> str:
+    if name.partition(".")[0] not in OURS:
+        return name.partition(".")[0]
+    return name if name in modules() else name.rpartition(".")[0]
+
+
+def reach(module: str, lazy: bool = True) -> set[str]:
+    """What the module imports, and what that imports in turn."""
+    found: set[str] = set()
+    new = {module}
+    while new:
+        found |= new
+        new = {name for old in new for name in imports(old, lazy)} - found
+    return found - {module}
+
+
+def room(name: str) -> list[str]:
+    return [module for module in modules() if module.split(".")[0] == name]
+
+
+def rooms_of(names: set[str]) -> set[str]:
+    return {name.split(".")[0] for name in names} & set(OURS)
+
+
+def test_imports_are_found_wherever_they_stand() -> None:
+    source = "import a.b, c\nfrom d import e\ndef f():\n    from g.h import i as j\n"
+    names = [("a.b", True), ("c", True), ("d.e", True), ("g.h.i", False)]
+    assert list(imported(source)) == names
+
+
+@pytest.mark.parametrize("module", room("scripts"))
+def test_the_generator_reads_flows_but_never_imports_them(module: str) -> None:
+    assert rooms_of(reach(module)) <= {"scripts"}
+
+
+@pytest.mark.parametrize("module", room("implementations"))
+def test_flows_import_flows_alone(module: str) -> None:
+    assert rooms_of(reach(module)) <= {"implementations"}
+
+
+def test_imports_run_in_no_circle() -> None:
+    TopologicalSorter(
+        {name: imports(name) & modules().keys() for name in modules()}
+    ).prepare()
+
+
+@pytest.mark.parametrize("module", room("scripts"))
+def test_nothing_imports_the_command_line_or_the_hooks(module: str) -> None:
+    assert not imports(module) & ENDS
+
+
+def test_the_catalogue_imports_no_renderer() -> None:
+    assert not reach("scripts.catalogue") & RENDERERS
+
+
+def test_text_imports_nothing_of_ours() -> None:
+    assert not rooms_of(reach("scripts.text"))
+
+
+def test_notebooks_and_genealogy_know_no_catalogue() -> None:
+    for module in NO_CATALOGUE:
+        assert not reach(module) & {"scripts.catalogue", *RENDERERS}, module
+
+
+@pytest.mark.parametrize("module", modules())
+def test_only_the_hooks_know_mkdocs(module: str) -> None:
+    assert module == "scripts.hooks" or "mkdocs" not in imports(module)
+
+
+def test_papers_build_on_the_core_and_on_earlier_papers() -> None:
+    papers = load(ROOT / "resources.yaml", ROOT / "implementations").publications
+    order = [f"implementations.{paper.id}" for paper in papers if paper.implemented]
+    core = [name for name in modules() if name.startswith("implementations.core")]
+    for earlier, module in [(0, name) for name in core] + list(enumerate(order)):
+        built_on = imports(module, lazy=False) & set(order)
+        assert built_on <= set(order[:earlier]), module
+
+
+def extra(name: str) -> set[str]:
+    """Distributions that an extra of pyproject.toml names."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    lines = project["optional-dependencies"][name]
+    return {re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in lines}
+
+
+def test_the_site_needs_nothing_that_only_flows_and_tests_install() -> None:
+    beyond = (extra("flows") | extra("test")) - extra("site")
+    needed = reach("scripts.hooks", lazy=False) | reach("scripts.__main__", lazy=False)
+    owners = packages_distributions()
+    used = {owner for name in needed for owner in owners.get(name, [])}
+    assert not used & beyond
+    assert "PyYAML" in used
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+def test_every_make_target_that_we_name_exists(document: str) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+    text = (ROOT / document).read_text("utf-8")
+    named = set(re.findall(r"(?:`|^\s*(?:\$ )?)make ([a-z-]+)", text, re.M))
+    assert named
+    assert named <= targets
+
+
+def tracked_files() -> list[Path]:
+    command = ["git", "ls-files", "-z"]
+    run = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE)
+    names = run.stdout.decode("utf-8").rstrip("\0").split("\0")
+    return [ROOT / name for name in names if (ROOT / name).is_file()]
+
+
+def places_of_this_machine() -> set[str]:
+    return {f"{place}/" for place in (ROOT, Path.home()) if len(place.parts) > 1}
+
+
+def registries_of_this_machine() -> set[str]:
+    """Hosts that pip is set up to ask instead of the public one."""
+    command = [sys.executable, "-m", "pip", "config", "list"]
+    settings = subprocess.run(
+        command, check=True, capture_output=True, text=True
+    ).stdout
+    hosts = {
+        urlsplit(url).hostname for url in re.findall(r"https?://[^\s'\"]+", settings)
+    }
+    return {host for host in hosts if host and not host.endswith("pypi.org")}
+
+
+def test_no_tracked_file_speaks_of_this_machine() -> None:
+    needles = [
+        text.encode()
+        for text in places_of_this_machine() | registries_of_this_machine()
+    ]
+    guilty = [
+        str(path.relative_to(ROOT))
+        for path in tracked_files()
+        if any(needle in path.read_bytes() for needle in needles)
+    ]
+    assert guilty == []
+
+
+def test_constraints_are_versions_and_no_addresses() -> None:
+    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    wrong = [line for line in lines if not re.fullmatch(r"#.*|[\w.-]+==[\w.]+", line)]
+    assert wrong == []
