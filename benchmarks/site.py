@@ -1,0 +1,213 @@
+"""The generator and the site at scale, against their budgets.
+
+`python -m benchmarks.site` writes benchmarks/results/site.json and prints a table. The
+heavy work runs in processes of its own; what follows here only starts and weighs it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import yaml
+
+from benchmarks import pages
+from benchmarks.generate import generate
+from scripts.project import ROOT, read_project
+
+RESULTS = ROOT / "benchmarks" / "results" / "site.json"
+PACKAGES = ("mkdocs", "mkdocs-material", "pydantic", "pyyaml", "jinja2")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is generated, and how often it is timed."""
+
+    entries: int
+    publications: int
+    repeats: int
+
+
+FULL = Sizes(entries=10_000, publications=2_000, repeats=5)
+QUICK = Sizes(entries=200, publications=30, repeats=1)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One number, and the most that it may be."""
+
+    name: str
+    value: float
+    unit: str
+    budget: float | None = None
+
+    @property
+    def verdict(self) -> str:
+        """`ok`, or by how much the budget is passed; empty without a budget."""
+        if self.budget is None:
+            return ""
+        over = self.value - self.budget
+        return f"over by {over:,.3g} {self.unit}" if over > 0 else "ok"
+
+
+def measure(sizes: Sizes) -> Iterator[Measure]:
+    """Measure everything, in temporary directories; the checkout is left alone."""
+    with tempfile.TemporaryDirectory() as directory:
+        yield from _measure_pipeline(sizes, Path(directory))
+    with tempfile.TemporaryDirectory() as directory:
+        copy = Path(directory)
+        _copy_tracked_files(copy)
+        yield from _measure_site(copy)
+        yield from _measure_large_site(sizes, copy)
+
+
+def _measure_pipeline(sizes: Sizes, directory: Path) -> Iterator[Measure]:
+    _say(f"Timing the catalogue's pipeline, {sizes.entries:,} entries")
+    source = directory / "resources.yaml"
+    kinds = sizes.entries // 4
+    source.write_text(generate(kinds, kinds, kinds, kinds, seed=0), "utf-8")
+    arguments = [str(source), str(sizes.repeats)]
+    result = json.loads(_python("-m", "benchmarks.pipeline", *arguments))
+    yield Measure("entries", sizes.entries, "")
+    yield Measure("bytes per entry", source.stat().st_size / sizes.entries, "B")
+    for stage, seconds in result["stages"].items():
+        yield Measure(stage, seconds, "s")
+    yield Measure("check + README + exports", result["total"], "s", 3)
+    yield Measure("the same, collector off", result["total_bare"], "s")
+    yield Measure("CSafeLoader, collector off", result["reference_bare"], "s")
+    ratio = result["total_bare"] / result["reference_bare"]
+    yield Measure("the ratio of these two", ratio, "×", 4)
+    yield Measure("peak memory", result["peak"], "MB", 400)
+
+
+def _measure_site(copy: Path) -> Iterator[Measure]:
+    _say("Building today's site, twice")
+    yield Measure("today's site, first build", _build(copy), "s")
+    yield Measure("today's site, second build", _build(copy), "s")
+    yield Measure("today's site, size", _size(copy / "site"), "MB")
+    weight = pages.weigh(
+        copy / "site", "notebooks/nice/", read_project(copy / "mkdocs.yml").site_url
+    )
+    yield Measure("NICE's page, HTML", weight.html / 1000, "kB", 60)
+    yield Measure("NICE's page, gzipped", weight.gzipped / 1000, "kB", 15)
+    yield Measure("NICE's page, base64", weight.base64, "", 0)
+    yield Measure("NICE's page, requests to other hosts", len(weight.foreign), "", 0)
+
+
+def _measure_large_site(sizes: Sizes, copy: Path) -> Iterator[Measure]:
+    _say(f"Building a site of {sizes.publications:,} publications")
+    _enlarge(copy / "resources.yaml", sizes.publications)
+    name = f"site of {sizes.publications:,} publications"
+    yield Measure(f"{name}, build", _build(copy), "s", 12)
+    yield Measure(f"{name}, size", _size(copy / "site"), "MB", 60)
+
+
+def _enlarge(catalogue: Path, publications: int) -> None:
+    """Add generated publications to the real ones, whose notebooks are there."""
+    content = yaml.load(catalogue.read_bytes(), Loader=yaml.CSafeLoader)
+    missing = publications - len(content["publications"])
+    generated = yaml.load(generate(missing, 0, 0, 0, seed=0), Loader=yaml.CSafeLoader)
+    content["tags"] |= generated["tags"]
+    content["publications"] += generated["publications"]
+    content["publications"].sort(key=lambda entry: entry["date"])
+    text = yaml.dump(content, Dumper=yaml.CSafeDumper, allow_unicode=True)
+    catalogue.write_text(text, "utf-8")
+
+
+def _copy_tracked_files(target: Path) -> None:
+    command = ["git", "ls-files", "-z"]
+    listing = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE)
+    for name in listing.stdout.decode("utf-8").rstrip("\0").split("\0"):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, target / name)
+
+
+def _build(project: Path) -> float:
+    """Seconds of a whole `mkdocs build`, from the start of its process."""
+    start = time.perf_counter()
+    _python("-m", "mkdocs", "build", "--quiet", directory=project)
+    return time.perf_counter() - start
+
+
+def _python(*arguments: str, directory: Path = ROOT) -> str:
+    run = subprocess.run(
+        [sys.executable, *arguments], cwd=directory, capture_output=True, text=True
+    )
+    if run.returncode:
+        raise SystemExit(f"python {' '.join(arguments)} failed:\n{run.stderr}")
+    return run.stdout
+
+
+def _size(directory: Path) -> float:
+    files = (path for path in directory.rglob("*") if path.is_file())
+    return sum(path.stat().st_size for path in files) / 1e6
+
+
+def _machine() -> dict[str, object]:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    processors = Path("/proc/cpuinfo")
+    lines = processors.read_text().splitlines() if processors.exists() else []
+    models = [
+        line.partition(": ")[2] for line in lines if line.startswith("model name")
+    ]
+    return {
+        "cores": os.cpu_count(),
+        "model": models[0] if models else platform.machine(),
+        "memory_gb": round(memory),
+        "load": round(os.getloadavg()[0], 1),
+    }
+
+
+def _report(
+    machine: dict[str, object], measures: Sequence[Measure]
+) -> dict[str, object]:
+    return {
+        "date": datetime.date.today().isoformat(),
+        "machine": machine,
+        "versions": {"python": platform.python_version()}
+        | {package: version(package) for package in PACKAGES},
+        "measures": [asdict(m) | {"value": round(m.value, 3)} for m in measures],
+    }
+
+
+def _row(m: Measure) -> str:
+    budget = "" if m.budget is None else f"≤ {m.budget:g}"
+    return f"{m.name:38} {m.value:>10,.4g} {m.unit:2} {budget:>6}  {m.verdict}".rstrip()
+
+
+def _say(progress: str) -> None:
+    print(f"→ {progress}", file=sys.stderr, flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, write the results, print them; with --assert, exit 1 when over."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.site")
+    parser.add_argument("--quick", action="store_true", help="small sizes, once")
+    parser.add_argument(
+        "--assert", action="store_true", dest="strict", help="exit 1 over budget"
+    )
+    parser.add_argument("--output", type=Path, default=RESULTS, metavar="FILE")
+    args = parser.parse_args(arguments)
+    machine, measures = _machine(), []
+    for m in measure(QUICK if args.quick else FULL):
+        measures.append(m)
+        print(_row(m), flush=True)
+    text = json.dumps(_report(machine, measures), indent=2, ensure_ascii=False)
+    args.output.write_text(f"{text}\n", "utf-8")
+    return int(args.strict and any(m.verdict not in ("", "ok") for m in measures))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
