@@ -43,7 +43,7 @@ notebooks: .venv/test ## Execute stale notebooks (ONLY=nice,maf FORCE=1 DEVICE=c
 	@$(SCRIPTS) notebooks $(if $(ONLY),--only "$(ONLY)") $(if $(FORCE),--force) $(if $(DEVICE),--device "$(DEVICE)")
 
 figures: .venv/test ## Draw the project's own figures again where they are stale (FORCE=1)
-	@$(BIN)/python -m implementations.core.figures $(if $(FORCE),--force)
+	@$(SCRIPTS) figures $(if $(FORCE),--force)
 
 bench: .venv/test ## Measure the generator and the site into benchmarks/results/
 	@$(BIN)/python -m benchmarks.site

@@ -50,6 +50,12 @@ def _notebooks(args: argparse.Namespace) -> int:
     )
 
 
+def _figures(args: argparse.Namespace) -> int:
+    from scripts import figures
+
+    return figures.run(ROOT, force=args.force, check=args.check)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m scripts",
@@ -60,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     source.add_argument(
         "--catalogue",
         type=Path,
-        default=ROOT / "resources.yaml",
+        default=Path("resources.yaml"),
         metavar="FILE",
         help="the catalogue to read (default: resources.yaml)",
     )
@@ -89,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--output",
         type=Path,
-        default=ROOT / "README.md",
+        default=Path("README.md"),
         metavar="FILE",
         help="the file to write (default: README.md)",
     )
@@ -108,6 +114,15 @@ def _parser() -> argparse.ArgumentParser:
         "--check", action="store_true", help="execute nothing; list the stale ones"
     )
     command.set_defaults(run=_notebooks)
+
+    command = commands.add_parser(
+        "figures", help="draw the project's own figures whose code has changed"
+    )
+    command.add_argument("--force", action="store_true", help="draw fresh ones too")
+    command.add_argument(
+        "--check", action="store_true", help="draw nothing; list the stale ones"
+    )
+    command.set_defaults(run=_figures)
     return parser
 
 
