@@ -226,8 +226,12 @@ def _add_to_feed(feed: ET.Element, entry: Entry, project: Project) -> None:
 def _html(entry: Entry, project: Project) -> Markup:
     """Who, when and where; the note; every address of the entry."""
     byline = [people(entry.authors), long_date(entry.date), entry.venue]
-    ours = _notebook(entry, project)
-    links = [(entry.title, entry.url), *ours.items(), *entry.links.items()]
+    ours = _notebook(entry, project).items()
+    links = [
+        (entry.title, entry.url),
+        *((name.capitalize(), url) for name, url in ours),
+        *entry.links.items(),
+    ]
     anchors = (Markup('<a href="{1}">{0}</a>').format(*link) for link in links)
     return Markup("<p>{}</p><p>{}</p><p>{}</p>").format(
         " · ".join(filter(None, byline)),

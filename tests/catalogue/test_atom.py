@@ -92,6 +92,21 @@ def test_atom_pleases_a_feed_reader(make: Callable[[], Catalogue]) -> None:
         assert found.content[0].type == "text/html"
 
 
+def test_atom_content_is_byline_note_and_addresses() -> None:
+    links = {"Errata": "https://example.org/?a=1&b=2"}
+    paper = entry(Publication, "paper", "Flows", links=links, authors=("A B", "C D"))
+    catalogue = catalogue_of("x").model_copy(update={"publications": (paper,)})
+    feed = ET.fromstring(to_atom(catalogue, PROJECT))
+    assert (
+        "<p>A B and C D · Feb 29, 2020 · Flows</p><p>Flows</p>"
+        '<p><a href="https://example.org/paper">Flows</a>'
+        ' · <a href="https://example.org/list/notebooks/paper/">Notebook</a>'
+        ' · <a href="https://colab.research.google.com/github/someone/list'
+        '/blob/main/docs/notebooks/paper.ipynb">Colab</a>'
+        ' · <a href="https://example.org/?a=1&amp;b=2">Errata</a></p>'
+    ) in children(feed, "a:entry/a:content")
+
+
 def test_atom_content_is_inert_html() -> None:
     text = to_atom(catalogue_of(HOSTILE["markup"]), PROJECT)
     feed = ET.fromstring(text)
