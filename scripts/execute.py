@@ -1,0 +1,135 @@
+"""Execute notebooks, several at once, each in a kernel of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from tqdm import tqdm
+
+from scripts import ipynb
+from scripts.cells import CellError
+from scripts.files import write_atomic
+from scripts.kernel import session
+from scripts.notebook import Notebook
+from scripts.outputs import Output, clean
+
+_THREADS = ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "VECLIB_MAXIMUM")
+_BAR = "{desc} |{bar:20}| {n_fmt}/{total_fmt} cells, {elapsed}"
+
+
+def execute(
+    notebooks: Sequence[Notebook],
+    root: Path,
+    device: str | None,
+    jobs: int,
+    limit: float,
+) -> int:
+    """Execute the notebooks, `jobs` at a time, and write each that succeeds.
+
+    Return the exit status: 1 when one failed, which stops no other. Each may take
+    `limit` seconds.
+    """
+    batch = _Batch(root, environment(root, device, jobs), limit, _bar(notebooks))
+    with batch.bar:
+        return asyncio.run(batch.run(notebooks, jobs))
+
+
+def environment(root: Path, device: str | None, jobs: int) -> dict[str, str]:
+    """Return the variables under which kernels run, so that each run is like the last.
+
+    SEED is 0 unless it is set; DEVICE is `device`, or what it was.
+    """
+    threads = str(max(1, (os.cpu_count() or 1) // jobs))
+    kept = {name: value for name, value in os.environ.items() if name != "SMOKE"}
+    path = [str(root), *filter(None, [kept.get("PYTHONPATH")])]
+    return {
+        "SEED": "0",
+        **kept,
+        **{f"{library}_NUM_THREADS": threads for library in _THREADS},
+        **({"DEVICE": device} if device else {}),
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # else it warns of its own debugger
+        "PYTHONHASHSEED": "0",
+        "PYTHONPATH": os.pathsep.join(path),
+    }
+
+
+def _bar(notebooks: Sequence[Notebook]) -> tqdm[Any]:
+    cells = sum(len(notebook.code) for notebook in notebooks)
+    description = f"0/{len(notebooks)} notebooks"
+    # Only in a terminal; a log gets the lines of finished notebooks alone.
+    return tqdm(
+        total=cells, desc=description, bar_format=_BAR, disable=None, leave=False
+    )
+
+
+@dataclass
+class _Batch:
+    """Notebooks that are executed together, and what they share."""
+
+    root: Path
+    environment: dict[str, str]
+    limit: float
+    bar: tqdm[Any]
+    finished: int = 0
+    failed: int = 0
+
+    async def run(self, notebooks: Sequence[Notebook], jobs: int) -> int:
+        """Execute all; return the exit status."""
+        gate = asyncio.Semaphore(jobs)
+        clock = asyncio.create_task(self._keep_time())
+        async with asyncio.TaskGroup() as group:
+            for notebook in notebooks:
+                group.create_task(self._one(notebook, len(notebooks), gate))
+        clock.cancel()
+        return 1 if self.failed else 0
+
+    async def _keep_time(self) -> None:
+        while True:
+            await asyncio.sleep(0.5)
+            self.bar.refresh()
+
+    async def _one(
+        self, notebook: Notebook, total: int, gate: asyncio.Semaphore
+    ) -> None:
+        async with gate:
+            outputs: list[list[Output]] = []
+            try:
+                stamp = await self._execute(notebook, outputs)
+                cleaned = clean(notebook.code, outputs, notebook.file)
+            except CellError as error:
+                self.failed += 1
+                self.bar.update(len(notebook.code) - len(outputs))
+                self.bar.write(str(error), file=sys.stderr)
+            else:
+                notebook.path.parent.mkdir(parents=True, exist_ok=True)
+                text = ipynb.render(notebook.cells, cleaned, stamp)
+                write_atomic(notebook.path, text)
+                self.bar.write(f"{notebook.name}: executed in {stamp['seconds']} s")
+        self.finished += 1
+        self.bar.set_description_str(f"{self.finished}/{total} notebooks")
+
+    async def _execute(
+        self, notebook: Notebook, outputs: list[list[Output]]
+    ) -> dict[str, Any]:
+        """Add each cell's outputs as they come; return the stamp."""
+        started = monotonic()
+        stamp = {
+            "executed": datetime.datetime.now(datetime.UTC).date().isoformat(),
+            "fingerprint": notebook.fingerprint,
+            "seed": int(self.environment["SEED"]),
+        }
+        async with session(notebook.file, self.root, self.environment) as kernel:
+            for cell in notebook.code:
+                outputs.append(await kernel.run(cell, started + self.limit))
+                self.bar.update()
+            facts = await kernel.facts()
+        return stamp | facts | {"seconds": round(monotonic() - started)}

@@ -1,0 +1,230 @@
+"""A notebook's fingerprint: its code, and the definitions of this project it reaches.
+
+The nodes of the graph are definitions, not files, so that an edit makes exactly those
+notebooks stale which run what was edited (docs/decisions/0003-notebooks.md).
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from scripts.cells import Cell, guard_body, is_guard, parse
+from scripts.syntax import (
+    Import,
+    behaviour,
+    dotted_names,
+    global_names,
+    imports,
+    is_idle,
+)
+
+PACKAGE = "implementations"
+
+
+class Symbol(NamedTuple):
+    """A dotted name in a module of this project.
+
+    "" is what the module does when it is imported, "*" all that it holds.
+    """
+
+    module: str
+    name: str
+
+
+class Meaning(NamedTuple):
+    """What a symbol stands for, and the symbols that this needs in turn."""
+
+    text: str
+    needs: set[Symbol]
+
+
+class Fingerprints:
+    """Fingerprints of the notebooks of one project, which share most of their code."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._module = cache(self._read)
+        self._meaning = cache(self._look_up)
+
+    def of(self, name: str, cells: list[Cell]) -> str:
+        """Hash the cells' code, what it reaches, and the paper's recorded results.
+
+        CellError when a module that is reached is no Python.
+        """
+        file = f"{PACKAGE}/{name}.py"
+        code = [_statements(cell, file) for cell in cells if cell.kind == "code"]
+        if code and code[0] and is_idle(code[0][0]):  # the module's docstring
+            del code[0][0]
+        text = "\n\n".join("\n".join(map(behaviour, cell)) for cell in code)
+        results = self._root / PACKAGE / "results" / f"{name}.json"
+        reached = self._reach(_through_imports([*_flat(code)], PACKAGE))
+        parts = [text, *reached, results.read_text("utf-8") if results.exists() else ""]
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+    def _reach(self, symbols: set[Symbol]) -> list[str]:
+        """Collect what the symbols mean, and all that they need."""
+        seen: set[Symbol] = set()
+        while ahead := symbols - seen:
+            seen |= ahead
+            symbols = {need for symbol in ahead for need in self._meaning(symbol).needs}
+        return sorted({self._meaning(symbol).text for symbol in seen})
+
+    def _look_up(self, symbol: Symbol) -> Meaning:
+        module = self._module(symbol.module)
+        if module is None:
+            return Meaning("", set())
+        text, needs = self._resolve(module, symbol.name)
+        parent = symbol.module.rpartition(".")[0]
+        on_import = {Symbol(symbol.module, ""), Symbol(parent, "")} if parent else set()
+        return Meaning(text, needs | on_import)
+
+    def _resolve(self, module: Module, name: str) -> Meaning:
+        head, _, rest = name.partition(".")
+        if not head:
+            return module.on_import()
+        if module.binds(head):
+            return module.meaning(head, rest)
+        if head != "*" and self._module(inner := f"{module.name}.{head}"):
+            return Meaning("", {Symbol(inner, rest or "*")})
+        return Meaning("", {Symbol(module.name, bound) for bound in module.names()})
+
+    def _read(self, name: str) -> Module | None:
+        if name.partition(".")[0] != PACKAGE:
+            return None
+        path = self._root / name.replace(".", "/")
+        for file in (path / "__init__.py", path.with_suffix(".py")):
+            if file.exists():
+                return Module(name, file, file.relative_to(self._root).as_posix())
+        return None
+
+
+class Module:
+    """A module of this project: what it binds, and what it does on import."""
+
+    def __init__(self, name: str, path: Path, file: str) -> None:
+        """Read the module; CellError when it is no Python."""
+        source = path.read_text("utf-8")
+        self.name = name
+        self._package = name if path.stem == "__init__" else name.rpartition(".")[0]
+        self._lines = source.encode().split(b"\n")
+        self._defined: dict[str, list[ast.stmt]] = defaultdict(list)
+        self._imported: dict[str, list[Import]] = defaultdict(list)
+        self._effects: list[ast.stmt] = []
+        for statement in parse(source, file).body:
+            if not is_idle(statement) and not is_guard(statement):
+                self._add(statement)
+
+    def _add(self, statement: ast.stmt) -> None:
+        if not isinstance(statement, _DEFINITION):
+            for imported in imports(statement, self._package):
+                self._imported[imported.local].append(imported)
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            return
+        for name in set(_bound_names(statement)):
+            self._defined[name].append(statement)
+        if not _only_binds(statement):
+            self._effects.append(statement)
+
+    def binds(self, name: str) -> bool:
+        """Whether the module gives the name a value."""
+        return name in self._defined or name in self._imported
+
+    def names(self) -> set[str]:
+        """All names that the module gives a value."""
+        return {*self._defined, *self._imported} - {"*"}
+
+    def meaning(self, name: str, rest: str) -> Meaning:
+        """Return what defines the name, of which `rest` is used."""
+        statements = self._defined.get(name, [])
+        imported = self._imported.get(name, [])
+        parts = [f"{self.name} {name}", *map(behaviour, statements)]
+        parts += [f"{found.module} {found.attribute}" for found in imported]
+        needs = self._needs(statements)
+        needs |= {_behind(found, rest) for found in imported}
+        return Meaning("\n".join(parts), needs)
+
+    def on_import(self) -> Meaning:
+        """Return the statements with side effects, and the modules that are run."""
+        needs = self._needs(self._effects)
+        for imported in (found for group in self._imported.values() for found in group):
+            needs |= {Symbol(module, "") for module in imported.runs}
+        needs |= {Symbol(star.module, "*") for star in self._imported.get("*", ())}
+        effects = [self.name, *map(behaviour, self._effects)] if self._effects else []
+        return Meaning("\n".join(effects), needs)
+
+    def _needs(self, statements: list[ast.stmt]) -> set[Symbol]:
+        needs = _through_imports(statements, self._package)
+        for statement in statements:
+            known = global_names(self._source(statement)) & self.names()
+            for name in dotted_names(statement):
+                if name.partition(".")[0] in known:
+                    needs.add(Symbol(self.name, name))
+        return needs
+
+    def _source(self, statement: ast.stmt) -> str:
+        decorators = getattr(statement, "decorator_list", [])
+        first = min(node.lineno for node in (statement, *decorators))
+        lines = self._lines[first - 1 : statement.end_lineno]
+        lines[-1] = lines[-1][: statement.end_col_offset]
+        lines[0] = lines[0][statement.col_offset :]
+        return b"\n".join(lines).decode()
+
+
+_DEFINITION = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
+def _bound_names(statement: ast.stmt) -> Iterator[str]:
+    if isinstance(statement, _DEFINITION):
+        yield statement.name
+        return
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, _DEFINITION):
+            yield node.name
+
+
+def _only_binds(statement: ast.stmt) -> bool:
+    """Whether the statement gives names a value and changes nothing else."""
+    if not isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
+        return isinstance(statement, _DEFINITION)
+    return not any(
+        isinstance(node, ast.Attribute | ast.Subscript)
+        and isinstance(node.ctx, ast.Store)
+        for node in ast.walk(statement)
+    )
+
+
+def _through_imports(nodes: Iterable[ast.AST], package: str) -> set[Symbol]:
+    """Return what the trees use of the project by way of imports among them."""
+    nodes = list(nodes)
+    imported: dict[str, list[Import]] = defaultdict(list)
+    for found in (found for node in nodes for found in imports(node, package)):
+        imported[found.local].append(found)
+    needs = {Symbol(star.module, "*") for star in imported.get("*", ())}
+    for group in imported.values():
+        needs |= {Symbol(module, "") for found in group for module in found.runs}
+    for name in (name for node in nodes for name in dotted_names(node)):
+        head, _, rest = name.partition(".")
+        needs |= {_behind(found, rest) for found in imported.get(head, ())}
+    return needs
+
+
+def _behind(imported: Import, rest: str) -> Symbol:
+    name = ".".join(part for part in (imported.attribute, rest) if part)
+    return Symbol(imported.module, name or "*")
+
+
+def _statements(cell: Cell, file: str) -> list[ast.stmt]:
+    guarded = guard_body(cell, file)
+    return ast.parse(cell.source).body if guarded is None else guarded
+
+
+def _flat(code: list[list[ast.stmt]]) -> Iterator[ast.stmt]:
+    return (statement for cell in code for statement in cell)

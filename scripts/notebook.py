@@ -1,0 +1,190 @@
+"""Each paper's notebook follows its file: what is stale, and the command for it."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from scripts import ipynb
+from scripts.cells import Cell, CellError, export
+from scripts.files import write_atomic
+from scripts.fingerprint import PACKAGE, Fingerprints
+from scripts.project import read_project
+
+State = Literal["fresh", "text", "stale"]
+"""As it should be; of other prose or comments; of other code, or never executed."""
+
+TIME_LIMIT = 900.0
+"""Seconds that one notebook may take."""
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """What a paper's notebook should be, and where it is committed."""
+
+    name: str
+    file: str
+    path: Path
+    cells: Sequence[Cell]
+    fingerprint: str
+
+    @property
+    def code(self) -> list[Cell]:
+        """The cells that a kernel executes."""
+        return [cell for cell in self.cells if cell.kind == "code"]
+
+    @cached_property
+    def refreshed(self) -> str | None:
+        """The committed notebook with today's prose and comments.
+
+        None when its outputs are not those of today's code.
+        """
+        if not self.path.exists():
+            return None
+        committed = ipynb.parse(self.path.read_text("utf-8"))
+        if committed is None or len(committed.outputs) != len(self.code):
+            return None
+        if committed.stamp.get("fingerprint") != self.fingerprint:
+            return None
+        return ipynb.render(self.cells, committed.outputs, committed.stamp)
+
+    @cached_property
+    def state(self) -> State:
+        """How the committed notebook differs from what it should be."""
+        if self.refreshed is None:
+            return "stale"
+        return "fresh" if self.refreshed == self.path.read_text("utf-8") else "text"
+
+
+def papers(root: Path) -> list[str]:
+    """Return the ids of the papers that have an implementation."""
+    return sorted(path.stem for path in (root / PACKAGE).glob("[a-z]*.py"))
+
+
+def read(root: Path, name: str, fingerprints: Fingerprints) -> Notebook:
+    """Read `implementations/<name>.py`; CellError when it cannot be a notebook."""
+    file = f"{PACKAGE}/{name}.py"
+    exported = export((root / file).read_text("utf-8"), file)
+    setup = ipynb.setup_cell(read_project(root / "mkdocs.yml").repo_url)
+    path = root / "docs" / "notebooks" / f"{name}.ipynb"
+    fingerprint = fingerprints.of(name, exported)
+    return Notebook(name, file, path, [setup, *exported], fingerprint)
+
+
+def status(root: Path) -> dict[str, State]:
+    """Return the state of every paper's notebook; CellError as for `read`."""
+    fingerprints = Fingerprints(root)
+    return {name: read(root, name, fingerprints).state for name in papers(root)}
+
+
+def run(
+    root: Path,
+    *,
+    only: str = "",
+    force: bool = False,
+    device: str | None = None,
+    jobs: int = 2,
+    check: bool = False,
+    limit: float = TIME_LIMIT,
+) -> int:
+    """Bring the notebooks up to date, `jobs` at once; return the exit status.
+
+    `only` names papers; `force` executes fresh ones too; `check` writes nothing and
+    says what is not fresh; each notebook may take `limit` seconds.
+    """
+    names = re.findall(r"[^\s,]+", only) or papers(root)
+    if unknown := [name for name in names if name not in papers(root)]:
+        return _complain(_unknown(unknown[0], papers(root)))
+    notebooks, faults = _read_all(root, names)
+    failed = _complain(*faults) if faults else 0
+    if check:
+        return _check(notebooks) or failed
+    stale = [notebook for notebook in notebooks if force or notebook.state == "stale"]
+    for notebook in notebooks:
+        if notebook not in stale:
+            _refresh(notebook)
+    if stale:
+        return _execute(stale, root, device, jobs, limit) or failed
+    return failed
+
+
+def _complain(*problems: str) -> int:
+    print(*problems, sep="\n", file=sys.stderr)
+    return 1
+
+
+def _unknown(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+    return f"no paper is called {name}: {hint}"
+
+
+def _read_all(root: Path, names: Sequence[str]) -> tuple[list[Notebook], list[str]]:
+    """Return the notebooks, and what is wrong with those that cannot be read."""
+    fingerprints = Fingerprints(root)
+    notebooks, faults = [], []
+    for name in dict.fromkeys(names):
+        try:
+            notebooks.append(read(root, name, fingerprints))
+        except CellError as error:
+            faults.append(str(error))
+    return notebooks, [*dict.fromkeys(faults)]
+
+
+def _check(notebooks: Sequence[Notebook]) -> int:
+    why = {"text": "its prose or comments", "stale": "its outputs"}
+    behind = [notebook for notebook in notebooks if notebook.state != "fresh"]
+    for notebook in behind:
+        problem = f"{why[notebook.state]} are not those of today's {notebook.file}"
+        print(f"docs/notebooks/{notebook.path.name}: {problem}")
+    if behind:
+        names = ",".join(notebook.name for notebook in behind)
+        print(f"Run `make notebooks ONLY={names}`")
+    return 1 if behind else 0
+
+
+def _refresh(notebook: Notebook) -> None:
+    if notebook.state == "text" and notebook.refreshed:
+        write_atomic(notebook.path, notebook.refreshed)
+        print(f"{notebook.name}: prose and comments refreshed, nothing executed")
+    else:
+        print(f"{notebook.name}: fresh")
+
+
+def _execute(
+    notebooks: Sequence[Notebook],
+    root: Path,
+    device: str | None,
+    jobs: int,
+    limit: float,
+) -> int:
+    try:
+        with _termination_as_interrupt():
+            # Costs half a second, which only executing is worth.
+            from scripts.execute import execute
+
+            return execute(notebooks, root, device, max(jobs, 1), limit)
+    except KeyboardInterrupt:
+        _complain("Interrupted: finished notebooks are written, the others untouched")
+        return 130
+    except ModuleNotFoundError as error:
+        return _complain(f"{error.name} is missing: run `make notebooks` to install it")
+
+
+@contextmanager
+def _termination_as_interrupt() -> Iterator[None]:
+    before = signal.signal(
+        signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT)
+    )
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
