@@ -1,0 +1,1 @@
+"""The project's own pictures, drawn from trained flows by `make figures`."""

@@ -1,0 +1,75 @@
+"""The project's own figures: drawn when stale, kept when drawing fails."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from scripts import figures
+from scripts.project import ROOT
+
+DRAWS = """
+import sys
+from pathlib import Path
+
+# %%
+if __name__ == "__main__":
+    Path(sys.argv[1], "circle.svg").write_text("<svg>{text}</svg>")
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / figures.SOURCES).mkdir(parents=True)
+    for package in (tmp_path / figures.SOURCES, tmp_path / "implementations"):
+        (package / "__init__.py").touch()
+    write(tmp_path, "round")
+    return tmp_path
+
+
+def write(root: Path, text: str) -> None:
+    source = DRAWS.replace("{text}", text)
+    (root / figures.SOURCES / "circle.py").write_text(source)
+
+
+def picture(root: Path) -> str:
+    return (root / figures.PICTURES / "circle.svg").read_text()
+
+
+def test_committed_figures_are_fresh() -> None:
+    current, stamps = figures.fingerprints(ROOT), figures.read_stamps(ROOT)
+    assert current, "there is a figure"
+    for name, fingerprint in current.items():
+        assert stamps[name]["fingerprint"] == fingerprint, "run `make figures`"
+
+
+def test_draws_once_and_again_when_the_code_changes(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert figures.run(root) == 0
+    assert picture(root) == "<svg>round</svg>"
+    stamp = json.loads((root / figures.PICTURES / "stamps.json").read_text())
+    assert set(stamp["circle"]) == {"fingerprint", "drawn", "seconds"}
+    figures.run(root)
+    assert capsys.readouterr().out.endswith("0 drawn, 1 up to date\n")
+    write(root, "rounder")
+    assert figures.run(root, check=True) == 1
+    assert picture(root) == "<svg>round</svg>"
+    assert figures.run(root) == 0
+    assert picture(root) == "<svg>rounder</svg>"
+    assert figures.run(root, check=True) == 0
+
+
+def test_a_failure_keeps_what_there_was(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    figures.run(root)
+    before = sorted((root / figures.PICTURES).iterdir())
+    write(root, '"); raise SystemExit(3)  # ')
+    assert figures.run(root) == 1
+    assert "circle.py failed: its old pictures stay" in capsys.readouterr().err
+    assert picture(root) == "<svg>round</svg>"
+    assert sorted((root / figures.PICTURES).iterdir()) == before
+    assert figures.run(root, check=True) == 1
