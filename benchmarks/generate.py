@@ -31,7 +31,7 @@ def generate(publications: int, videos: int, blogs: int, code: int, seed: int) -
 
     Every publication is marked wanted, so no implementations are needed.
     """
-    random_ = random.Random(seed)
+    chance = random.Random(seed)
     lines = ["tags:", *(f"  {tag}: Has to do with {tag}" for tag in _TAGS)]
     sizes = {
         "publications": publications,
@@ -42,29 +42,29 @@ def generate(publications: int, videos: int, blogs: int, code: int, seed: int) -
     for section, size in sizes.items():
         lines += [f"{section}:" if size else f"{section}: []"]
         for number in range(size):
-            lines += _entry(section, number, size, publications, random_)
+            lines += _entry(section, number, size, publications, chance)
     return "\n".join(lines) + "\n"
 
 
 def _entry(
-    section: str, number: int, size: int, publications: int, random_: random.Random
+    section: str, number: int, size: int, publications: int, chance: random.Random
 ) -> Iterator[str]:
-    how, what = random_.choice(_HOW), random_.choice(_WHAT)
-    people = random_.sample([f"{a} {b}" for a in _FIRST for b in _LAST], 3)
+    how, what = chance.choice(_HOW), chance.choice(_WHAT)
+    people = chance.sample([f"{a} {b}" for a in _FIRST for b in _LAST], 3)
     day = datetime.date(2014, 10, 30) + datetime.timedelta(4_000 * number // size)
-    note = random_.choice(_NOTES).format(how=how.lower(), number=number)
+    note = chance.choice(_NOTES).format(how=how.lower(), number=number)
     yield f"  - id: {section}_{number}"
     yield f'    title: "{how} {what}, No. {number}"'
     yield f"    authors: [{', '.join(people)}]"
     yield f"    date: {day}"
     yield f"    url: {_url(section, number)}"
-    yield f"    tags: [{', '.join(sorted(random_.sample(_TAGS, 2)))}]"
-    yield "    added: 2026-01-31"
+    yield f"    tags: [{', '.join(sorted(chance.sample(_TAGS, 2)))}]"
+    yield "    added: 2025-12-31"
     if section == "publications":
         yield "    venue: Journal of Invertible Maps 7(3)"
         yield "    implementation: wanted"
     elif publications:
-        yield f"    papers: [publications_{random_.randrange(publications)}]"
+        yield f"    papers: [publications_{chance.randrange(publications)}]"
     if section == "code":
         yield "    language: Python"
     yield "    note: >-"

@@ -34,34 +34,28 @@ def fault(address: str) -> tuple[str, str] | None:
 _TRACKING = re.compile(
     r"(?:utm_\w+|fbclid|gclid|dclid|msclkid|igshid|mc_[ce]id|ref|ref_src|si|feature)="
 )
-_ONE_FORM = [
-    (re.compile(pattern), form)
-    for pattern, form in (
-        (r"^(?:dx\.)?doi\.org/10\.48550/arxiv\.", "arxiv.org/abs/"),
-        (r"^dx\.doi\.org/", "doi.org/"),
-        (
-            r"^(?:\w+\.)?arxiv\.org/(?:abs|pdf|html)/"
-            r"([^?]+?)(?:v\d+)?(?:\.pdf)?(?:\?.*)?$",
-            r"arxiv.org/abs/\1",
-        ),
-        (
-            r"^(?:m\.)?youtube(?:-nocookie)?\.com/"
-            r"(?:watch\?(?:.*&)?v=|embed/|shorts/|live/)([\w-]+).*$",
-            r"youtu.be/\1",
-        ),
-        (r"^youtu\.be/([\w-]+).*$", r"youtu.be/\1"),
-        (r"^openreview\.net/(?:forum|pdf)\?", "openreview.net/forum?"),
-        (r"^(github\.com/[^/]+/[^/]+?)(?:\.git|/tree/(?:main|master))$", r"\1"),
-    )
-]
+_work = re.compile(
+    r"""
+      (?: (?:\w+\.)?arxiv\.org/(?:abs|pdf|html)/ | (?:dx\.)?doi\.org/10\.48550/arxiv\. )
+      (?P<arxiv> [^?]+? ) (?:v\d+)? (?:\.pdf)? (?:\?.*)?
+    | (?:dx\.)?doi\.org/ (?P<doi> .+ )
+    | (?: youtu\.be/
+        | (?:m\.)?youtube(?:-nocookie)?\.com/
+          (?: watch\?(?:.*&)?v= | embed/ | shorts/ | live/ ) )
+      (?P<youtube> [\w-]+ ) .*
+    | openreview\.net/(?:forum|pdf)\?(?:.*&)?id= (?P<openreview> [\w-]+ ) .*
+    | github\.com/ (?P<github> [^/]+/[^/]+? ) (?: \.git | /tree/(?:main|master) )?
+    """,
+    re.VERBOSE,
+).fullmatch
 
 
 def place(address: str) -> str:
     """Reduce an address to the place it leads to, the same for all its spellings.
 
     Scheme, `www.`, case, trailing slash, tracking parameters and the place within the
-    page are dropped; arXiv, DOI, YouTube, OpenReview and GitHub have one form each.
-    Empty when the address is no web address at all.
+    page are dropped; works on arXiv, DOI, YouTube, OpenReview and GitHub are known by
+    their name there. Empty when the address is no web address at all.
     """
     if not _good(re.sub("^http:", "https:", address)):
         return ""
@@ -70,8 +64,8 @@ def place(address: str) -> str:
     query = "&".join(sorted(parameters))
     reduced = parts.netloc.removeprefix("www.") + parts.path.rstrip("/")
     reduced += f"?{query}" if query else ""
+    if work := _work(reduced):
+        return f"{work.lastgroup}:{work[work.lastgroup or 0]}"
     # Some sites keep their pages behind the hash.
-    reduced += f"#{parts.fragment}" if parts.fragment.startswith(("/", "!")) else ""
-    for pattern, form in _ONE_FORM:
-        reduced = pattern.sub(form, reduced)
-    return reduced
+    paged = parts.fragment.startswith(("/", "!"))
+    return f"{reduced}#{parts.fragment}" if paged else reduced

@@ -35,6 +35,8 @@ __all__ = [
 
 def _field(description: str, example: Any, **in_editors: Any) -> Any:
     """Describe a field; what holds in editors only, the rules say in better words."""
+    if isinstance(example, str):
+        in_editors["minLength"] = 1
     return Field(
         description=description, examples=[example], json_schema_extra=in_editors
     )

@@ -64,7 +64,7 @@ def read(content: bytes, file: str) -> Document:
     try:
         data = reader.document()
     except yaml.MarkedYAMLError as error:
-        raise _syntax_error(file, error) from None
+        raise _syntax_error(file, text, error) from None
     return Document(data, reader.keys, reader.values, findings + reader.findings)
 
 
@@ -85,12 +85,22 @@ def _without_invisible(text: str) -> tuple[str, list[Finding]]:
     for number, line in enumerate(lines):
         if line.isprintable():
             continue
-        for character in dict.fromkeys(line.removesuffix("\r")):
-            if character != "\t" and _is_invisible(character):
-                at = Position(number + 1, line.index(character) + 1)
-                findings.append(_invisible((), character, at))
-                lines[number] = lines[number].replace(character, "")
+        places = _invisible_places(line.removesuffix("\r"))
+        lines[number] = line.translate(dict.fromkeys(map(ord, places)))
+        findings += [
+            _invisible((), character, Position(number + 1, column + 1))
+            for character, column in places.items()
+        ]
     return ("\n".join(lines) if findings else text), findings
+
+
+def _invisible_places(text: str) -> dict[str, int]:
+    """Map each invisible character to where it first stands; tabs are not meant."""
+    places: dict[str, int] = {}
+    for place, character in enumerate(text):
+        if character not in "\t\n" and _is_invisible(character):
+            places.setdefault(character, place)
+    return places
 
 
 def _is_invisible(character: str) -> bool:
@@ -106,14 +116,16 @@ def _invisible(path: Path, character: str, at: Position) -> Finding:
     return Finding(path, problem, fix, at)
 
 
-def _syntax_error(file: str, error: yaml.MarkedYAMLError) -> CatalogueError:
+def _syntax_error(file: str, text: str, error: yaml.MarkedYAMLError) -> CatalogueError:
     problem = error.problem or "is not YAML"
-    # What is never closed is at fault where it opens, not where the file ends.
-    unclosed = "end of stream" in problem and error.context_mark
-    mark = error.context_mark if unclosed else error.problem_mark
+    # What is never closed is at fault where it begins, not where the reader gave up.
+    unclosed = "end of stream" in problem or "expected ':'" in problem
+    at = _position(error.context_mark if unclosed else error.problem_mark)
+    lines = text.rstrip().split("\n")
+    end = Position(len(lines), len(lines[-1]) + 1)
     hints = (hint for sign, hint in _HINTS.items() if sign in problem)
     hint = next(hints, "look at the indentation, quotes and brackets here and above")
-    return _alone(file, _position(mark), problem, hint)
+    return _alone(file, min(at, end), problem, hint)
 
 
 _HINTS = {
@@ -198,18 +210,16 @@ class _Reader:
             self.add(event, path, "is empty", "write a value, or remove the line")
             return
         kinds = {"nothing": "nothing", "truth": "a truth value"}
-        kind = kinds.get(match.lastgroup or "", "a number")
-        problem = f"{quote(event.value)} without quotes is {kind}, not text"
-        self.add(event, path, problem.replace('"', ""), "put it in quotes")
+        problem = (
+            f"reads as {kinds.get(match.lastgroup or '', 'a number')}, not as text"
+        )
+        self.add(event, path, problem, "put it in quotes")
 
     def unescaped(self, event: Any, path: Path) -> str:
         """Report the invisible characters that escapes have brought in; drop them."""
-        text, at = event.value, _position(event.start_mark)
-        for character in dict.fromkeys(text):
-            if character not in "\t\n" and _is_invisible(character):
-                self.findings.append(_invisible(path, character, at))
-                text = text.replace(character, "")
-        return text
+        at, places = _position(event.start_mark), _invisible_places(event.value)
+        self.findings += [_invisible(path, character, at) for character in places]
+        return event.value.translate(dict.fromkeys(map(ord, places)))
 
     def mapping(self, path: Path) -> dict[str, Any]:
         data: dict[str, Any] = {}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +13,18 @@ from typing import Any, NamedTuple
 from scripts.faults import Path
 
 SECTIONS = ("publications", "videos", "blogs", "code")
+
+
+is_id = re.compile(r"[a-z][a-z0-9_]*").fullmatch
+
+
+def nearest_id(text: str) -> str:
+    """Make an id of a text; an id stays as it is."""
+    if is_id(text):
+        return text
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    words = re.sub(r"[^a-z0-9]+", "_", plain.lower()).strip("_")
+    return words if is_id(words) else f"the_{words}".rstrip("_")
 
 
 class Item(NamedTuple):

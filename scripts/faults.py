@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal, NamedTuple
 
@@ -77,7 +77,9 @@ def quote(text: str) -> str:
     return f'"{text}"' if len(text) <= 60 else f'"{text[:59]}…"'
 
 
-def did_you_mean(word: str, known: Iterable[str], otherwise: str) -> str:
+def did_you_mean(word: str, known: Collection[str], otherwise: str) -> str:
     """Suggest the known word that `word` resembles, or else say `otherwise`."""
-    close = difflib.get_close_matches(word, known, 1)
+    # To compare with thousands, for thousands of faults, would take minutes.
+    few = known if len(known) <= 500 else ()
+    close = difflib.get_close_matches(word, few, 1)
     return f'did you mean "{close[0]}"?' if close else otherwise

@@ -13,7 +13,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator
 
 from scripts import addresses
-from scripts.draft import SECTIONS, Draft, Item, parts
+from scripts.draft import Draft, Item, is_id, nearest_id, parts
 from scripts.faults import Finding, Path, did_you_mean, quote
 from scripts.notes import note_faults
 
@@ -28,26 +28,20 @@ def emptiness(draft: Draft) -> Iterator[Finding]:
     values += [(("tags", tag), sentence) for tag, sentence in draft.tags.items()]
     for path, value in values:
         if value in ("", [], {}):
-            yield Finding(path, "is empty", "write something, or remove it")
+            yield Finding(path, "is empty", "fill it in")
         for key, part in parts(value):
             if part == "":
-                yield Finding((*path, key), "is empty", "write something, or remove it")
+                yield Finding((*path, key), "is empty", "fill it in")
 
 
 def ids(draft: Draft) -> Iterator[Finding]:
     """Refuse ids that could not name a Python module in lower case."""
     for item in draft.items:
         identity = item.text("id")
-        if identity and not re.fullmatch(r"[a-z][a-z0-9_]*", identity):
-            problem = f"{quote(identity)} is not an id"
-            fix = f'begin with one of a-z, go on with a-z, 0-9 and _: "{_id(identity)}"'
+        if identity and not is_id(identity):
+            problem = f"{quote(identity)} is not made of a-z, 0-9 and _, a letter first"
+            fix = f"write it as in {quote(nearest_id(identity))}"
             yield Finding(item.path("id"), problem, fix)
-
-
-def _id(text: str) -> str:
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    words = re.sub(r"[^a-z0-9]+", "_", plain.lower()).strip("_")
-    return words if words[:1].isalpha() else f"the_{words}".rstrip("_")
 
 
 def unique_ids(draft: Draft) -> Iterator[Finding]:
@@ -56,95 +50,88 @@ def unique_ids(draft: Draft) -> Iterator[Finding]:
     for item in draft.items:
         first = seen.setdefault(item.name, item)
         if first is not item:
-            place = f"{first.section} #{first.number + 1}"
-            yield Finding(
-                item.path("id"), f"is the id of {place} too", "choose another"
-            )
+            problem = f"is the id of {first.section} #{first.number + 1} too"
+            yield Finding(item.path("id"), problem, "choose another")
 
 
 def dates(draft: Draft) -> Iterator[Finding]:
     """Refuse dates that are not ISO, or of a day that has begun nowhere on Earth."""
-    # `today` is UTC; the first time zone is fourteen hours ahead.
-    latest = draft.today + datetime.timedelta(days=1)
     for item in draft.items:
         for field in ("date", "added"):
             text = item.text(field)
-            if text and (fault := _date_fault(text, latest)):
+            if text and (fault := _date_fault(text, draft.today)):
                 yield Finding(item.path(field), *fault)
 
 
 _iso = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
 
 
-def _date_fault(text: str, latest: datetime.date) -> tuple[str, str] | None:
+def _date_fault(text: str, today: datetime.date) -> tuple[str, str] | None:
     if not _iso(text):
         return f"{quote(text)} is not an ISO date", "write it as in 2018-07-09"
     try:
         date = datetime.date.fromisoformat(text)
     except ValueError:
         return f"{text} is not in the calendar", "check year, month and day"
-    if date > latest:
+    # Today is UTC, and clocks are up to fourteen hours ahead of it.
+    if date > today + datetime.timedelta(days=1):
         return f"{text} lies in the future", "check year, month and day"
     return None
 
 
 def order(draft: Draft) -> Iterator[Finding]:
     """Refuse entries out of their section's order of date, the oldest first."""
-    for section in SECTIONS:
-        dated = [
-            item
-            for item in draft.items
-            if item.section == section and _iso(item.text("date") or "")
-        ]
-        stay = _longest_order([item.fields["date"] for item in dated])
-        staying = [item for item, stays in zip(dated, stay, strict=True) if stays]
-        for item, stays in zip(dated, stay, strict=True):
-            if not stays:
-                yield _misplaced(item, staying)
+    sections: dict[str, list[tuple[str, Item]]] = {}
+    for item in draft.items:
+        date = item.text("date")
+        if date and not _date_fault(date, draft.today):
+            sections.setdefault(item.section, []).append((date, item))
+    for dated in sections.values():
+        staying = _longest_order([date for date, _ in dated])
+        dates = [dated[place][0] for place in staying]
+        for place in sorted(set(range(len(dated))).difference(staying)):
+            date, item = dated[place]
+            after = bisect_right(dates, date)
+            neighbour = dated[staying[max(after - 1, 0)]][1].name
+            fix = f"move the entry {'below' if after else 'above'} {neighbour}"
+            yield Finding(item.path("date"), f"{date} is out of order", fix)
 
 
-def _misplaced(item: Item, staying: list[Item]) -> Finding:
-    date = item.fields["date"]
-    after = bisect_right([other.fields["date"] for other in staying], date)
-    fix = (
-        f"move the entry below {staying[after - 1].name}"
-        if after
-        else f"move the entry above {staying[0].name}"
-    )
-    return Finding(item.path("date"), f"{date} is out of order", fix)
+def _longest_order(dates: list[str]) -> list[int]:
+    """Choose a longest non-decreasing subsequence, the earliest of them.
 
-
-def _longest_order(dates: list[str]) -> list[bool]:
-    """Mark a longest non-decreasing subsequence: all others are out of place."""
-    ends: list[str] = []
+    So one date that is wrong leaves all others in their place, and of two that could
+    move it is the later one, which is likely the newcomer.
+    """
+    ends: list[int] = []  # ends[n]: minus the best start of n + 1 dates in order
     lengths = []
-    for date in dates:
-        length = bisect_right(ends, date)
-        ends[length : length + 1] = [date]
+    for date in reversed(dates):
+        start = -int(date.replace("-", ""))
+        length = bisect_right(ends, start)
+        ends[length : length + 1] = [start]
         lengths.append(length)
-    wanted = len(ends) - 1
-    marks = [False] * len(dates)
-    bound = "9999-99-99"
-    for place in reversed(range(len(dates))):
-        if lengths[place] == wanted and dates[place] <= bound:
-            marks[place], wanted, bound = True, wanted - 1, dates[place]
-    return marks
+    chosen: list[int] = []
+    for place, length in enumerate(reversed(lengths)):
+        follows = not chosen or dates[place] >= dates[chosen[-1]]
+        if length == len(ends) - len(chosen) - 1 and follows:
+            chosen.append(place)
+    return chosen
 
 
 def authors(draft: Draft) -> Iterator[Finding]:
     """Refuse authors who stand for others, and several in one item."""
     for item in draft.items:
         for path, author in item.texts("authors"):
-            if re.search(r"\bet\.?\s*al\b|\band others\b", author, re.IGNORECASE):
+            if _others(author):
                 problem = f"{quote(author)} leaves authors out"
                 yield Finding(path, problem, "name every author, one per item")
             elif _joined(author):
-                problem = (
-                    f"{quote(author)} looks like several authors, or a surname first"
-                )
-                yield Finding(
-                    path, problem, "write one author per item, as in Ada Byron"
-                )
+                problem = f"{quote(author)} looks like several names"
+                fix = "write one author per item, first name first"
+                yield Finding(path, problem, fix)
+
+
+_others = re.compile(r"\bet(?:\s+|\.\s*)al\b|\band others\b", re.IGNORECASE).search
 
 
 def _joined(author: str) -> bool:
@@ -179,26 +166,25 @@ def _urls(item: Item) -> Iterator[tuple[Path, str]]:
 
 
 def duplicate_urls(draft: Draft) -> Iterator[Finding]:
-    """Refuse entries, and links of one entry, that lead to the same place."""
-    entries: dict[str, Item] = {}
+    """Refuse entries that lead to the same place."""
+    seen: dict[str, Item] = {}
     for item in draft.items:
-        here: set[str] = set()
-        for path, address in _urls(item):
+        place = addresses.place(item.text("url") or "")
+        if place and (first := seen.setdefault(place, item)) is not item:
+            problem = f"leads to the same place as the address of {first.name}"
+            yield Finding(item.path("url"), problem, "keep one of the two entries")
+
+
+def duplicate_links(draft: Draft) -> Iterator[Finding]:
+    """Refuse links that lead where their entry has led already."""
+    for item in draft.items:
+        seen: set[str] = set()
+        for path, address in _urls(item) if "links" in item.fields else ():
             place = addresses.place(address)
-            if not place:
-                continue
-            if place in here:
-                yield Finding(
-                    path, "leads to where this entry led already", "remove it"
-                )
-            elif path[2] == "url" and place in entries:
-                problem = (
-                    f"leads to the same place as the address of {entries[place].name}"
-                )
-                yield Finding(path, problem, "keep one of the two entries")
-            elif path[2] == "url":
-                entries[place] = item
-            here.add(place)
+            if place in seen:
+                problem = "leads to the same place as another address of the entry"
+                yield Finding(path, problem, "remove it")
+            seen |= {place} if place else set()
 
 
 def titles(draft: Draft) -> Iterator[Finding]:
@@ -224,23 +210,32 @@ def tags(draft: Draft) -> Iterator[Finding]:
     for item in draft.items if known else ():
         for path, tag in item.texts("tags"):
             if tag not in known:
-                fix = did_you_mean(tag, known, f"known are {', '.join(known)}")
+                otherwise = "choose a known one, or explain it under tags"
+                fix = did_you_mean(tag, known, otherwise)
                 yield Finding(path, f"{quote(tag)} is not a known tag", fix)
 
 
 def references(draft: Draft) -> Iterator[Finding]:
     """Refuse references to papers that are not on the list."""
-    known = {item.name: item.section for item in draft.items}
-    papers = [name for name, section in known.items() if section == "publications"]
+    papers = _papers(draft)
+    elsewhere = {item.name: item.section for item in draft.items}
     for item in draft.items if draft.knows_every_paper else ():
         for path, paper in item.texts("papers"):
-            section = known.get(paper)
-            if section is None:
-                fix = did_you_mean(paper, papers, "add the publication, or remove this")
-                yield Finding(path, f"{quote(paper)} is the id of no publication", fix)
-            elif section != "publications":
+            if paper in papers:
+                continue
+            if section := elsewhere.get(paper):
                 problem = f"{quote(paper)} is in {section}, not in publications"
-                yield Finding(path, problem, "name the paper that it is about")
+                fix = "name the paper that it is about"
+            else:
+                problem = f"{quote(paper)} is the id of no publication"
+                fix = did_you_mean(paper, papers, "add the publication, or remove this")
+            yield Finding(path, problem, fix)
+
+
+def _papers(draft: Draft) -> set[str]:
+    # An id that is not well formed has one fault, not one more where it is used.
+    ids = [item.name for item in draft.items if item.section == "publications"]
+    return {*ids, *map(nearest_id, ids)}
 
 
 def notes(draft: Draft) -> Iterator[Finding]:
@@ -254,25 +249,22 @@ def notes(draft: Draft) -> Iterator[Finding]:
 def implementations(draft: Draft) -> Iterator[Finding]:
     """Refuse publications that neither have nor want an implementation, or do both."""
     for item in draft.items:
-        if item.section != "publications" or not item.text("id"):
+        if item.section != "publications" or not is_id(item.name):
             continue
-        wanted, file = (
-            item.fields.get("implementation"),
-            f"implementations/{item.name}.py",
-        )
+        file = f"implementations/{item.name}.py"
+        wanted = item.fields.get("implementation")
         if item.name not in draft.implemented and wanted is None:
             fix = 'write it, or add the line "implementation: wanted"'
             yield Finding(item.path(), f"has no {file}", fix)
-        if item.name in draft.implemented and wanted is not None:
-            problem = f"is {quote(str(wanted))}, but there is {file}"
+        if item.name in draft.implemented and wanted == "wanted":
+            problem = f'is "wanted", but there is {file}'
             yield Finding(item.path("implementation"), problem, "remove the line")
 
 
 def orphans(draft: Draft) -> Iterator[Finding]:
     """Refuse implementations without a publication."""
-    papers = [item.name for item in draft.items if item.section == "publications"]
-    orphans = draft.implemented.difference(papers) if draft.knows_every_paper else ()
-    for name in sorted(orphans):
+    known = draft.implemented if not draft.knows_every_paper else _papers(draft)
+    for name in sorted(draft.implemented - known):
         problem = f"none has the id {quote(name)} of implementations/{name}.py"
         yield Finding(("publications",), problem, "add its entry, or rename the file")
 
@@ -287,6 +279,7 @@ RULES: tuple[Callable[[Draft], Iterator[Finding]], ...] = (
     repetitions,
     urls,
     duplicate_urls,
+    duplicate_links,
     titles,
     tags,
     references,

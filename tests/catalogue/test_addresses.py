@@ -1,0 +1,91 @@
+"""One place has one name, however its address is spelled."""
+
+import pytest
+
+from scripts.addresses import fault, place
+
+
+@pytest.mark.parametrize(
+    "spellings",
+    [
+        """https://arxiv.org/abs/1410.8516          http://arxiv.org/abs/1410.8516
+           https://arxiv.org/abs/1410.8516v6        https://arxiv.org/abs/1410.8516/
+           https://arxiv.org/pdf/1410.8516          https://arxiv.org/pdf/1410.8516v6.pdf
+           https://www.arxiv.org/abs/1410.8516      https://export.arxiv.org/abs/1410.8516
+           https://arxiv.org/html/1410.8516v2       https://arxiv.org/abs/1410.8516?ref=x
+           https://doi.org/10.48550/arXiv.1410.8516""",
+        """https://youtu.be/i7LjDvsLWCg             https://youtu.be/i7LjDvsLWCg?si=x&t=9
+           https://www.youtube.com/watch?v=i7LjDvsLWCg
+           https://m.youtube.com/watch?app=desktop&v=i7LjDvsLWCg&t=3s
+           https://www.youtube-nocookie.com/embed/i7LjDvsLWCg
+           https://www.youtube.com/shorts/i7LjDvsLWCg""",
+        """https://doi.org/10.1109/TPAMI.2020.1     https://dx.doi.org/10.1109/tpami.2020.1""",
+        """https://github.com/bayesiains/nsf        https://github.com/Bayesiains/nsf.git
+           https://www.github.com/bayesiains/nsf/   https://github.com/bayesiains/nsf#readme
+           https://github.com/bayesiains/nsf/tree/main""",
+        """https://openreview.net/forum?id=HkpbnH9lx
+           https://openreview.net/pdf?id=HkpbnH9lx&noteId=x""",
+        """https://example.org/a?x=1&y=2            https://www.example.org/a/?y=2&x=1
+           https://example.org/a?utm_source=n&x=1&fbclid=z&y=2&gclid=z#part""",
+    ],
+)  # fmt: skip
+def test_spellings_of_one_place(spellings):
+    places = {place(address) for address in spellings.split()}
+    assert len(places) == 1
+    assert places != {""}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("https://arxiv.org/abs/1410.8516", "https://arxiv.org/abs/1410.85161"),
+        ("https://youtu.be/i7LjDvsLWCg", "https://youtu.be/P4Ta-TZPVi0"),
+        ("https://github.com/a/b", "https://github.com/a/b/blob/main/c.ipynb"),
+        ("https://github.com/a/b", "https://github.com/a"),
+        ("https://example.org/a?x=1", "https://example.org/a?x=2"),
+        ("https://example.org/#/a", "https://example.org/#/b"),
+        ("https://blog.example.org/", "https://example.org/"),
+    ],
+)
+def test_different_places(one, other):
+    assert place(one) != place(other)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://example.org",
+        "https://example.org?x=1",
+        "https://example.org:8080/~ada/#top",
+        "https://xn--bcher-kva.example/",
+        "https://en.wikipedia.org/wiki/Flow_(mathematics)",
+        "https://example.org/a@b;c,d*e'f!g$h+i=j&k[l]%20",
+    ],
+)
+def test_good_addresses(address):
+    assert fault(address) is None
+
+
+@pytest.mark.parametrize(
+    ("address", "problem"),
+    [
+        ("HTTP://example.org", "is not https"),
+        ("https:/example.org", "is not an https address"),
+        ("https://", "has no proper host"),
+        ("https://example", "has no proper host"),
+        ("https://127.0.0.1/", "has no proper host"),
+        ("https://[::1]/", "has no proper host"),
+        ("https://bücher.example/", "has no proper host"),
+        ("https://example.org:port/", "has no proper host"),
+        ("https://-example.org/", "has no proper host"),
+        ("https://example..org/", "has no proper host"),
+        ("https://a@example.org/", "carries credentials"),
+        ("https://example.org/é", "has characters that no address has"),
+        ('https://example.org/"', "has characters that no address has"),
+        ("https://example.org/a\\b", "has characters that no address has"),
+        ("https://example.org/`x`", "has characters that no address has"),
+    ],
+)
+def test_bad_addresses(address, problem):
+    assert (fault(address) or ("",))[0] == problem
+    assert place(address) == "" or address.startswith("HTTP:")
