@@ -69,12 +69,15 @@ def _no_collector() -> Iterator[None]:
 def measure(source: Path, repeats: int) -> dict[str, Any]:
     """Peak memory of one run in MB; then medians over interleaved runs, in seconds.
 
-    `stages` and `total` have the garbage collector as a user has it. `total_bare` and
-    `reference_bare` have it off, both alike: it takes most of the reference's time.
+    `core` is the share of a core that the runs had: below 1, other processes were busy
+    and the seconds are too long. `stages` and `total` have the garbage collector as a
+    user has it; `total_bare` and `reference_bare` have it off, both alike, since it
+    takes most of the reference's time.
     """
     pipeline(source)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
     runs, total_bare, reference_bare = [], [], []
+    start, start_busy = time.perf_counter(), time.process_time()
     for _ in range(repeats):
         gc.collect()
         runs.append(pipeline(source))
@@ -82,8 +85,10 @@ def measure(source: Path, repeats: int) -> dict[str, Any]:
         with _no_collector():
             total_bare.append(sum(pipeline(source).values()))
             reference_bare.append(reference(source))
+    wall, busy = time.perf_counter() - start, time.process_time() - start_busy
     return {
         "peak": peak,
+        "core": busy / wall,
         "stages": {key: statistics.median(run[key] for run in runs) for key in runs[0]},
         "total": statistics.median(sum(run.values()) for run in runs),
         "total_bare": statistics.median(total_bare),

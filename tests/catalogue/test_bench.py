@@ -47,7 +47,7 @@ def test_benchmark_measures_everything(tmp_path: Path) -> None:
     assert site.main(["--quick", "--output", str(output)]) == 0
     report = json.loads(output.read_text("utf-8"))
     assert list(report) == ["date", "machine", "versions", "measures"]
-    assert set(report["machine"]) == {"cores", "model", "memory_gb", "load"}
+    assert set(report["machine"]) == {"cores", "model", "memory_gb"}
     values = {m["name"]: m["value"] for m in report["measures"]}
     budgets = {m["name"]: m["budget"] for m in report["measures"]}
     assert {name: most for name, most in budgets.items() if most is not None} == {
