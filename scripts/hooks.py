@@ -3,68 +3,74 @@
 from __future__ import annotations
 
 import os
+import re
+import sys
 from pathlib import Path
 
 import jinja2
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
-from mkdocs.structure.pages import Page
 
 from scripts import notebook_page, site
-from scripts.catalogue import (
-    Catalogue,
-    CatalogueError,
-    Publication,
-    format_faults,
-    load,
-)
+from scripts.catalogue import CatalogueError, load
 from scripts.exports import EXPORTS
-from scripts.project import Project, read_project
+from scripts.notebook_page import NotebookError
+from scripts.project import read_project
 
-_catalogue: Catalogue
-_project: Project
+# Path under docs/ → content. While its sources are at fault, a preview keeps the last.
+_generated: dict[str, str | bytes] = {}
 
 
 def on_config(config: MkDocsConfig) -> None:
-    """Read the catalogue, and put its notebooks into the navigation."""
-    global _catalogue, _project
-    root = Path(config.config_file_path).parent
+    """Generate the pages, and put the notebooks among them into the navigation."""
+    global _generated
     try:
-        _catalogue = load(root / "resources.yaml", root / "implementations")
-    except CatalogueError as error:
-        raise PluginError(format_faults(error.faults, "text")) from None
-    _project = read_project(root / "mkdocs.yml")
+        _generated = _generate(Path(config.config_file_path).parent)
+    except (CatalogueError, NotebookError) as error:
+        if not _generated:
+            raise PluginError(str(error)) from None
+        print(error, file=sys.stderr)
     notebooks = [
-        f"notebooks/{p.id}.md" for p in _catalogue.publications if p.implemented
+        path
+        for path in _generated
+        if path.startswith("notebooks/") and path.endswith(".md")
     ]
     config.nav = [*(config.nav or []), {"Notebooks": notebooks}]
-    # No page shows a date of the build: two builds of one commit are the same.
+    # The one date in a site, the sitemap's, would make each build another.
     os.environ.setdefault("SOURCE_DATE_EPOCH", "0")
 
 
-def on_files(files: Files, config: MkDocsConfig) -> None:
-    """Add what is generated from the catalogue and the notebooks."""
-    generated: dict[str, str | bytes] = {**site.pages(_catalogue, _project)}
-    for name, export in EXPORTS.items():
-        generated[name] = export(_catalogue, _project)
-    for paper in _catalogue.publications:
+def _generate(root: Path) -> dict[str, str | bytes]:
+    catalogue = load(root / "resources.yaml", root / "implementations")
+    project = read_project(root / "mkdocs.yml")
+    home = (root / "docs" / "index.md").read_text("utf-8")
+    generated: dict[str, str | bytes] = {
+        "index.md": site.home(home, catalogue, project)
+    }
+    generated |= site.pages(catalogue, project)
+    for paper in catalogue.publications:
         if paper.implemented:
-            generated |= _notebook(Path(config.docs_dir), paper)
-    for path, content in generated.items():
+            generated |= notebook_page.pages(root / "docs", paper, project)
+    for name, export in EXPORTS.items():
+        generated[name] = export(catalogue, project)
+    return generated
+
+
+def on_files(files: Files, config: MkDocsConfig) -> None:
+    """Add what was generated; the home page takes the place of its template."""
+    for path, content in _generated.items():
+        if template := files.get_file_from_path(path):
+            files.remove(template)
         files.append(File.generated(config, path, content=content))
 
 
-def _notebook(docs: Path, paper: Publication) -> dict[str, str | bytes]:
-    try:
-        return notebook_page.pages(docs, paper, _project)
-    except notebook_page.NotebookError as error:
-        raise PluginError(str(error)) from None
+_UNCOLOURED = re.compile(r'<span class="[nopw]">([^<]*)</span>')
 
 
-def on_page_markdown(markdown: str, page: Page, **_: object) -> str | None:
-    """Fill in the home page."""
-    return site.home(markdown, _catalogue, _project) if page.is_homepage else None
+def on_page_content(html: str, **_: object) -> str:
+    """Drop the markup of names, operators and blanks: code is half as long without."""
+    return _UNCOLOURED.sub(r"\1", html)
 
 
 def on_env(env: jinja2.Environment, **_: object) -> None:

@@ -12,7 +12,6 @@ import hashlib
 import re
 import struct
 from base64 import b64decode
-from collections.abc import Iterator
 from pathlib import Path
 from textwrap import indent
 
@@ -60,20 +59,18 @@ def pages(docs: Path, paper: Publication, project: Project) -> dict[str, str | b
     }
 
 
-def _cell(cell: NotebookNode, figures: dict[str, bytes]) -> Iterator[str]:
+def _cell(cell: NotebookNode, figures: dict[str, bytes]) -> list[str]:
     """Write the cell as blocks of Markdown; add its figures to `figures`."""
+    if cell.cell_type == "markdown":
+        return [_own_paragraphs(cell.source)]
+    outputs = [_output(output, figures) for output in cell.outputs]
+    code = _fence(cell.source, "python")
     tags = cell.metadata.get("tags", [])
     if "setup" in tags:  # installs the project on Colab: no reading matter
-        return
-    if cell.cell_type == "markdown":
-        yield _own_paragraphs(cell.source)
-        return
-    code = _fence(cell.source, "python")
+        return []
     if "plot" in tags:
         code = f'??? plot "Show the plotting code"\n\n{indent(code, "    ")}'
-    yield code
-    for output in cell.outputs:
-        yield _output(output, figures)
+    return [code, *outputs]
 
 
 _DISPLAY = re.compile(r"^([ ]*)(\$\$.+?\$\$)[ ]*$", re.MULTILINE | re.DOTALL)

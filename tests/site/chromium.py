@@ -60,9 +60,9 @@ def install() -> int:
     """Find a Chromium, else install one; exit status 1 and advice when that fails."""
     if not find_chromium():
         print("→ Fetching a Chromium for the browser tests")
-        may_use_system = os.environ.get("CI") and os.getuid() == 0
-        if not _run(BY_PLAYWRIGHT) and may_use_system:
-            _run(["apt-get", "update"]) and _run(BY_SYSTEM)
+        if not _run(BY_PLAYWRIGHT) and os.environ.get("CI") and os.getuid() == 0:
+            _run(["apt-get", "update"])
+            _run(BY_SYSTEM)
     if path := find_chromium():
         print(f"→ Chromium for the browser tests: {path}")
         return 0

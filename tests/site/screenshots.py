@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Literal
 
-from playwright.sync_api import Browser
+from playwright.sync_api import Page
 
 from tests.site.chromium import chromium
 from tests.site.serving import serving
@@ -22,6 +23,7 @@ PAGES = {
     "notebook": "notebooks/nice/",
     "missing": "no-such-page/",
 }
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 WIDTHS = {1440: 900, 820: 1180, 390: 844}
 
 
@@ -34,29 +36,30 @@ def main() -> None:
     arguments.pictures.mkdir(parents=True, exist_ok=True)
     with serving(arguments.site) as root, chromium() as browser:
         for width, height in WIDTHS.items():
-            for scheme in ("light", "dark"):
-                _photograph(browser, root, arguments.pictures, width, height, scheme)
+            for scheme in SCHEMES:
+                context = browser.new_context(
+                    viewport={"width": width, "height": height}, color_scheme=scheme
+                )
+                _photograph(
+                    context.new_page(), root, arguments.pictures, f"{width}-{scheme}"
+                )
+                context.close()
 
 
-def _photograph(
-    browser: Browser, root: str, folder: Path, width: int, height: int, scheme: str
-) -> None:
-    context = browser.new_context(
-        viewport={"width": width, "height": height}, color_scheme=scheme
-    )
-    page = context.new_page()
+def _photograph(page: Page, root: str, folder: Path, kind: str) -> None:
     for name, path in PAGES.items():
         page.goto(root + path, wait_until="networkidle")
-        # A full-page picture never scrolls, so nothing would call for these.
+        # A full-page picture never scrolls, which would call for these.
+        page.evaluate("for (const i of document.images) i.loading = 'eager'")
+        page.wait_for_load_state("networkidle")
         page.add_style_tag(content=".entry { content-visibility: visible !important }")
-        picture = folder / f"{name}-{width}-{scheme}.png"
+        picture = folder / f"{name}-{kind}.png"
         page.screenshot(path=picture, full_page=True)
     page.goto(root, wait_until="networkidle")
     page.keyboard.press("/")
     page.keyboard.type("coupling", delay=20)
     page.locator(".md-search-result__item").first.wait_for()
-    page.screenshot(path=folder / f"search-{width}-{scheme}.png")
-    context.close()
+    page.screenshot(path=folder / f"search-{kind}.png")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,36 @@
+"""Builds of the site as `make site` does them, of this project or of copies of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from scripts.project import ROOT
+
+SOURCES = ("mkdocs.yml", "resources.yaml", "docs", "scripts", "implementations")
+
+
+def build(project: Path, site: Path, **variables: str) -> subprocess.CompletedProcess:
+    """Build the project's site into a folder; the caller judges the outcome."""
+    return subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--site-dir", str(site)],
+        cwd=project,
+        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"} | variables,
+        capture_output=True,
+        text=True,
+    )
+
+
+def copy_project(folder: Path) -> Path:
+    """Copy what a build reads, so that a test may spoil it."""
+    folder.mkdir()
+    for name in SOURCES:
+        if (ROOT / name).is_dir():
+            ignored = shutil.ignore_patterns("__pycache__", "decisions")
+            shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+        else:
+            shutil.copy(ROOT / name, folder / name)
+    return folder

@@ -1,0 +1,166 @@
+"""The built site as a visitor sees it, in Chromium."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Literal
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Page,
+    Request,
+    ViewportSize,
+    expect,
+)
+
+VISITED = ["", "list/", "papers/nice/", "papers/glow/", "notebooks/nice/"]
+PHONE = ViewportSize(width=390, height=844)
+
+
+class Visit:
+    """A page that is open, and all that went wrong on it."""
+
+    def __init__(self, page: Page, root: str) -> None:
+        self.page, self.root = page, root
+        self.faults: list[str] = []
+        page.on("console", self._hear)
+        page.on("pageerror", lambda error: self.faults.append(str(error)))
+        page.on("request", self._see)
+        page.on("requestfailed", lambda request: self.faults.append(request.url))
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type in ("warning", "error"):
+            self.faults.append(f"{message.type}: {message.text}")
+
+    def _see(self, request: Request) -> None:
+        if urlsplit(request.url).netloc != urlsplit(self.root).netloc:
+            self.faults.append(f"request to another host: {request.url}")
+
+    def open(self, path: str) -> Page:
+        self.page.goto(self.root + path)
+        return self.page
+
+
+@pytest.fixture
+def visit(browser: Browser, root: str) -> Iterator[Visit]:
+    context = browser.new_context()
+    context.set_default_timeout(10_000)
+    visit = Visit(context.new_page(), root)
+    yield visit
+    context.close()
+    assert visit.faults == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", VISITED)
+def test_pages_load_in_silence_and_from_one_host(
+    visit: Visit, path: str, scheme: Literal["light", "dark"]
+) -> None:
+    visit.page.emulate_media(color_scheme=scheme)
+    page = visit.open(path)
+    page.wait_for_load_state("networkidle")
+    expect(page.locator("h1")).to_have_count(1)
+    expected = {"light": "default", "dark": "slate"}[scheme]
+    expect(page.locator("body")).to_have_attribute("data-md-color-scheme", expected)
+
+
+def test_mathematics_is_typeset(visit: Visit) -> None:
+    page = visit.open("notebooks/nice/")
+    formulas = page.locator(".arithmatex")
+    assert formulas.count() > 5
+    expect(page.locator(".arithmatex .katex")).to_have_count(formulas.count())
+    expect(page.locator(".arithmatex .katex-display").first).to_be_visible()
+    expect(page.locator(".katex-error")).to_have_count(0)
+
+
+def test_figures_are_drawn(visit: Visit) -> None:
+    page = visit.open("notebooks/nice/")
+    figures = page.locator("article img")
+    assert figures.count() > 0
+    for figure in figures.all():
+        figure.scroll_into_view_if_needed()
+        page.wait_for_function("image => image.complete", arg=figure.element_handle())
+        assert figure.evaluate("image => image.naturalWidth") > 0
+        assert figure.get_attribute("alt")
+
+
+@pytest.mark.parametrize("found", ["notebooks/nice/", "papers/real_nvp/"])
+def test_search_finds_coupling_and_leads_to_it(visit: Visit, found: str) -> None:
+    page = visit.open("")
+    page.keyboard.press("/")
+    page.keyboard.type("coupling")
+    result = page.locator(".md-search-result__item", has_text="coupling")
+    result.locator(f"a[href*='{found}']").first.click()
+    page.wait_for_url(re.compile(f"/{found}"))
+    expect(page.locator("article").first).to_contain_text("coupling", ignore_case=True)
+
+
+def test_search_finds_what_has_no_page_of_its_own(visit: Visit) -> None:
+    page = visit.open("")
+    page.keyboard.press("/")
+    page.keyboard.type("3Blue1Brown")
+    page.locator(".md-search-result__link", has_text="What are").first.click()
+    page.wait_for_url(re.compile(r"/list/.*#video_what_are_flows$"))
+    expect(page.locator("#video_what_are_flows")).to_be_in_viewport()
+
+
+def test_the_theme_is_switched_and_kept(visit: Visit) -> None:
+    visit.page.emulate_media(color_scheme="light")
+    page = visit.open("")
+    body = page.locator("body")
+    expect(body).to_have_attribute("data-md-color-scheme", "default")
+    page.get_by_title("Switch to light mode").click()
+    page.get_by_title("Switch to dark mode").click()
+    expect(body).to_have_attribute("data-md-color-scheme", "slate")
+    page = visit.open("list/")
+    expect(body).to_have_attribute("data-md-color-scheme", "slate")
+
+
+def test_folded_code_opens(visit: Visit) -> None:
+    page = visit.open("notebooks/nice/")
+    folded = page.locator("details.plot").first
+    expect(folded.locator("code")).not_to_be_visible()
+    folded.locator("summary").click()
+    expect(folded.locator("code")).to_be_visible()
+
+
+def test_code_is_copied(browser: Browser, root: str) -> None:
+    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    page = Visit(context.new_page(), root).open("papers/nice/")
+    page.locator(".md-code__button, .md-clipboard").first.click()
+    expect(page.locator(".md-dialog")).to_contain_text("Copied")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.startswith("@misc{nice,")
+    context.close()
+
+
+@pytest.mark.parametrize("path", VISITED)
+def test_a_phone_scrolls_down_only(visit: Visit, path: str) -> None:
+    visit.page.set_viewport_size(PHONE)
+    page = visit.open(path)
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= PHONE["width"]
+
+
+def test_a_phone_has_the_navigation_in_its_drawer(visit: Visit) -> None:
+    visit.page.set_viewport_size(PHONE)
+    page = visit.open("")
+    page.locator("header label[for=__drawer]").click()
+    page.locator(".md-nav--primary").get_by_role(
+        "link", name="The list", exact=True
+    ).click()
+    page.wait_for_url("**/list/")
+
+
+def test_a_page_that_is_not_there_leads_back(visit: Visit) -> None:
+    page = visit.page
+    page.goto(visit.root + "papers/none/")
+    page.locator("article").get_by_role("link", name="the list").click()
+    page.wait_for_url(visit.root + "list/")
+    # The browser reports the missing page itself, and it should.
+    assert [fault for fault in visit.faults if "404" in fault] == visit.faults
+    visit.faults.clear()

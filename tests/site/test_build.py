@@ -1,0 +1,171 @@
+"""The site as it lies in its folder."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+
+import pytest
+
+from scripts.catalogue import Catalogue
+from scripts.exports import EXPORTS
+from scripts.project import read_project
+from tests.site.building import build
+from tests.site.conftest import Built
+from tests.site.html import Parsed
+
+PROJECT = read_project()
+
+
+def test_the_build_says_nothing_worse_than_info(built: Built) -> None:
+    lines = (built.run.stdout + built.run.stderr).splitlines()
+    assert [line for line in lines if not line.startswith("INFO")] == []
+
+
+def test_two_builds_are_the_same(built: Built, project: Path, tmp_path: Path) -> None:
+    again = tmp_path / "site"
+    run = build(project, again, PYTHONHASHSEED="1", TZ="Asia/Tokyo")
+    assert run.returncode == 0, run.stderr
+    assert contents(again) == contents(built.site)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_every_link_and_anchor_leads_somewhere(
+    pages: dict[str, str], built: Built
+) -> None:
+    ids = {path: set(Parsed(html).ids) for path, html in pages.items()}
+    dead = [
+        f"{path}: {link}"
+        for path, html in pages.items()
+        for link in Parsed(html).links
+        if not leads_somewhere(urljoin(PROJECT.page(path), link), ids, built.site)
+    ]
+    assert dead == []
+
+
+def leads_somewhere(address: str, ids: dict[str, set[str]], site: Path) -> bool:
+    if not address.startswith(PROJECT.page("")):
+        return urlsplit(address).scheme == "https"
+    page, anchor = urldefrag(address.removeprefix(PROJECT.page("")))
+    if page in ids:
+        return not anchor or unquote(anchor) in ids[page]
+    return (site / page).is_file()
+
+
+def test_the_link_check_finds_dead_ones(built: Built) -> None:
+    ids = {"": {"here"}}
+    root = PROJECT.page("")
+    assert leads_somewhere(f"{root}#here", ids, built.site)
+    assert leads_somewhere(f"{root}feed.xml", ids, built.site)
+    for dead in ("#there", "papers/none/", "nothing.png", "list/#nice"):
+        assert not leads_somewhere(root + dead, ids, built.site), dead
+    assert not leads_somewhere("http://example.org", ids, built.site)
+
+
+def test_ids_are_unique_on_each_page(pages: dict[str, str]) -> None:
+    for path, html in pages.items():
+        twice = [id for id, n in Counter(Parsed(html).ids).items() if n > 1]
+        assert twice == [], path
+
+
+def test_the_list_has_every_entry(pages: dict[str, str], catalogue: Catalogue) -> None:
+    page = Parsed(pages["list/"])
+    headings = [tag.attributes.get("id") for tag in page.tags if tag.name == "h3"]
+    assert headings == [entry.id for entry in catalogue.entries]
+    for entry in catalogue.entries:
+        assert entry.title in page.text
+        assert entry.authors[0] in page.text
+
+
+def test_each_publication_has_a_page(
+    pages: dict[str, str], catalogue: Catalogue
+) -> None:
+    for paper in catalogue.publications:
+        page = Parsed(pages[f"papers/{paper.id}/"])
+        assert paper.title in page.text
+        assert paper.url in page.links
+        assert f"@misc{{{paper.id}," in page.text
+        notebook = f"../../notebooks/{paper.id}/"
+        # Beside the one that every page has in its navigation.
+        assert (f'href="{notebook}"' in article(pages[f"papers/{paper.id}/"])) == (
+            paper.implemented
+        )
+
+
+def article(html: str) -> str:
+    """Return what is particular to the page."""
+    return html.partition("<article")[2].rpartition("</article>")[0]
+
+
+def test_a_paper_shows_what_explains_and_implements_it(
+    pages: dict[str, str], catalogue: Catalogue
+) -> None:
+    for entry in (*catalogue.videos, *catalogue.blogs, *catalogue.code):
+        for paper in catalogue.publications:
+            shown = f'<a href="{entry.url}">' in article(pages[f"papers/{paper.id}/"])
+            assert shown == (paper.id in entry.papers), (entry.id, paper.id)
+
+
+def test_papers_stay_out_of_the_navigation(pages: dict[str, str]) -> None:
+    navigation = pages[""].partition("<main")[2].partition("<article")[0]
+    assert "notebooks/nice/" in navigation
+    assert "papers/" not in navigation
+
+
+def test_the_home_page_counts_right(
+    pages: dict[str, str], catalogue: Catalogue
+) -> None:
+    text = " ".join(Parsed(article(pages[""])).text.split())
+    implemented = sum(paper.implemented for paper in catalogue.publications)
+    assert f"{len(list(catalogue.entries))} papers, videos, blog posts" in text
+    assert (
+        f"Notebooks for {implemented} of {len(catalogue.publications)} papers" in text
+    )
+    newest = max(catalogue.entries, key=lambda entry: (entry.added, entry.date))
+    assert newest.title in text
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_exports_are_published(built: Built, catalogue: Catalogue, name: str) -> None:
+    published = (built.site / name).read_bytes().decode("utf-8")
+    assert published == EXPORTS[name](catalogue, PROJECT)
+
+
+def test_each_page_has_its_own_title(pages: dict[str, str]) -> None:
+    titles = Counter(
+        html.partition("<title>")[2].partition("</title>")[0]
+        for path, html in pages.items()
+        if path != "404.html"
+    )
+    assert [title for title, n in titles.items() if n > 1] == []
+
+
+def test_no_page_loads_anything_from_elsewhere(pages: dict[str, str]) -> None:
+    for path, html in pages.items():
+        for name, attributes in Parsed(html).tags:
+            loads = attributes.get("src")
+            if name == "link" and attributes.get("rel") != "canonical":
+                loads = attributes["href"]
+            assert not (loads and urlsplit(loads).netloc), f"{path}: {loads}"
+
+
+def test_only_what_visitors_read_is_published(built: Built) -> None:
+    published = contents(built.site)
+    assert not [path for path in published if path.startswith("decisions")]
+    sources = (".md", ".jinja", "stamps.json")
+    assert not [path for path in published if path.endswith(sources)]
+
+
+def test_the_sitemap_has_every_page_once(built: Built, pages: dict[str, str]) -> None:
+    sitemap = Parsed((built.site / "sitemap.xml").read_text("utf-8")).text.split()
+    assert sorted(sitemap) == sorted(
+        PROJECT.page(path) for path in pages if path != "404.html"
+    )

@@ -1,0 +1,101 @@
+"""The notebook pages of the built site."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections import Counter
+
+import nbformat
+import pytest
+from markdown_it import MarkdownIt
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+from nbformat import NotebookNode
+
+from scripts.project import ROOT
+from tests.site.conftest import Built
+from tests.site.html import Parsed
+from tests.site.test_build import article
+
+NOTEBOOKS = sorted(path.stem for path in (ROOT / "docs/notebooks").glob("*.ipynb"))
+# NICE's is the shortest; kilobytes of HTML, plain and compressed.
+LIMITS = {"nice": (60, 15)}
+LIMIT = (160, 35)
+
+
+def read(id: str) -> NotebookNode:
+    return nbformat.read(ROOT / "docs/notebooks" / f"{id}.ipynb", as_version=4)
+
+
+def test_there_are_notebooks() -> None:
+    assert "nice" in NOTEBOOKS
+
+
+@pytest.mark.parametrize("id", NOTEBOOKS)
+def test_a_page_is_light(pages: dict[str, str], id: str) -> None:
+    html = pages[f"notebooks/{id}/"].encode()
+    plain, compressed = LIMITS.get(id, LIMIT)
+    assert len(html) <= plain * 1000
+    assert len(gzip.compress(html)) <= compressed * 1000
+    assert b"base64" not in html
+
+
+@pytest.mark.parametrize("id", NOTEBOOKS)
+def test_every_figure_is_there_with_its_authors_words(
+    built: Built, pages: dict[str, str], id: str
+) -> None:
+    written = [
+        " ".join(output.metadata["image/png"]["alt"].split())
+        for cell in read(id).cells
+        for output in cell.get("outputs", [])
+        if "image/png" in output.get("data", {})
+    ]
+    images = [
+        tag.attributes
+        for tag in Parsed(article(pages[f"notebooks/{id}/"])).tags
+        if tag.name == "img"
+    ]
+    assert [image["alt"] for image in images] == written
+    for image in images:
+        assert (built.site / "notebooks" / id / image["src"]).is_file()
+        assert int(image["width"]) > 0 < int(image["height"])
+
+
+@pytest.mark.parametrize("id", NOTEBOOKS)
+def test_the_download_is_the_committed_notebook(built: Built, id: str) -> None:
+    path = f"notebooks/{id}.ipynb"
+    assert (built.site / path).read_bytes() == (ROOT / "docs" / path).read_bytes()
+
+
+@pytest.mark.parametrize("id", NOTEBOOKS)
+def test_all_code_is_on_the_page(pages: dict[str, str], id: str) -> None:
+    text = Parsed(article(pages[f"notebooks/{id}/"])).text
+    for cell in read(id).cells:
+        if cell.cell_type == "code":
+            installs = "setup" in cell.metadata.get("tags", [])
+            assert (cell.source.strip() in text) != installs
+
+
+@pytest.mark.parametrize("id", NOTEBOOKS)
+def test_prose_reads_as_in_jupyter(pages: dict[str, str], id: str) -> None:
+    """Jupyter reads CommonMark, MkDocs another dialect."""
+    prose = [cell.source for cell in read(id).cells if cell.cell_type == "markdown"]
+    there = as_jupyter("\n\n".join(prose))
+    html = re.sub(r"(?s)<pre.*?</pre>", "", article(pages[f"notebooks/{id}/"]))
+    here = Counter(tag.name for tag in Parsed(html).tags)
+    for name in ("li", "table", "blockquote", "em", "strong", "h1", "h2", "h3"):
+        assert here[name] == there[name], name
+    assert html.count('class="arithmatex"') == there["math"]
+    assert "$" not in html
+
+
+def as_jupyter(markdown: str) -> Counter[str]:
+    parser = MarkdownIt("commonmark").enable("table").use(dollarmath_plugin)
+    counts: Counter[str] = Counter()
+    for token in parser.parse(markdown):
+        for part in (token, *(token.children or ())):
+            if part.type.startswith("math"):
+                counts["math"] += 1
+            elif part.nesting >= 0 and part.tag:
+                counts[part.tag] += 1
+    return counts

@@ -1,0 +1,86 @@
+"""`mkdocs serve` follows edits of the catalogue, and survives broken ones."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+from tests.site.serving import PREFIX
+
+PATIENCE = 60  # seconds
+
+
+class Preview:
+    """A running `mkdocs serve`, what it serves and what it says."""
+
+    def __init__(self, project: Path, log: Path) -> None:
+        self.project, self.log = project, log
+        port = free_port()
+        self.root = f"http://127.0.0.1:{port}{PREFIX}/"
+        with log.open("w") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "mkdocs", "serve", "-a", f"127.0.0.1:{port}"],
+                cwd=project,
+                env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def page(self, path: str) -> str:
+        with urlopen(self.root + path, timeout=PATIENCE) as response:
+            return response.read().decode("utf-8")
+
+    def edit(self, before: str, after: str) -> None:
+        catalogue = self.project / "resources.yaml"
+        text = catalogue.read_text("utf-8")
+        assert before in text
+        catalogue.write_text(text.replace(before, after), "utf-8")
+
+    def wait_until_said(self, words: str, times: int = 1) -> None:
+        end = time.monotonic() + PATIENCE
+        while self.log.read_text("utf-8").count(words) < times:
+            assert time.monotonic() < end, self.log.read_text("utf-8")
+            assert self.process.poll() is None, self.log.read_text("utf-8")
+            time.sleep(0.1)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def preview(project: Path, tmp_path: Path) -> Iterator[Preview]:
+    preview = Preview(project, tmp_path / "log")
+    yield preview
+    preview.process.send_signal(signal.SIGINT)
+    preview.process.wait(PATIENCE)
+
+
+def test_the_preview_follows_the_catalogue(preview: Preview) -> None:
+    preview.wait_until_said("Serving on")
+    assert "Introduces the additive coupling layer" in preview.page("papers/nice/")
+
+    preview.edit("Introduces the additive", "Brings the additive")
+    preview.wait_until_said("Reloading browsers")
+    assert "Brings the additive coupling layer" in preview.page("papers/nice/")
+
+    preview.edit("id: nice", "id: Nice")
+    preview.wait_until_said("resources.yaml:")
+    preview.wait_until_said("Reloading browsers", times=2)
+    assert "Brings the additive coupling layer" in preview.page("papers/nice/")
+
+    preview.edit("id: Nice", "id: nice")
+    preview.edit("Brings the additive", "Mends the additive")
+    preview.wait_until_said("Reloading browsers", times=3)
+    assert "Mends the additive coupling layer" in preview.page("papers/nice/")
