@@ -8,8 +8,9 @@ import re
 import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 _MARKER = re.compile(r"\s*#\s*%%(\s.*)?")
 _OPTIONS = re.compile(
@@ -36,6 +37,11 @@ class Cell:
     lines: tuple[int, ...]
     tags: tuple[str, ...] = ()
 
+    @cached_property
+    def body(self) -> list[ast.stmt]:
+        """The statements of a code cell."""
+        return ast.parse(self.source).body
+
 
 def export(source: str, file: str) -> list[Cell]:
     """Return the notebook's cells: guards lifted, nothing empty.
@@ -45,18 +51,21 @@ def export(source: str, file: str) -> list[Cell]:
     holds comments only.
     """
     exported = []
-    title = ast.get_docstring(parse(source, file))
     for cell in (cell for cell in cells(source, file) if cell.source):
         if cell.kind == "code":
+            first = all(other.kind == "markdown" for other in exported)
             cell = lift(cell, file)
-            body = ast.parse(cell.source)
-            if not body.body:
+            if not cell.body:
                 problem = "a code cell without code (begin it with `# %% [markdown]`)"
                 raise CellError(file, cell.lines[0], problem)
-            if len(body.body) == 1 and title and title == ast.get_docstring(body):
+            if first and all(map(_is_text, cell.body)):
                 continue
         exported.append(cell)
     return exported
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    return ast.get_docstring(ast.Module([statement], [])) is not None
 
 
 def cells(source: str, file: str) -> list[Cell]:
@@ -90,14 +99,23 @@ def _markers(source: str, file: str) -> list[int]:
 
 def parse(source: str, file: str) -> ast.Module:
     """Parse a module; CellError at the line where it is no Python."""
+    return _compile(source, file, ast.PyCF_ONLY_AST)
+
+
+def check_syntax(source: str, file: str) -> None:
+    """Find what parsing does not, such as a return outside of functions.
+
+    CellError at its line.
+    """
+    _compile(source, file, 0)
+
+
+def _compile(source: str, file: str, flags: int) -> Any:
     try:
-        tree = ast.parse(source)
-        # Finds more: a return outside of functions, an argument given twice, …
-        compile(tree, file, "exec", dont_inherit=True)
+        return compile(source, file, "exec", flags, dont_inherit=True)
     except SyntaxError as error:
         problem = f"SyntaxError: {error.msg}"
         raise CellError(file, error.lineno or 1, problem) from None
-    return tree
 
 
 def _comment_lines(source: str) -> set[int]:
@@ -139,16 +157,15 @@ def guard_body(cell: Cell, file: str) -> list[ast.stmt] | None:
 
     CellError when the cell holds more than its guard, or the guard is another.
     """
-    body = ast.parse(cell.source).body
-    guard = next((statement for statement in body if _asks_name(statement)), None)
+    guard = next(filter(_asks_name, cell.body), None)
     if not isinstance(guard, ast.If):
         return None
     if not is_guard(guard):
         fault, problem = guard, 'expected `if __name__ == "__main__":`'
     elif guard.orelse:
         fault, problem = guard.orelse[0], "a guard takes no else"
-    elif len(body) > 1:
-        fault = next(statement for statement in body if statement is not guard)
+    elif len(cell.body) > 1:
+        fault = next(statement for statement in cell.body if statement is not guard)
         problem = "a guarded cell holds nothing else (begin a new cell with `# %%`)"
     elif _shares_its_line(guard.body[0], cell):
         fault, problem = guard, "guarded code begins on a line of its own"
@@ -187,7 +204,7 @@ def lift(cell: Cell, file: str) -> Cell:
     if body is None:
         return cell
     lifted = _numbered_cell("code", list(_dedented(cell)), cell.tags)
-    if ast.dump(ast.parse(lifted.source)) != ast.dump(ast.Module(body, [])):
+    if ast.dump(ast.Module(lifted.body, [])) != ast.dump(ast.Module(body, [])):
         raise CellError(file, cell.lines[0], "lifting the guard changes the code")
     return lifted
 

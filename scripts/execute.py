@@ -14,11 +14,10 @@ from typing import Any
 
 from tqdm import tqdm
 
-from scripts import ipynb
-from scripts.cells import CellError
+from scripts.cells import CellError, check_syntax
 from scripts.files import write_atomic
+from scripts.ipynb import Notebook
 from scripts.kernel import session
-from scripts.notebook import Notebook
 from scripts.outputs import Output, clean
 
 _THREADS = ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "VECLIB_MAXIMUM")
@@ -111,8 +110,7 @@ class _Batch:
                 self.bar.write(str(error), file=sys.stderr)
             else:
                 notebook.path.parent.mkdir(parents=True, exist_ok=True)
-                text = ipynb.render(notebook.cells, cleaned, stamp)
-                write_atomic(notebook.path, text)
+                write_atomic(notebook.path, notebook.render(cleaned, stamp))
                 self.bar.write(f"{notebook.name}: executed in {stamp['seconds']} s")
         self.finished += 1
         self.bar.set_description_str(f"{self.finished}/{total} notebooks")
@@ -122,6 +120,8 @@ class _Batch:
     ) -> dict[str, Any]:
         """Add each cell's outputs as they come; return the stamp."""
         started = monotonic()
+        source = (self.root / notebook.file).read_text("utf-8")
+        check_syntax(source, notebook.file)
         stamp = {
             "executed": datetime.datetime.now(datetime.UTC).date().isoformat(),
             "fingerprint": notebook.fingerprint,

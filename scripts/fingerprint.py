@@ -9,20 +9,13 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from scripts.cells import Cell, guard_body, is_guard, parse
-from scripts.syntax import (
-    Import,
-    behaviour,
-    dotted_names,
-    global_names,
-    imports,
-    is_idle,
-)
+from scripts.cells import Cell, is_guard, parse
+from scripts.syntax import Import, Uses, behaviour, global_names, is_idle, uses
 
 PACKAGE = "implementations"
 
@@ -52,18 +45,18 @@ class Fingerprints:
         self._module = cache(self._read)
         self._meaning = cache(self._look_up)
 
-    def of(self, name: str, cells: list[Cell]) -> str:
+    def of(self, name: str, cells: Sequence[Cell]) -> str:
         """Hash the cells' code, what it reaches, and the paper's recorded results.
 
         CellError when a module that is reached is no Python.
         """
-        file = f"{PACKAGE}/{name}.py"
-        code = [_statements(cell, file) for cell in cells if cell.kind == "code"]
+        code = [list(cell.body) for cell in cells if cell.kind == "code"]
         if code and code[0] and is_idle(code[0][0]):  # the module's docstring
             del code[0][0]
         text = "\n\n".join("\n".join(map(behaviour, cell)) for cell in code)
         results = self._root / PACKAGE / "results" / f"{name}.json"
-        reached = self._reach(_through_imports([*_flat(code)], PACKAGE))
+        statements = [statement for cell in code for statement in cell]
+        reached = self._reach(_through_imports(uses(statements, PACKAGE)))
         parts = [text, *reached, results.read_text("utf-8") if results.exists() else ""]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
@@ -122,7 +115,7 @@ class Module:
 
     def _add(self, statement: ast.stmt) -> None:
         if not isinstance(statement, _DEFINITION):
-            for imported in imports(statement, self._package):
+            for imported in uses([statement], self._package).imports:
                 self._imported[imported.local].append(imported)
         if isinstance(statement, ast.Import | ast.ImportFrom):
             return
@@ -144,7 +137,7 @@ class Module:
         statements = self._defined.get(name, [])
         imported = self._imported.get(name, [])
         parts = [f"{self.name} {name}", *map(behaviour, statements)]
-        parts += [f"{found.module} {found.attribute}" for found in imported]
+        parts += sorted(f"{found.module} {found.attribute}" for found in imported)
         needs = self._needs(statements)
         needs |= {_behind(found, rest) for found in imported}
         return Meaning("\n".join(parts), needs)
@@ -159,10 +152,12 @@ class Module:
         return Meaning("\n".join(effects), needs)
 
     def _needs(self, statements: list[ast.stmt]) -> set[Symbol]:
-        needs = _through_imports(statements, self._package)
+        needs = set()
         for statement in statements:
+            found = uses([statement], self._package)
+            needs |= _through_imports(found)
             known = global_names(self._source(statement)) & self.names()
-            for name in dotted_names(statement):
+            for name in found.names:
                 if name.partition(".")[0] in known:
                     needs.add(Symbol(self.name, name))
         return needs
@@ -201,30 +196,20 @@ def _only_binds(statement: ast.stmt) -> bool:
     )
 
 
-def _through_imports(nodes: Iterable[ast.AST], package: str) -> set[Symbol]:
-    """Return what the trees use of the project by way of imports among them."""
-    nodes = list(nodes)
+def _through_imports(found: Uses) -> set[Symbol]:
+    """Return what code uses of the project by way of its own imports."""
+    needs: set[Symbol] = set()
     imported: dict[str, list[Import]] = defaultdict(list)
-    for found in (found for node in nodes for found in imports(node, package)):
-        imported[found.local].append(found)
-    needs = {Symbol(star.module, "*") for star in imported.get("*", ())}
-    for group in imported.values():
-        needs |= {Symbol(module, "") for found in group for module in found.runs}
-    for name in (name for node in nodes for name in dotted_names(node)):
+    for each in found.imports:
+        imported[each.local].append(each)
+        needs |= {Symbol(module, "") for module in each.runs}
+    needs |= {Symbol(star.module, "*") for star in imported.get("*", ())}
+    for name in found.names:
         head, _, rest = name.partition(".")
-        needs |= {_behind(found, rest) for found in imported.get(head, ())}
+        needs |= {_behind(each, rest) for each in imported.get(head, ())}
     return needs
 
 
 def _behind(imported: Import, rest: str) -> Symbol:
     name = ".".join(part for part in (imported.attribute, rest) if part)
     return Symbol(imported.module, name or "*")
-
-
-def _statements(cell: Cell, file: str) -> list[ast.stmt]:
-    guarded = guard_body(cell, file)
-    return ast.parse(cell.source).body if guarded is None else guarded
-
-
-def _flat(code: list[list[ast.stmt]]) -> Iterator[ast.stmt]:
-    return (statement for cell in code for statement in cell)

@@ -1,12 +1,20 @@
-"""Cells and outputs ⇄ the text of a notebook file, the same on every run."""
+"""A paper's notebook: what it should be, what is committed, and how it is written."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
-from scripts.cells import Cell
+from scripts.cells import Cell, export
+from scripts.fingerprint import PACKAGE, Fingerprints
+from scripts.project import read_project
+
+State = Literal["fresh", "text", "stale"]
+"""As it should be; of other prose or comments; of other code, or never executed."""
 
 _SETUP = """\
 # On a bare machine, as Colab's: install the project that this notebook belongs to.
@@ -25,37 +33,64 @@ _METADATA = {
 }
 
 
-def setup_cell(repo_url: str) -> Cell:
-    """Return the cell that installs the project where it is missing."""
-    source = _SETUP.format(repo_url=repo_url)
-    return Cell("code", source, (1,) * (source.count("\n") + 1), ("setup",))
+@dataclass(frozen=True)
+class Notebook:
+    """What a paper's notebook should be, and where it is committed."""
 
+    name: str
+    file: str
+    path: Path
+    cells: Sequence[Cell]
+    fingerprint: str
 
-def render(
-    cells: Sequence[Cell], outputs: Sequence[list[Any]], stamp: dict[str, Any]
-) -> str:
-    """Write a notebook in nbformat 4.5; `outputs` are those of the code cells."""
-    results = iter(enumerate(outputs, 1))
-    documents = []
-    for number, cell in enumerate(cells):
-        document = {
-            "cell_type": cell.kind,
-            "id": f"cell-{number:02}",
-            "metadata": {"tags": list(cell.tags)} if cell.tags else {},
-            "source": _lines(cell.source),
+    @property
+    def code(self) -> list[Cell]:
+        """The cells that a kernel executes."""
+        return [cell for cell in self.cells if cell.kind == "code"]
+
+    @cached_property
+    def refreshed(self) -> str | None:
+        """The committed notebook with today's prose and comments.
+
+        None when its outputs are not those of today's code.
+        """
+        committed = _read(self.path)
+        if committed is None or len(committed.outputs) != len(self.code):
+            return None
+        if committed.stamp.get("fingerprint") != self.fingerprint:
+            return None
+        return self.render(committed.outputs, committed.stamp)
+
+    @cached_property
+    def state(self) -> State:
+        """How the committed notebook differs from what it should be."""
+        if self.refreshed is None:
+            return "stale"
+        return "fresh" if self.refreshed == self.path.read_text("utf-8") else "text"
+
+    def render(self, outputs: Sequence[list[Any]], stamp: dict[str, Any]) -> str:
+        """Write the notebook in nbformat 4.5, with the outputs of its code cells."""
+        results = iter(enumerate(outputs, 1))
+        documents = []
+        for number, cell in enumerate(self.cells):
+            document = {
+                "cell_type": cell.kind,
+                "id": f"cell-{number:02}",
+                "metadata": {"tags": list(cell.tags)} if cell.tags else {},
+                "source": _lines(cell.source),
+            }
+            if cell.kind == "code":
+                count, shown = next(results)
+                document["execution_count"] = count
+                document["outputs"] = [_output(output, count) for output in shown]
+            documents.append(document)
+        notebook = {
+            "cells": documents,
+            "metadata": _METADATA | {"stamp": stamp},
+            "nbformat": 4,
+            "nbformat_minor": 5,
         }
-        if cell.kind == "code":
-            count, shown = next(results)
-            document["execution_count"] = count
-            document["outputs"] = [_output(output, count) for output in shown]
-        documents.append(document)
-    notebook = {
-        "cells": documents,
-        "metadata": _METADATA | {"stamp": stamp},
-        "nbformat": 4,
-        "nbformat_minor": 5,
-    }
-    return json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        return json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def _output(output: dict[str, Any], count: int) -> dict[str, Any]:
@@ -70,21 +105,42 @@ def _lines(text: str | list[str]) -> list[str]:
     return text.splitlines(keepends=True) if isinstance(text, str) else text
 
 
-class Committed(NamedTuple):
+class _Committed(NamedTuple):
     """What a notebook file keeps of its execution: outputs of its code cells, stamp."""
 
     outputs: list[list[Any]]
     stamp: dict[str, Any]
 
 
-def parse(text: str) -> Committed | None:
-    """Read a notebook file; None when it is no notebook of ours, or one that failed."""
+def _read(path: Path) -> _Committed | None:
+    """Return None when it is missing, no notebook of ours, or one that failed."""
     try:
-        notebook = json.loads(text)
+        notebook = json.loads(path.read_text("utf-8"))
         cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
         outputs = [list(cell["outputs"]) for cell in cells]
         kinds = {output["output_type"] for shown in outputs for output in shown}
         stamp = dict(notebook["metadata"]["stamp"])
-    except (ValueError, LookupError, TypeError):
+    except (FileNotFoundError, ValueError, LookupError, TypeError):
         return None
-    return None if "error" in kinds else Committed(outputs, stamp)
+    return None if "error" in kinds else _Committed(outputs, stamp)
+
+
+def papers(root: Path) -> list[str]:
+    """Return the ids of the papers that have an implementation."""
+    return sorted(path.stem for path in (root / PACKAGE).glob("[a-z]*.py"))
+
+
+def read(root: Path, name: str, fingerprints: Fingerprints) -> Notebook:
+    """Read `implementations/<name>.py`; CellError when it cannot be a notebook."""
+    file = f"{PACKAGE}/{name}.py"
+    exported = export((root / file).read_text("utf-8"), file)
+    setup = _setup(read_project(root / "mkdocs.yml").repo_url)
+    path = root / "docs" / "notebooks" / f"{name}.ipynb"
+    fingerprint = fingerprints.of(name, exported)
+    return Notebook(name, file, path, [setup, *exported], fingerprint)
+
+
+def _setup(repo_url: str) -> Cell:
+    """Return the cell that installs the project where it is missing."""
+    source = _SETUP.format(repo_url=repo_url)
+    return Cell("code", source, (1,) * (source.count("\n") + 1), ("setup",))

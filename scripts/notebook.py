@@ -8,75 +8,15 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
-from scripts import ipynb
-from scripts.cells import Cell, CellError, export
+from scripts.cells import CellError
 from scripts.files import write_atomic
-from scripts.fingerprint import PACKAGE, Fingerprints
-from scripts.project import read_project
-
-State = Literal["fresh", "text", "stale"]
-"""As it should be; of other prose or comments; of other code, or never executed."""
+from scripts.fingerprint import Fingerprints
+from scripts.ipynb import Notebook, State, papers, read
 
 TIME_LIMIT = 900.0
 """Seconds that one notebook may take."""
-
-
-@dataclass(frozen=True)
-class Notebook:
-    """What a paper's notebook should be, and where it is committed."""
-
-    name: str
-    file: str
-    path: Path
-    cells: Sequence[Cell]
-    fingerprint: str
-
-    @property
-    def code(self) -> list[Cell]:
-        """The cells that a kernel executes."""
-        return [cell for cell in self.cells if cell.kind == "code"]
-
-    @cached_property
-    def refreshed(self) -> str | None:
-        """The committed notebook with today's prose and comments.
-
-        None when its outputs are not those of today's code.
-        """
-        if not self.path.exists():
-            return None
-        committed = ipynb.parse(self.path.read_text("utf-8"))
-        if committed is None or len(committed.outputs) != len(self.code):
-            return None
-        if committed.stamp.get("fingerprint") != self.fingerprint:
-            return None
-        return ipynb.render(self.cells, committed.outputs, committed.stamp)
-
-    @cached_property
-    def state(self) -> State:
-        """How the committed notebook differs from what it should be."""
-        if self.refreshed is None:
-            return "stale"
-        return "fresh" if self.refreshed == self.path.read_text("utf-8") else "text"
-
-
-def papers(root: Path) -> list[str]:
-    """Return the ids of the papers that have an implementation."""
-    return sorted(path.stem for path in (root / PACKAGE).glob("[a-z]*.py"))
-
-
-def read(root: Path, name: str, fingerprints: Fingerprints) -> Notebook:
-    """Read `implementations/<name>.py`; CellError when it cannot be a notebook."""
-    file = f"{PACKAGE}/{name}.py"
-    exported = export((root / file).read_text("utf-8"), file)
-    setup = ipynb.setup_cell(read_project(root / "mkdocs.yml").repo_url)
-    path = root / "docs" / "notebooks" / f"{name}.ipynb"
-    fingerprint = fingerprints.of(name, exported)
-    return Notebook(name, file, path, [setup, *exported], fingerprint)
 
 
 def status(root: Path) -> dict[str, State]:

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import ast
 import symtable
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 
 def behaviour(node: object) -> str:
     """Write a syntax tree without docstrings, positions and empty fields."""
     if isinstance(node, list):
-        return f"[{','.join(behaviour(child) for child in node if not is_idle(child))}]"
+        return (
+            f"[{','.join([behaviour(child) for child in node if not is_idle(child)])}]"
+        )
     if not isinstance(node, ast.AST):
         return ascii(node)
     if isinstance(node, ast.Constant):
         return f"{type(node.value).__name__}:{node.value!a}"
     if isinstance(node, ast.JoinedStr):
         return f"JoinedStr({','.join(_pieces(node))})"
-    fields = (
+    fields = [
         f"{name}={written}"
-        for name, value in ast.iter_fields(node)
-        if value is not None and name not in ("ctx", "kind")
+        for name in node._fields
+        if (value := getattr(node, name, None)) is not None
+        if name not in ("ctx", "kind")
         if (written := behaviour(value)) not in ("[]", "JoinedStr()")
-    )
+    ]
     return f"{type(node).__name__}({','.join(fields)})"
 
 
@@ -60,18 +63,37 @@ class Import(NamedTuple):
     runs: tuple[str, ...]
 
 
-def imports(node: ast.AST, package: str) -> Iterator[Import]:
-    """Yield the imports in a tree, also those in functions; `package` is its own."""
-    for inner in ast.walk(node):
-        if isinstance(inner, ast.Import):
-            for alias in inner.names:
-                module = alias.name if alias.asname else alias.name.partition(".")[0]
-                yield Import(alias.asname or module, module, "", (alias.name,))
-        elif isinstance(inner, ast.ImportFrom):
-            module = _absolute(inner, package)
-            for name, local in ((alias.name, alias.asname) for alias in inner.names):
-                # What is imported from a package may be a module of it.
-                yield Import(local or name, module, name, (module, f"{module}.{name}"))
+class Uses(NamedTuple):
+    """Names in code, each as far as its dots go (`plots.show`), and its imports."""
+
+    names: set[str]
+    imports: list[Import]
+
+
+def uses(nodes: Sequence[ast.AST], package: str) -> Uses:
+    """Find all names and imports in syntax trees; `package` is the code's own."""
+    found = Uses(set(), [])
+    ahead = list(nodes)
+    while ahead:
+        node = ahead.pop()
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            found.imports.extend(_imports(node, package))
+        elif name := _dotted(node):
+            found.names.add(name)
+        else:
+            ahead.extend(_children(node))
+    return found
+
+
+def _imports(node: ast.Import | ast.ImportFrom, package: str) -> Iterator[Import]:
+    for name, local in ((alias.name, alias.asname) for alias in node.names):
+        if isinstance(node, ast.ImportFrom):
+            module = _absolute(node, package)
+            # What is imported from a package may be a module of it.
+            yield Import(local or name, module, name, (module, f"{module}.{name}"))
+        else:
+            module = name if local else name.partition(".")[0]
+            yield Import(local or module, module, "", (name,))
 
 
 def _absolute(node: ast.ImportFrom, package: str) -> str:
@@ -82,21 +104,22 @@ def _absolute(node: ast.ImportFrom, package: str) -> str:
     return ".".join([*kept, node.module] if node.module else kept)
 
 
-def dotted_names(node: ast.AST) -> Iterator[str]:
-    """Yield the names in a tree, each as far as its dots go: `plots.show`."""
-    if name := _dotted(node):
-        yield name
-        return
-    for child in ast.iter_child_nodes(node):
-        yield from dotted_names(child)
-
-
 def _dotted(node: ast.AST) -> str:
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute) and (head := _dotted(node.value)):
         return f"{head}.{node.attr}"
     return ""
+
+
+def _children(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield what ast.iter_child_nodes does, in half the time."""
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if isinstance(value, ast.AST):
+            yield value
+        elif isinstance(value, list):
+            yield from (child for child in value if isinstance(child, ast.AST))
 
 
 def global_names(source: str) -> set[str]:

@@ -1,0 +1,57 @@
+"""A small project on disk, whose notebooks take no time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+from scripts import ipynb, notebook
+from scripts.fingerprint import Fingerprints
+
+STAMP = {"executed": "2026-01-02", "python": "3.11", "torch": "2.13.0"}
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project on disk, of papers and the modules that they import."""
+
+    root: Path
+
+    def write(self, path: str, text: str) -> Path:
+        """Write a file under implementations/, and the packages above it."""
+        file = self.root / "implementations" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if not (package := file.parent / "__init__.py").exists():
+            package.touch()
+        file.write_text(dedent(text).lstrip("\n"), "utf-8")
+        return file
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        """Replace text that stands in a file once."""
+        file = self.root / "implementations" / path
+        text = file.read_text("utf-8")
+        assert text.count(old) == 1, f"{old!r} in {path}"
+        file.write_text(text.replace(old, new), "utf-8")
+
+    def read(self, name: str) -> ipynb.Notebook:
+        return ipynb.read(self.root, name, Fingerprints(self.root))
+
+    def path(self, name: str) -> Path:
+        return self.root / "docs" / "notebooks" / f"{name}.ipynb"
+
+    def commit(self, *names: str) -> None:
+        """Write notebooks as if they had been executed and printed nothing."""
+        for name in names:
+            paper = self.read(name)
+            outputs: list[list[Any]] = [[] for _ in paper.code]
+            stamp = STAMP | {"fingerprint": paper.fingerprint}
+            self.path(name).parent.mkdir(parents=True, exist_ok=True)
+            self.path(name).write_text(paper.render(outputs, stamp), "utf-8")
+
+    def stale(self) -> set[str]:
+        """Return the papers whose notebooks would be executed."""
+        return {
+            n for n, state in notebook.status(self.root).items() if state == "stale"
+        }
