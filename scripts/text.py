@@ -125,16 +125,16 @@ def escape_markdown(text: str) -> str:
 
 
 # A character reference, which an ampersand must not happen to begin.
-_AMPERSAND = re.compile(r"&(?=[#]?\w+;)", re.ASCII)
+_AMPERSAND = re.compile(r"&(?=[#]|\w+;)", re.ASCII)
 
 # `backslash`: both readers honour it. `entity`: Python-Markdown keeps the backslash, or
 # takes `\[` for mathematics. `span`: GitHub looks for mathematics, addresses and emoji
 # in the rendered text, where an entity is no longer seen, but never across elements.
 _MEANINGFUL = re.compile(
     rf"""
-      (?P<backslash> [\\`*{{] | (?<![^\W_])_ | _(?![^\W_]) | !$ )
+      (?P<backslash> [\\`*{{] | (?<![^\W_])_ | _(?![^\W_]) | !$ | [#](?=[#]*$) )
     | (?P<entity> [<\[\]|~] | {_AMPERSAND.pattern} )
-    | (?P<span> \$ | :(?=//|[a-z0-9_+-]+:) | (?<=www)\. | (?<=\S)@(?=\w) )
+    | (?P<span> \$ | :(?=//|[a-z0-9_+-]+:) | (?<=[wW][wW][wW])\. | (?<=\S)@(?=\S) )
     """,
     re.VERBOSE,
 )
@@ -161,9 +161,10 @@ def _entity(character: str) -> str:
     )
 
 
-# Headings, lists, admonitions (backslash); quotes, underlines, details (entity).
+# Headings, lists, admonitions (backslash); quotes, underlines, definitions, details.
 _LINE_START = re.compile(
-    r"(\s*)(?:(?P<backslash>[#+!-])|(?P<number>\d+)(?=[.)](?:\s|$))|(?P<entity>[>=?]))"
+    r"(\s*)(?:(?P<backslash>[#+!-])|(?P<number>\d+)(?=[.)](?:\s|$))"
+    r"|(?P<entity>[>=]|:(?=\s)|\?(?=\?\?)))"
 )
 
 
