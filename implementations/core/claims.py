@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from implementations.core.environment import smoke
@@ -31,6 +34,18 @@ def claim(
         record = json.dumps({"text": text, "value": value, "bound": bound})
         with Path(path).open("a", encoding="utf-8") as file:
             file.write(record + "\n")
-    holds = bound.get("above", -float("inf")) < value < bound.get("below", float("inf"))
+    holds = bound.get("above", -math.inf) < value < bound.get("below", math.inf)
     if not holds and not smoke():
         raise AssertionError(line)
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Show a table: as Markdown in a notebook, as its source on a terminal."""
+    lines = [header, ["---"] * len(header), *rows]
+    text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    if "ipykernel" not in sys.modules:
+        print(text)
+        return
+    from IPython.display import Markdown, display
+
+    display(Markdown(text))

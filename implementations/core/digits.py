@@ -1,0 +1,46 @@
+"""scikit-learn's handwritten digits: 1,797 images of 8×8 pixels with 17 levels."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from sklearn.datasets import load_digits
+from torch import Tensor
+
+from implementations.core.environment import device
+
+LEVELS, PIXELS = 17, 64
+
+
+class Digits(NamedTuple):
+    """Images of shape (n, 64), levels 0 to 16 as floats, and which digits they show."""
+
+    images: Tensor
+    labels: Tensor
+
+
+def digits() -> tuple[Digits, Digits, Digits]:
+    """Return 1297 digits to train on, 250 to validate and 250 to test: always these."""
+    images, labels = load_digits(return_X_y=True)
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
+    x = torch.from_numpy(images).float()[order].to(device())
+    y = torch.from_numpy(labels)[order].to(device())
+    parts = zip(x.split([1297, 250, 250]), y.split([1297, 250, 250]), strict=True)
+    train, validation, test = (Digits(*part) for part in parts)
+    return train, validation, test
+
+
+def dequantise(images: Tensor, draws: int = 1) -> Tensor:
+    """Spread each level over a seventeenth of [0, 1]; `draws` times, one after another.
+
+    The density of such data bounds the probability of the levels from below.
+    """
+    images = images.repeat(draws, 1)
+    return (images + torch.rand_like(images)) / LEVELS
+
+
+def bits_per_dim(log_prob: Tensor) -> Tensor:
+    """Average bits per pixel for levels, from log-densities of dequantised digits."""
+    return (PIXELS * math.log(LEVELS) - log_prob.mean()) / (PIXELS * math.log(2))
