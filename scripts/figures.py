@@ -59,7 +59,7 @@ def fingerprints(root: Path) -> dict[str, str]:
     return found
 
 
-def read_stamps(root: Path) -> dict[str, dict[str, str]]:
+def read_stamps(root: Path) -> dict[str, dict[str, object]]:
     """Read what the committed figures were drawn from."""
     path = root / PICTURES / "stamps.json"
     return json.loads(path.read_text("utf-8")) if path.exists() else {}

@@ -37,21 +37,22 @@ class Section(NamedTuple):
     emoji: str
     name: str
     anchor: str
-    count: int
+    total: int
     entries: Sequence[Entry]
 
 
 def render(catalogue: Catalogue, project: Project, limit: int = LIMIT) -> str:
     """Return README.md, within `limit` bytes: notes go first, then old entries."""
     template = _environment().get_template("readme.md.jinja")
+    page = ""
     for shape in _shapes(catalogue):
         page = template.render(
-            catalogue=catalogue,
             project=project,
             shape=shape,
             sections=_sections(catalogue, shape),
-            total=sum(1 for _ in catalogue.entries),
-            implemented=sum(p.implemented for p in catalogue.publications),
+            entries=len(tuple(catalogue.entries)),
+            papers=len(catalogue.publications),
+            notebooks=sum(paper.implemented for paper in catalogue.publications),
             figure_alt=FIGURE_ALT,
         )
         if len(page.encode()) <= limit:

@@ -11,7 +11,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 
-MINUTES = {"catalogue": 2, "flows": 8, "papers": 8, "notebooks": 4, "site": 5}
+MINUTES = {
+    "tests": 1,
+    "catalogue": 2,
+    "flows": 4,
+    "papers": 4,
+    "notebooks": 4,
+    "site": 5,
+}
 NEVER_SKIPPED = {"flows", "papers", "notebooks", "site"}
 seconds: dict[str, float] = defaultdict(float)
 skipped: list[str] = []

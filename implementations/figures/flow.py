@@ -55,10 +55,11 @@ def draw(flow: Flow, ink: str) -> Figure:
     fig = Figure((2.4 * len(SHOWN), 2.7))
     axes: list[Axes] = list(fig.subplots(1, len(SHOWN)))
     fig.subplots_adjust(0.005, 0.0, 0.995, 0.88, wspace=0.22)
-    layers = list(flow.bijection.layers)
+    assert isinstance(flow.bijection, Compose)
+    layers = [layer for layer in flow.bijection.layers if isinstance(layer, Bijection)]
     for ax, done in zip(axes, SHOWN, strict=True):
         draw_stage(ax, flow, layers[len(layers) - done :])
-    for number, (left, right) in enumerate(pairwise(axes), 1):
+    for number, (right, left) in enumerate(pairwise(reversed(axes)), 1):
         draw_arrow(fig, left, right, f"$f_{number}^{{-1}}$", ink)
     axes[0].set_title("$p(z)$, the base", color=ink, fontsize=13)
     axes[-1].set_title("$p(x)$, the data", color=ink, fontsize=13)
