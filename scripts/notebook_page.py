@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import json
 import re
 import struct
 from base64 import b64decode
 from pathlib import Path
 from textwrap import indent
+from typing import Any
 
-import nbformat
 from markupsafe import Markup
-from nbformat import NotebookNode
 
 from scripts.catalogue import Publication
 from scripts.project import Project
@@ -41,16 +41,16 @@ def pages(docs: Path, paper: Publication, project: Project) -> dict[str, str | b
     path = docs / "notebooks" / f"{paper.id}.ipynb"
     if not path.exists():
         raise NotebookError(f"{path.name} is missing (run `make notebooks`)")
-    notebook = nbformat.read(path, as_version=4)
+    notebook = json.loads(path.read_text("utf-8"))
     figures: dict[str, bytes] = {}
     blocks = []
-    for number, cell in enumerate(notebook.cells, start=1):
+    for number, cell in enumerate(notebook["cells"], start=1):
         try:
             blocks += _cell(cell, figures)
         except NotebookError as error:
             raise NotebookError(f"{path.name}, cell {number}: {error}") from None
     title, *body = _separate_title(blocks, path.name)
-    head = _links(paper, project), _stamp(notebook.metadata.get("stamp"), path.name)
+    head = _links(paper, project), _stamp(notebook["metadata"].get("stamp"), path.name)
     page = "\n\n".join([title, *head, *body]) + "\n"
     folder = f"notebooks/{paper.id}"
     return {
@@ -59,13 +59,14 @@ def pages(docs: Path, paper: Publication, project: Project) -> dict[str, str | b
     }
 
 
-def _cell(cell: NotebookNode, figures: dict[str, bytes]) -> list[str]:
+def _cell(cell: dict[str, Any], figures: dict[str, bytes]) -> list[str]:
     """Write the cell as blocks of Markdown; add its figures to `figures`."""
-    if cell.cell_type == "markdown":
-        return [_own_paragraphs(cell.source)]
-    outputs = [_output(output, figures) for output in cell.outputs]
-    code = _fence(cell.source, "python")
-    tags = cell.metadata.get("tags", [])
+    source = "".join(cell["source"])
+    if cell["cell_type"] == "markdown":
+        return [_own_paragraphs(source)]
+    outputs = [_output(output, figures) for output in cell["outputs"]]
+    code = _fence(source, "python")
+    tags = cell["metadata"].get("tags", [])
     if "setup" in tags:  # installs the project on Colab: no reading matter
         return []
     if "plot" in tags:
@@ -88,27 +89,32 @@ def _fence(text: str, attributes: str) -> str:
     return f"{ticks}{attributes}\n{text.rstrip()}\n{ticks}"
 
 
-def _output(output: NotebookNode, figures: dict[str, bytes]) -> str:
-    match output.output_type:
-        case "error":
-            raise NotebookError(f"it raised {output.ename}: {output.evalue}")
-        case "stream" if output.name == "stderr":
-            raise NotebookError(f"it wrote to stderr: {output.text.strip()}")
-        case "stream":
-            return _fence(output.text, "{ .text .output .no-copy }")
-    if "image/png" in output.data:
-        return _figure(output, figures)
-    if "text/markdown" in output.data:
-        return output.data["text/markdown"]
-    return _fence(output.data["text/plain"], "{ .text .output .no-copy }")
+_PRINTED = "{ .text .output .no-copy }"
 
 
-def _figure(output: NotebookNode, figures: dict[str, bytes]) -> str:
-    about = output.metadata.get("image/png", {})
+def _output(output: dict[str, Any], figures: dict[str, bytes]) -> str:
+    match output:
+        case {"output_type": "error", "ename": name, "evalue": value}:
+            raise NotebookError(f"it raised {name}: {value}")
+        case {"name": "stderr", "text": text}:
+            raise NotebookError(f"it wrote to stderr: {''.join(text).strip()}")
+        case {"output_type": "stream", "text": text}:
+            return _fence("".join(text), _PRINTED)
+        case {"data": {"image/png": png}, "metadata": {**metadata}}:
+            return _figure("".join(png), metadata.get("image/png", {}), figures)
+        case {"data": {"text/markdown": text}}:
+            return "".join(text)
+        case {"data": {"text/plain": text}}:
+            return _fence("".join(text), _PRINTED)
+    kinds = ", ".join(output["data"])
+    raise NotebookError(f"it shows {kinds}, but a page PNG, Markdown and plain text")
+
+
+def _figure(base64: str, about: dict[str, Any], figures: dict[str, bytes]) -> str:
     alt = " ".join(about.get("alt", "").split())
     if not alt:
         raise NotebookError("a figure has no alt text (`plots.show` takes it)")
-    png = b64decode(output.data["image/png"])
+    png = b64decode(base64)
     name = hashlib.sha256(png).hexdigest()[:16] + ".png"
     figures[name] = png
     width, height = struct.unpack(">II", png[16:24])

@@ -28,6 +28,8 @@ def test_two_builds_are_the_same(built: Built, project: Path, tmp_path: Path) ->
     run = build(project, again, PYTHONHASHSEED="1", TZ="Asia/Tokyo")
     assert run.returncode == 0, run.stderr
     assert contents(again) == contents(built.site)
+    # Builds of another day as well: the one date in a site is in this header.
+    assert contents(again)["sitemap.xml.gz"][4:8] == bytes(4)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -176,6 +176,7 @@ def test_other_devices_are_named_as_they_are(render: Render) -> None:
     assert "on NVIDIA H200 in 41 seconds" in page(render(TITLE, stamp=stamp))
 
 
+SVG = new_output("display_data", {"image/svg+xml": "<svg/>"})
 ERROR = new_output("error", ename="ValueError", evalue="negative", traceback=[])
 
 
@@ -189,8 +190,9 @@ ERROR = new_output("error", ename="ValueError", evalue="negative", traceback=[])
             figure(png(1, 1), alt=" \n"),
             "a figure has no alt text (`plots.show` takes it)",
         ),
+        (SVG, "it shows image/svg+xml, but a page PNG, Markdown and plain text"),
     ],
-    ids=["error", "stderr", "no alt", "blank alt"],
+    ids=["error", "stderr", "no alt", "blank alt", "svg"],
 )
 def test_what_may_not_be_published(
     render: Render, output: NotebookNode, fault: str
