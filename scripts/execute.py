@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,11 +35,14 @@ def execute(
     """Execute the notebooks, `jobs` at a time, and write each that succeeds.
 
     Return the exit status: 1 when one failed, which stops no other. Each may take
-    `limit` seconds.
+    `limit` seconds. KeyboardInterrupt after SIGINT or SIGTERM, all kernels being dead.
     """
     batch = _Batch(root, environment(root, device, jobs), limit, _bar(notebooks))
     with batch.bar:
-        return asyncio.run(batch.run(notebooks, jobs))
+        try:
+            return asyncio.run(batch.run(notebooks, jobs))
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
 
 
 def environment(root: Path, device: str | None, jobs: int) -> dict[str, str]:
@@ -83,6 +87,7 @@ class _Batch:
 
     async def run(self, notebooks: Sequence[Notebook], jobs: int) -> int:
         """Execute all; return the exit status."""
+        _cancel_on_signals()
         gate = asyncio.Semaphore(jobs)
         clock = asyncio.create_task(self._keep_time())
         async with asyncio.TaskGroup() as group:
@@ -128,8 +133,24 @@ class _Batch:
             "seed": int(self.environment["SEED"]),
         }
         async with session(notebook.file, self.root, self.environment) as kernel:
+            deadline = monotonic() + self.limit
             for cell in notebook.code:
-                outputs.append(await kernel.run(cell, started + self.limit))
+                outputs.append(await kernel.run(cell, deadline))
                 self.bar.update()
             facts = await kernel.facts()
         return stamp | facts | {"seconds": round(monotonic() - started)}
+
+
+def _cancel_on_signals() -> None:
+    """Cancel this task at the first signal; the impatient ones after it do nothing."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    signals = signal.SIGINT, signal.SIGTERM
+
+    def cancel() -> None:
+        for each in signals:
+            loop.add_signal_handler(each, lambda: None)
+        if task:
+            task.cancel()
+
+    for each in signals:
+        loop.add_signal_handler(each, cancel)

@@ -12,6 +12,7 @@ from time import monotonic
 from typing import Any
 
 from ipykernel.compiler import get_file_name
+from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
@@ -113,24 +114,31 @@ async def session(
         client = NotebookClient(
             new_notebook(cells=[new_code_cell()]),
             km=manager,
-            startup_timeout=120,
             iopub_timeout=60,
             raise_on_iopub_timeout=True,
             record_timing=False,
         )
+        environment = environment | {"IPYTHONDIR": f"{folder}/ipython"}
         try:
-            environment = environment | {"IPYTHONDIR": f"{folder}/ipython"}
             await manager.start_kernel(cwd=work, env=environment)
-            try:
-                await client.async_start_new_kernel_client()
-            except RuntimeError as error:
-                problem = f"the kernel does not start: {error}"
-                raise CellError(file, 1, problem) from None
+            client.kc = manager.client()
+            await _connect(client.kc, file)
             yield Session(client, file, root)
         finally:
             if client.kc:
                 client.kc.stop_channels()
             await manager.shutdown_kernel(now=True)
+
+
+async def _connect(connection: AsyncKernelClient, file: str) -> None:
+    connection.allow_stdin = False
+    # The heartbeat is a thread that cannot be interrupted in silence, nor is it needed:
+    # nbclient looks at the process itself.
+    connection.start_channels(hb=False)
+    try:
+        await connection.wait_for_ready(timeout=120)
+    except RuntimeError as error:
+        raise CellError(file, 1, f"the kernel does not start: {error}") from None
 
 
 async def _until(deadline: float, work: Coroutine[Any, Any, Any]) -> None:

@@ -6,8 +6,7 @@ import difflib
 import re
 import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.cells import CellError
@@ -106,25 +105,17 @@ def _execute(
     jobs: int,
     limit: float,
 ) -> int:
+    terminated = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with _termination_as_interrupt():
-            # Costs half a second, which only executing is worth.
-            from scripts.execute import execute
+        # Costs half a second, which only executing is worth.
+        from scripts.execute import execute
 
-            return execute(notebooks, root, device, max(jobs, 1), limit)
+        return execute(notebooks, root, device, max(jobs, 1), limit)
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing is left to interrupt
         _complain("Interrupted: finished notebooks are written, the others untouched")
         return 130
     except ModuleNotFoundError as error:
         return _complain(f"{error.name} is missing: run `make notebooks` to install it")
-
-
-@contextmanager
-def _termination_as_interrupt() -> Iterator[None]:
-    before = signal.signal(
-        signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT)
-    )
-    try:
-        yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, terminated)

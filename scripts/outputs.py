@@ -16,7 +16,7 @@ Output = dict[str, Any]
 
 _TEXTS = {"text/plain", "text/html", "text/latex", "text/markdown"}
 _PLACEHOLDER = "No description has been provided for this image"
-_ADDRESS = re.compile(r"<.+ at 0x[0-9a-f]+>")
+_ADDRESS = re.compile(r"\S+ at 0x[0-9a-f]+")
 
 
 def clean(
@@ -82,5 +82,5 @@ def _problem(output: Output) -> str:
         return "a figure's name in place of the figure: show it by plots.show"
     for text in (data[mime] for mime in data.keys() & _TEXTS):
         if address := _ADDRESS.search(text):
-            return f"{address[0]} changes with every run: show something else"
+            return f"`{address[0]}` changes with every run: show something else"
     return ""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
@@ -10,6 +13,7 @@ from typing import Any
 from scripts import ipynb, notebook
 from scripts.fingerprint import Fingerprints
 
+ROOT = Path(__file__).parents[2]
 STAMP = {"executed": "2026-01-02", "python": "3.11", "torch": "2.13.0"}
 
 
@@ -18,6 +22,17 @@ class Project:
     """A project on disk, of papers and the modules that they import."""
 
     root: Path
+
+    @classmethod
+    def make(cls, root: Path) -> Project:
+        """Begin a project without papers in an empty folder."""
+        (root / "mkdocs.yml").write_text(
+            "site_name: Flows\nsite_url: https://flows.org/\n"
+            "repo_url: https://github.com/me/flows\n"
+        )
+        project = cls(root)
+        project.write("__init__.py", "")
+        return project
 
     def write(self, path: str, text: str) -> Path:
         """Write a file under implementations/, and the packages above it."""
@@ -55,3 +70,18 @@ class Project:
         return {
             n for n, state in notebook.status(self.root).items() if state == "stale"
         }
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        """Begin `run(root, arguments)` of scripts.notebook in a process of its own."""
+        program = (
+            "import sys; from pathlib import Path; from scripts.notebook import run; "
+            f"sys.exit(run(Path(sys.argv[1]), {', '.join(arguments)}))"
+        )
+        return subprocess.Popen(
+            [sys.executable, "-c", program, str(self.root)],
+            cwd=ROOT,
+            env=os.environ | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
