@@ -26,14 +26,14 @@ from itertools import count, islice
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import MultivariateNormal, Normal
+from torch.func import jacrev, vmap
 from torch.nn.functional import logsigmoid
 
 from implementations.core.bijection import Bijection, Compose, Mapped, Univariate
 from implementations.core.claims import claim, table
-from implementations.core.digits import bits_per_dim, dequantise, digits
+from implementations.core.digits import baselines, bits_per_dim, dequantise, digits
 from implementations.core.environment import device, seed
-from implementations.core.fit import History, fit
+from implementations.core.fit import fit
 from implementations.core.flow import Base, Flow, StandardNormal
 from implementations.core.nets import mlp
 from implementations.core.plots import (
@@ -45,7 +45,7 @@ from implementations.core.plots import (
     show,
     warp,
 )
-from implementations.core.toy import Banana, Toy, kl_to, two_scales
+from implementations.core.toy import Banana, Toy, gaussian_gap, kl_to, two_scales
 
 # %% [markdown]
 # ## The coupling layer
@@ -80,22 +80,23 @@ class Coupling(Bijection):
         self.m = conditioner(dim - n_moved + context, n_moved * univariate.n_params)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Mapped:
-        z2, log_slope = self.univariate(x[:, self.moved :: 2], self._m(x, context))
-        return self._merge(x, z2), log_slope.sum(1)
+        x2, params = x[:, self.moved :: 2], self._params(x, context)
+        z2, log_slope = self.univariate(x2, params)
+        return self._replace(x, z2), log_slope.sum(1)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> Mapped:
-        z2, params = z[:, self.moved :: 2], self._m(z, context)
+        z2, params = z[:, self.moved :: 2], self._params(z, context)
         x2, log_slope = self.univariate.inverse(z2, params)
-        return self._merge(z, x2), log_slope.sum(1)
+        return self._replace(z, x2), log_slope.sum(1)
 
-    def _m(self, x: Tensor, context: Tensor | None) -> Tensor:
-        x1 = x[:, self.kept :: 2]
-        if self.context and context is not None:
-            x1 = torch.cat((x1, context), 1)
-        return self.m(x1).unflatten(1, (-1, self.univariate.n_params))
+    def _params(self, x: Tensor, context: Tensor | None) -> Tensor:
+        given = x[:, self.kept :: 2]
+        if context is not None and self.context:
+            given = torch.cat((given, context), 1)
+        return self.m(given).unflatten(1, (-1, self.univariate.n_params))
 
-    def _merge(self, x: Tensor, changed: Tensor) -> Tensor:
-        return x.slice_scatter(changed, 1, self.moved, step=2)
+    def _replace(self, x: Tensor, moved: Tensor) -> Tensor:
+        return x.slice_scatter(moved, 1, self.moved, step=2)
 
 
 # %% [markdown]
@@ -168,14 +169,12 @@ class Logistic(Base):
 
 # %%
 def couplings(
-    dim: int, layers: int = 4, hidden: Sequence[int] = (1000,) * 5, context: int = 0
+    dim: int, layers: int, hidden: Sequence[int], context: int = 0
 ) -> Compose:
     """Stack additive couplings, the first of which moves the even components."""
-    conditioner = partial(mlp, hidden=hidden)
-    turns = (k % 2 == 1 for k in range(layers))
-    return Compose(
-        *(Coupling(dim, Shift(), conditioner, swap, context) for swap in turns)
-    )
+    m = partial(mlp, hidden=hidden)
+    swaps = [k % 2 == 1 for k in range(layers)]
+    return Compose(*(Coupling(dim, Shift(), m, swap, context) for swap in swaps))
 
 
 def nice(
@@ -189,8 +188,8 @@ def nice(
 
     `context` is the width of what the density is conditioned on (not in the paper).
     """
-    stack = couplings(dim, layers, hidden, context)
-    return Flow(base((dim,)), Compose(stack, Scaling(dim)))
+    f = Compose(couplings(dim, layers, hidden, context), Scaling(dim))
+    return Flow(base((dim,)), f)
 
 
 # %% [markdown]
@@ -236,15 +235,14 @@ def floor(target: Toy, c: float | None = None, n: int = 1000) -> float:
 def learn(flow: Flow, target: Toy, steps: int) -> Flow:
     """Fit the flow to fresh samples of the target, by maximum likelihood."""
     flow = flow.to(device())
-    loss = lambda x: -flow.log_prob(x).mean()  # noqa: E731
-    fit(flow, loss, steps, lambda: target.sample(256), lr=3e-3)
+    fit(
+        flow,
+        lambda x: -flow.log_prob(x).mean(),
+        steps,
+        lambda: target.sample(256),
+        lr=3e-3,
+    )
     return flow
-
-
-def gaussian_gap(target: Toy) -> float:
-    """KL(target ‖ N) for the Gaussian N of the same mean and covariance."""
-    log_det = target.sample(50_000).T.cov().logdet().item()
-    return 1 + math.log(2 * math.pi) + log_det / 2 - target.entropy
 
 
 # %%
@@ -269,13 +267,18 @@ if __name__ == "__main__":
     )
 
 # %% [markdown]
-# What NICE can represent, it finds. The couplings alone do as well as their constant
-# volume allows, $\log 2 - \tfrac12$ from the truth: the scaling earns its place. And on
-# the two scales, eight layers come close to the least possible gap, never below it.
+# What NICE can represent, it finds. The couplings alone preserve volume, and do as well
+# as that allows, $\log 2 - \tfrac12$ from the truth: the scaling earns its place. On the
+# two scales, eight layers come close to the least possible gap, and never below it.
 
 # %%
 if __name__ == "__main__":
+    jacobian = vmap(jacrev(lambda x: rigid.bijection(x[None])[0][0]))
+    log_det = torch.linalg.slogdet(jacobian(banana.sample(100))).logabsdet
     gap_rigid, gap_bent, gap_torn = (gap for _, gap, _ in runs.values())
+    # Seeds 0 to 4 came to: 0; 0.0009 to 0.003; 0.191 to 0.196; 0.667 to 0.690.
+    worst = round(log_det.abs().max().item(), 4)
+    claim("couplings alone: log |det|, by autograd", worst, below=1e-3)
     claim("banana: NICE closes the gap", gap_bent, below=0.01)
     claim("banana: couplings alone do not", gap_rigid, above=0.18, below=0.22)
     claim("two scales: the gap stays", gap_torn, above=0.63, below=0.75)
@@ -326,6 +329,7 @@ if __name__ == "__main__":
 if __name__ == "__main__":
     with torch.no_grad():
         own = torn.log_prob(torn.sample(50_000))
+    # Seeds 0 to 4: 0.988 to 0.996.
     claim("variance of log q at samples of q", own.var().item(), above=0.93, below=1.07)
 
 # %% tags=["plot"]
@@ -350,61 +354,36 @@ if __name__ == "__main__":
 # %% [markdown]
 # ## Digits
 #
-# The paper models photographs; here scikit-learn's digits must do, 8×8 pixels of 17
-# levels. A density cannot model levels, so noise spreads each over a seventeenth of
-# $[0, 1]$ (as §5.1 does for 256 levels), and
+# The paper models images of up to 3,072 components; here scikit-learn's digits must
+# do, 8×8 pixels of 17 levels. A density cannot model levels, so noise spreads each
+# over a seventeenth of $[0, 1]$ (as §5.1 does for 256 levels), and
 # $$\text{bits per dimension} = \log_2 17 - \tfrac1D\,\mathbb E \log_2 q(x).$$
 # One choice decides. Adam moves each $s_i$ by about its rate per step, and $s_i$ has to
 # grow to 4 or so. At $10^{-3}$, the rate of the networks, 1,500 steps end at 5.02 bits
 # per dimension; so $s$ gets a rate of its own, $10^{-2}$.
-
-
-# %%
-def learn_digits(flow: Flow, train: Tensor, validation: Tensor) -> History:
-    """Fit the flow to dequantised digits; keep what is best on the validation set."""
-    slow = [p for name, p in flow.named_parameters() if not name.endswith(".s")]
-    fast = [p for name, p in flow.named_parameters() if name.endswith(".s")]
-    noisy = dequantise(validation, 4)
-    return fit(
-        flow,
-        lambda x: bits_per_dim(flow.log_prob(x)),
-        1500,
-        lambda: dequantise(train[torch.randint(len(train), (128,))]),
-        params=[{"params": slow}, {"params": fast, "lr": 1e-2}],
-        clip=100,
-        validate=lambda: bits_per_dim(flow.log_prob(noisy)),
-    )
-
-
-# %% [markdown]
+#
 # To compare with: all levels equally likely; a Gaussian for each pixel, and one for all
-# of them, the best that *linear* components can do; and 17 frequencies for each pixel,
-# which know no dependence, but know that most border pixels are exactly 0.
-
-
-# %%
-def baselines(train: Tensor, test: Tensor) -> dict[str, float]:
-    """Return bits per dimension of models that need no training."""
-    x, noisy = dequantise(train, 20), dequantise(test, 20)
-    each = Normal(x.mean(0), x.std(0)).log_prob(noisy).sum(1)
-    joint = MultivariateNormal(x.mean(0), x.T.cov()).log_prob(noisy)
-    counts = 1 + (train[..., None] == torch.arange(17, device=train.device)).sum(0)
-    frequencies = (counts / counts.sum(1, keepdim=True)).gather(1, test.long().T)
-    return {
-        "uniform": math.log2(17),
-        "Gaussian per pixel": bits_per_dim(each).item(),
-        "full Gaussian": bits_per_dim(joint).item(),
-        "frequencies per pixel": -frequencies.log2().mean().item(),
-    }
-
+# of them, the best that *linear* components with a Gaussian prior can do; and 17
+# frequencies for each pixel, blind to dependence, but exact where a pixel is always 0.
 
 # %%
 if __name__ == "__main__":
     seed()
     train, validation, test = (part.images for part in digits())
     others = baselines(train, test)
+    noisy = dequantise(validation, 4)
     flow = nice(64, hidden=(128, 128)).to(device())
-    history = learn_digits(flow, train, validation)
+    (scaling,) = (m for m in flow.modules() if isinstance(m, Scaling))
+    networks = [p for p in flow.parameters() if p is not scaling.s]
+    history = fit(
+        flow,
+        lambda x: bits_per_dim(flow.log_prob(x)),
+        1500,
+        lambda: dequantise(train[torch.randint(len(train), (128,))]),
+        params=[{"params": networks}, {"params": [scaling.s], "lr": 1e-2}],
+        clip=100,
+        validate=lambda: bits_per_dim(flow.log_prob(noisy)),
+    )
     with torch.no_grad():
         bits = bits_per_dim(flow.log_prob(dequantise(test, 20))).item()
     rows = [(name, f"{value:.2f}") for name, value in others.items()]
@@ -412,12 +391,13 @@ if __name__ == "__main__":
 
 # %% [markdown]
 # Non-linear components beat linear ones. They do not beat the frequencies: on raw
-# pixels, a smooth density pays for the many that are exactly 0 (Real NVP's logit map
-# mends that). Without scaling there would be no contest: a logistic density is at most
+# pixels, a smooth density pays for the many that are exactly 0 (the logit map of Real
+# NVP mends that). Without scaling there would be no contest: a logistic density is at most
 # $\tfrac14$, so couplings alone need $\log_2(4 \cdot 17) = 6.09$ bits or more.
 
 # %%
 if __name__ == "__main__":
+    # Seeds 0 to 4: 0.246 to 0.265; 0.272 to 0.290.
     gain = others["full Gaussian"] - bits
     claim("bits per dimension gained on the full Gaussian", gain, above=0.15)
     lost = bits - others["frequencies per pixel"]
@@ -425,8 +405,9 @@ if __name__ == "__main__":
 
 # %% [markdown]
 # The sorted $1/S_{ii}$ are a *spectrum* (§3.3), as the eigenvalues are for linear
-# components: the smaller, the less a component matters. The last dozen are narrow:
-# they stand for pixels that hardly ever change.
+# components: the smaller, the less a component matters. A coupling never changes which
+# pixel a component starts from; the last dozen start from the outer columns, which are
+# blank in nearly every digit.
 
 # %% tags=["plot"]
 if __name__ == "__main__":
@@ -434,8 +415,8 @@ if __name__ == "__main__":
     axes[0].plot(*zip(*history.validation, strict=True))
     axes[0].set(xlabel="step", title="bits per dimension, validation", ylim=(2.2, 5))
     levels(axes[0], others)
-    (s,) = (m.s.detach().cpu() for m in flow.modules() if isinstance(m, Scaling))
-    axes[1].plot(range(1, 65), (-s).exp().sort(descending=True).values.numpy())
+    spectrum = (-scaling.s.detach()).exp().sort(descending=True).values
+    axes[1].plot(range(1, 65), spectrum.cpu().numpy())
     axes[1].set(xlabel="component", title="spectrum $1/S_{ii}$", ylim=(0, None))
     show(
         fig,
@@ -462,8 +443,8 @@ if __name__ == "__main__":
 # random pixels, with noise, and never leave the range of the data (§5.2):
 # $$x_H \leftarrow x_H + \alpha_i\left(\frac{\partial \log p(x)}{\partial x_H}
 # + \varepsilon\right).$$
-# The paper's steps are $\alpha_i = 10/(100 + i)$. On our data they throw pixels from one
-# end of the range to the other, since $S_{ii}$ reaches 90; ours are a hundredth of that.
+# The paper's steps are $\alpha_i = 10/(100 + i)$. On our data they throw pixels from
+# one end of the range to the other, since $S_{ii}$ reaches 90; ours are a hundredth.
 
 
 # %%
@@ -484,6 +465,7 @@ if __name__ == "__main__":
     steps = list(islice(inpaint(flow, x, hidden), 301))
     mean = torch.where(hidden, dequantise(train, 20).mean(0), x)
     ratio = (steps[-1] - x).square().mean() / (mean - x).square().mean()
+    # Seeds 0 to 4: 0.662 to 0.738.
     claim("squared error, over that of the mean digit", ratio.item(), below=0.85)
 
 # %% tags=["plot"]
@@ -508,24 +490,18 @@ if __name__ == "__main__":
     table(
         ("", "the paper", "here", "why"),
         [
+            ("data", "MNIST, 784 pixels", "digits, 64 pixels", "nothing to download"),
+            ("log-likelihood", "1980.50 (Figure 3)", f"{nats:.1f}", "other data"),
             (
-                "test log-likelihood",
-                "1980.50 nats, 4.36 bits per dimension: MNIST, 784 pixels (Figure 3)",
-                f"{nats:.0f} nats, {bits:.2f} bits per dimension: 64 pixels",
-                "other data, nothing to download",
+                "bits per dimension",
+                "4.36 (our conversion)",
+                f"{bits:.2f}",
+                "other data",
             ),
-            (
-                "each network",
-                "5 layers of 1000 units",
-                "2 of 128; starts at 0",
-                "1,297 images; every flow then starts as the identity",
-            ),
-            (
-                "training",
-                "1500 epochs, AdaM, rate 0.001",
-                "1500 batches, Adam, cosine, a rate for $s$",
-                "a minute on two cores",
-            ),
+            ("networks", "5 layers of 1000", "2 layers of 128", "1,297 images"),
+            ("their start", "small and random", "0", "so the flow is the identity"),
+            ("training", "1500 epochs", "1500 batches", "a minute on two cores"),
+            ("rate", "0.001", "0.001, for s 0.01", "short run"),
             ("inpainting steps", "10/(100 + i)", "0.1/(100 + i)", "sharper density"),
         ],
     )
@@ -535,5 +511,5 @@ if __name__ == "__main__":
 #
 # [Real NVP](https://arxiv.org/abs/1605.08803) lets $g$ scale as well as shift, which
 # lifts the bound above, and adds what images need.
-# [MADE](https://arxiv.org/abs/1502.03509) takes the other road to a triangular Jacobian:
-# a network in which each output sees only earlier inputs.
+# [MADE](https://arxiv.org/abs/1502.03509) takes the other road to a triangular
+# Jacobian: a network in which each output sees only earlier inputs.

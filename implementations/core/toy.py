@@ -181,3 +181,9 @@ def kl_to(target: Toy, flow: Flow, n: int = 50_000) -> float:
         x = target.sample(n)
         gap = target.log_prob(x) - flow.log_prob(x)
     return gap.double().mean().item()
+
+
+def gaussian_gap(target: Toy, n: int = 50_000) -> float:
+    """KL(target ‖ N), in nats, for the Gaussian N of the same mean and covariance."""
+    log_det = target.sample(n).T.cov().logdet().item()
+    return 1 + LOG_2PI + log_det / 2 - target.entropy
