@@ -198,7 +198,7 @@ def titles(draft: Draft) -> Iterator[Finding]:
         if not title:
             continue
         letters = re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", title).casefold())
-        first = seen.setdefault((item.section, letters or title), item)
+        first = seen.setdefault((item.section, letters), item)
         if first is not item:
             problem = f"is the title of {first.name} too"
             yield Finding(item.path("title"), problem, "keep one of the two entries")

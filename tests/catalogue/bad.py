@@ -227,6 +227,8 @@ CASES = {
         "20:10: maf, url: leads to the same place as the address of nice (keep one of the two entries)"),
     "a link that is the entry's address": ("https://github.com/laurent-dinh/nice", "https://arxiv.org/abs/1410.8516v2",
         "11:13: nice, links, Code: leads to the same place as another address of the entry (remove it)"),
+    "no links": ("    links:\n      Code: https://github.com/laurent-dinh/nice", "    links: {}",
+        "10:12: nice, links: is empty (fill it in)"),
     # Titles
     "a title twice": ("title: Masked Flow", "title: Nice – an example!",
         "16:12: maf, title: is the title of nice too (keep one of the two entries)"),
@@ -239,6 +241,8 @@ CASES = {
         '32:12: talk, tags #1: "physics" is not a known tag (choose a known one, or explain it under tags)'),
     "a tag twice": ("[graphs]", "[graphs, graphs]",
         '32:20: talk, tags #2: "graphs" is there twice (remove one)'),
+    "a paper twice": ("[nice, maf]", "[nice, maf, nice]",
+        '31:25: talk, papers #3: "nice" is there twice (remove one)'),
     "no tags": ("[graphs]", "[]",
         "32:11: talk, tags: is empty (fill it in)"),
     "a misspelt reference": ("[nice, maf]", "[nice, mfa]",

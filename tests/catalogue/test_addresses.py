@@ -55,7 +55,7 @@ def test_different_places(one, other):
     "address",
     [
         "https://example.org",
-        "https://example.org?x=1",
+        "https://Example.ORG?x=1",
         "https://example.org:8080/~ada/#top",
         "https://xn--bcher-kva.example/",
         "https://en.wikipedia.org/wiki/Flow_(mathematics)",
