@@ -130,6 +130,7 @@ def _syntax_error(file: str, text: str, error: yaml.MarkedYAMLError) -> Catalogu
 
 _HINTS = {
     "mapping values are not allowed": 'put a text that holds ": " in quotes',
+    "tab character": "indent with spaces",
     "cannot start any token": "indent with spaces; put a text that begins so in quotes",
     "could not find expected ':'": 'write "field: value", with a space after the colon',
     "unexpected end of stream": "close the quote that opens here",

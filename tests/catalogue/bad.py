@@ -62,7 +62,7 @@ CASES = {
     "an open bracket": ("blogs: []", "blogs: [",
         "37:3: syntax: did not find expected node content (look at the indentation, quotes and brackets here and above)"),
     "a tab": ("    language: Python", "\tlanguage: Python",
-        "42:1: syntax: found a tab character that violates indentation (look at the indentation, quotes and brackets here and above)"),
+        "42:1: syntax: found a tab character that violates indentation (indent with spaces)"),
     "a wrong indentation": ("    language: Python", "   language: Python",
         "42:4: syntax: did not find expected '-' indicator (look at the indentation, quotes and brackets here and above)"),
     "a character that YAML reserves": ("Python", "@Python",
