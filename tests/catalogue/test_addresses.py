@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.addresses import fault, place
+from scripts.catalogue.addresses import fault, place
 
 
 @pytest.mark.parametrize(

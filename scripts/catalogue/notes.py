@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from scripts import addresses
-from scripts.faults import quote
+from scripts.catalogue import addresses
+from scripts.catalogue.faults import quote
 from scripts.text import CODE, Span, spans
 
 LONGEST_NOTE = 600

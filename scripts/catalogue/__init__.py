@@ -12,11 +12,11 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
-from scripts import rules, shape
-from scripts.document import Document, read
-from scripts.draft import Draft
-from scripts.faults import CatalogueError, Fault, Finding, format_faults
-from scripts.notes import LONGEST_NOTE
+from scripts.catalogue import rules, shape
+from scripts.catalogue.document import Document, read
+from scripts.catalogue.draft import Draft
+from scripts.catalogue.faults import CatalogueError, Fault, Finding, format_faults
+from scripts.catalogue.notes import LONGEST_NOTE
 
 __all__ = [
     "Blog",

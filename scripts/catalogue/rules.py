@@ -12,10 +12,10 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 
-from scripts import addresses
-from scripts.draft import Draft, Item, is_id, nearest_id, parts
-from scripts.faults import Finding, Path, did_you_mean, quote
-from scripts.notes import note_faults
+from scripts.catalogue import addresses
+from scripts.catalogue.draft import Draft, Item, is_id, nearest_id, parts
+from scripts.catalogue.faults import Finding, Path, did_you_mean, quote
+from scripts.catalogue.notes import note_faults
 
 
 def emptiness(draft: Draft) -> Iterator[Finding]:

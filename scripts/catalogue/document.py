@@ -14,7 +14,14 @@ from typing import Any, Final
 
 import yaml
 
-from scripts.faults import CatalogueError, Fault, Finding, Path, Position, quote
+from scripts.catalogue.faults import (
+    CatalogueError,
+    Fault,
+    Finding,
+    Path,
+    Position,
+    quote,
+)
 
 BROKEN: Final = object()
 """Stands in the data for a value that has already been found at fault."""
