@@ -484,7 +484,7 @@ if __name__ == "__main__":
 # %% [markdown]
 # ## Reported and obtained
 
-# %%
+# %% tags=["plot"]
 if __name__ == "__main__":
     nats = 64 * (math.log(17) - bits * math.log(2))
     table(

@@ -147,6 +147,7 @@ def test_compiles_the_loss_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # torch's own
 def test_trains_compiled() -> None:
     model = Bowl()
     fit(model, model.loss, 300, lr=0.1, compile=True)

@@ -62,6 +62,14 @@ def test_png_is_the_same_bytes_each_time_and_small() -> None:
     assert (pixels[..., 3] == 0).mean() > 0.3
 
 
+@pytest.mark.parametrize("width", [1.0, 1.23, 2.345, 3.333333])
+def test_png_takes_any_size(width: float) -> None:
+    fig, _ = plots.figure(width=width, height=1)
+    for dpi in (72, 97, 131):
+        with Image.open(io.BytesIO(plots.png(fig, dpi))) as image:
+            assert image.size == (int(width * dpi), dpi)
+
+
 def test_no_more_colours_than_fit_lose_nothing() -> None:
     fig, (ax,) = plots.figure(width=2, height=2)
     ax.imshow(np.arange(200).reshape(10, 20), cmap=plots.HEAT, interpolation="nearest")
