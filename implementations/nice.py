@@ -170,11 +170,11 @@ class Logistic(Base):
 # %%
 def couplings(
     dim: int, layers: int, hidden: Sequence[int], context: int = 0
-) -> Compose:
-    """Stack additive couplings, the first of which moves the even components."""
+) -> list[Coupling]:
+    """Return additive couplings, the first of which moves the even components."""
     m = partial(mlp, hidden=hidden)
     swaps = [k % 2 == 1 for k in range(layers)]
-    return Compose(*(Coupling(dim, Shift(), m, swap, context) for swap in swaps))
+    return [Coupling(dim, Shift(), m, swap, context) for swap in swaps]
 
 
 def nice(
@@ -188,7 +188,7 @@ def nice(
 
     `context` is the width of what the density is conditioned on (not in the paper).
     """
-    f = Compose(couplings(dim, layers, hidden, context), Scaling(dim))
+    f = Compose(*couplings(dim, layers, hidden, context), Scaling(dim))
     return Flow(base((dim,)), f)
 
 
@@ -250,7 +250,8 @@ if __name__ == "__main__":
     seed()
     banana, scales = Banana().to(device()), two_scales().to(device())
     size = (64, 64)
-    rigid = learn(Flow(StandardNormal((2,)), couplings(2, 4, size)), banana, 1000)
+    rigid = Flow(StandardNormal((2,)), Compose(*couplings(2, 4, size)))
+    rigid = learn(rigid, banana, 1000)
     bent = learn(nice(2, 4, size, StandardNormal), banana, 1000)
     torn = learn(nice(2, 8, size, StandardNormal), scales, 1500)
     runs = {
