@@ -239,3 +239,13 @@ def test_eleven_papers_without_a_change_cost_little(
         assert ran.stdout.count(b": fresh") == 11
     print(f"no change, eleven papers: {min(times):.2f} s")
     assert min(times) < 1.5  # 0.4 on an idle machine
+
+
+def test_says_when_the_means_to_execute_are_missing(
+    papers: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delitem(sys.modules, "scripts.execute")
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    assert notebook.run(papers.root, force=True) == 1
+    message = "tqdm is missing: run `make notebooks` to install it\n"
+    assert capsys.readouterr().err == message
