@@ -50,7 +50,7 @@ def never_executed(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         asked.append([each.name for each in notebooks])
         return 0
 
-    monkeypatch.setattr("scripts.execute.execute", execute)
+    monkeypatch.setattr("scripts.notebook.execute.execute", execute)
     return asked
 
 
@@ -244,7 +244,7 @@ def test_eleven_papers_without_a_change_cost_little(
 def test_says_when_the_means_to_execute_are_missing(
     papers: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.delitem(sys.modules, "scripts.execute")
+    monkeypatch.delitem(sys.modules, "scripts.notebook.execute")
     monkeypatch.setitem(sys.modules, "tqdm", None)
     assert notebook.run(papers.root, force=True) == 1
     message = "tqdm is missing: run `make notebooks` to install it\n"
