@@ -445,7 +445,8 @@ if __name__ == "__main__":
 # $$x_H \leftarrow x_H + \alpha_i\left(\frac{\partial \log p(x)}{\partial x_H}
 # + \varepsilon\right).$$
 # The paper's steps are $\alpha_i = 10/(100 + i)$. On our data they throw pixels from
-# one end of the range to the other, since $S_{ii}$ reaches 90; ours are a hundredth.
+# one end of the range to the other, since $S_{ii}$ reaches 90; ours are a hundredth, of
+# 0.3 to 100 hundredths the one that leaves the smallest error on the validation digits.
 
 
 # %%
