@@ -397,8 +397,8 @@ if __name__ == "__main__":
     fig, axes = figure(columns=6, width=9, height=1.9)
     for k in range(2):
         first, last = net.hidden[0].mask(k).float(), net.output.mask(k).float()
-        drawn = {"$M^W$": first, "$M^V$": last, "$M^V M^W > 0$": (last @ first) > 0}
-        for ax, (name, mask) in zip(axes[3 * k :], drawn.items(), strict=False):
+        matrices = {"$M^W$": first, "$M^V$": last, "$M^V M^W > 0$": (last @ first) > 0}
+        for ax, (name, mask) in zip(axes[3 * k :], matrices.items(), strict=False):
             ax.imshow(mask.numpy(), cmap=INK, vmin=0, vmax=1.4, interpolation="nearest")
             ax.set(title=name, xticks=[], yticks=[])
     show(
