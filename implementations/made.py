@@ -558,9 +558,9 @@ if __name__ == "__main__":
 # The claim of the paper holds: four masks averaged beat one. The single ones of the
 # four do not, and neither do many masks in a small network: with 32 of them, 200 units
 # never learn any mask well (in a trial on another split, 18.3 nats averaged). The
-# paper's 32 masks share thousands of units. Being told the class is worth more than the $\log 10 = 2.30$ nats
-# that it takes to tell: so even the mixture over all classes, which need not be told,
-# beats a single network that never saw one.
+# paper's 32 masks share thousands of units. Being told the class is worth more than the
+# $\log 10 = 2.30$ nats that it takes to tell: so even the mixture over all classes,
+# which need not be told, beats a single network that never saw one.
 
 # %%
 if __name__ == "__main__":
@@ -582,7 +582,7 @@ if __name__ == "__main__":
     fig, axes = figure(height=2.6)
     for name, curve in curves.items():
         axes[0].plot(*zip(*curve.validation, strict=True), label=name)
-    axes[0].set(xlabel="step", title="nats per image, validation", ylim=(16, 22))
+    axes[0].set(xlabel="step", title="nats per image, validation")
     levels(axes[0], {"no hidden layer, test": nats["no hidden layer"]})
     axes[0].legend()
     show(
