@@ -22,9 +22,23 @@ from implementations.core.bijection import (
     Shape,
     Univariate,
 )
+from implementations.core.claims import claim, table
+from implementations.core.digits import baselines, bits_per_dim, dequantise, digits
+from implementations.core.environment import device, seed
+from implementations.core.fit import History, fit
 from implementations.core.flow import Flow, StandardNormal
 from implementations.core.nets import mlp
-from implementations.nice import Coupling
+from implementations.core.plots import (
+    density,
+    figure,
+    grid_lines,
+    images,
+    levels,
+    show,
+    warp,
+)
+from implementations.core.toy import kl_to, two_scales
+from implementations.nice import Coupling, Scaling, Shift, floor, learn, nice
 
 GAIN = "parametrizations.weight.original0"  # g of w = g v / ‖v‖
 
@@ -157,7 +171,9 @@ class Squeeze(Bijection):
     def __init__(self, shape: Shape) -> None:
         c, h, w = shape
         if h % 2 or w % 2:
-            raise ValueError(f"Squeeze: expected an even height and width, got {h}, {w}")
+            raise ValueError(
+                f"Squeeze: expected an even height and width, got {h}, {w}"
+            )
         super().__init__(shape, (4 * c, h // 2, w // 2))
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Mapped:
@@ -211,17 +227,18 @@ class FactorOut(Bijection):
 # After each coupling the channels are normalised (§3.7), which is one more bijection:
 # $$z = \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}},\qquad
 # \log|\det J| = -\tfrac12 \sum_i \log(\sigma_i^2 + \epsilon).$$
-# While training, $\mu$ and $\sigma^2$ come from the batch; after it, from a running
-# average, and then the map is the same for every $x$: only then does the flow have a
-# density, and an inverse.
+# $\mu$ and $\sigma^2$ are running averages (appendix E). Each batch of the training
+# first adds its own to them, $\mu \leftarrow \rho\mu + (1 - \rho)\hat\mu$, and gradients
+# flow through $\hat\mu$ only. After the training they stay: only then is the map the
+# same for every $x$, so that there is a density, and an inverse.
 
 
 # %%
 class BatchNorm(Bijection):
     """z = (x - μ) / √(σ² + ε), for each channel or component (eq. 17, 18).
 
-    In training mode μ and σ² are those of the batch, which the log-determinant takes as
-    given; in evaluation mode, and in the inverse always, they are running averages.
+    μ and σ² are running averages, which in training mode `forward` updates before it
+    uses them. The log-determinant takes them as given.
     """
 
     mean: Tensor
@@ -235,7 +252,7 @@ class BatchNorm(Bijection):
         self.register_buffer("var", torch.ones(each))
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Mapped:
-        mean, var = self._of(x) if self.training else (self.mean, self.var)
+        mean, var = self._updated(x) if self.training else (self.mean, self.var)
         return (x - mean) * (var + self.eps).rsqrt(), self._log_det(x, var)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> Mapped:
@@ -244,15 +261,18 @@ class BatchNorm(Bijection):
 
     @torch.no_grad()
     def initialise(self, x: Tensor, context: Tensor | None = None) -> None:
-        for average, value in zip((self.mean, self.var), self._moments(x), strict=True):
-            average.copy_(value)
+        self._keep(*self._moments(x))
 
-    def _of(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def _updated(self, x: Tensor) -> tuple[Tensor, Tensor]:
         mean, var = self._moments(x)
-        with torch.no_grad():
-            self.mean.lerp_(mean, 1 - self.rho)
-            self.var.lerp_(var, 1 - self.rho)
+        mean = self.rho * self.mean + (1 - self.rho) * mean
+        var = self.rho * self.var + (1 - self.rho) * var
+        self._keep(mean.detach(), var.detach())
         return mean, var
+
+    def _keep(self, mean: Tensor, var: Tensor) -> None:
+        self.mean.copy_(mean)
+        self.var.copy_(var)
 
     def _moments(self, x: Tensor) -> tuple[Tensor, Tensor]:
         axes = [0, *range(2, x.ndim)]
@@ -379,3 +399,174 @@ class Logit(Bijection):
     def _log_det(self, z: Tensor) -> Tensor:
         log_slope = softplus(z) + softplus(-z) + math.log(1 - 2 * self.alpha)
         return log_slope.flatten(1).sum(1)
+
+
+# %% [markdown]
+# ## Between examples
+#
+# Noise has no holes, so one can walk in it. The paper spans a surface by four examples
+# (eq. 19), whose noise is $z^{(1)}$ to $z^{(4)}$:
+# $$z = \cos\phi\,\big(\cos\phi'\,z^{(1)} + \sin\phi'\,z^{(2)}\big)
+# + \sin\phi\,\big(\cos\phi'\,z^{(3)} + \sin\phi'\,z^{(4)}\big).$$
+# Sines and cosines, since their squares add up to 1: so $z$ stays as long as noise is.
+
+
+# %%
+@torch.no_grad()
+def manifold(flow: Flow, x: Tensor, n: int) -> Tensor:
+    """Span a surface by four examples x (eq. 19): n × n events, φ downwards, φ' right.
+
+    The corners are the examples, in the order of reading.
+    """
+    z1, z2, z3, z4 = flow.bijection(x)[0]
+    angle = torch.linspace(0, math.pi / 2, n, dtype=z1.dtype, device=z1.device)
+    each = (n, *(1 for _ in z1.shape))
+    cos, sin = angle.cos().reshape(each), angle.sin().reshape(each)
+    upper, lower = cos * z1 + sin * z2, cos * z3 + sin * z4
+    z = cos[:, None] * upper + sin[:, None] * lower
+    return flow.bijection.inverse(z.flatten(0, 1))[0].unflatten(0, (n, n))
+
+
+# %% [markdown]
+# ## Past the floor of constant volume
+#
+# NICE cannot come closer than 0.65 nats to the *two scales*, a narrow Gaussian beside a
+# wide one, whatever its networks: we proved it in the notebook on NICE. Here it is again,
+# with at least as many parameters as Real NVP, and the same training.
+
+
+# %%
+def size(model: nn.Module) -> int:
+    """Count the parameters."""
+    return sum(p.numel() for p in model.parameters())
+
+
+# %%
+if __name__ == "__main__":
+    seed()
+    target = two_scales().to(device())
+    affine = learn(real_nvp_vector(2, 8, (64, 64)), target, 1500)
+    additive = learn(nice(2, 8, (66, 66), StandardNormal), target, 1500)
+    gap, gap_additive = kl_to(target, affine), kl_to(target, additive)
+    least = floor(target)
+    table(
+        ("two scales", "parameters", "gap in nats"),
+        [
+            ("any constant volume, at least", "", f"{least:.2f}"),
+            ("NICE", f"{size(additive):,}", f"{gap_additive:.2f}"),
+            ("**Real NVP**", f"{size(affine):,}", f"{gap:.2f}"),
+        ],
+    )
+
+# %%
+if __name__ == "__main__":
+    claim("parameters of NICE, over ours", size(additive) / size(affine), above=1)
+    claim("two scales: NICE stays above its floor", gap_additive - least, above=-0.02)
+    claim("two scales: Real NVP passes it", gap, below=0.1)
+
+# %% tags=["plot"]
+if __name__ == "__main__":
+    fig, axes = figure(columns=4, width=9, height=2.2)
+    box = (-3.0, 5.0, -3.5, 3.5)
+    models = {"two scales": target, "NICE": additive, "Real NVP": affine}
+    for ax, (name, model) in zip(axes, models.items(), strict=False):
+        density(ax, lambda x, of=model: of.log_prob(x) / 4, box, f"{name}, $p^{{1/4}}$")
+        with torch.no_grad():
+            own = model.log_prob(model.sample(50_000)).cpu().numpy()
+        bins = torch.linspace(-8, 3, 60).tolist()
+        axes[3].hist(own, bins, histtype="step", label=name)
+    axes[3].set(title="log-density at own samples", yticks=[])
+    axes[3].legend(loc="upper left")
+    show(
+        fig,
+        "Three heat maps and three histograms. The two scales are a small dense dot "
+        "beside a wide faint disc. NICE joins them by a thread, Real NVP all but "
+        "separates them. Log-densities at samples have two peaks for the truth and for "
+        "Real NVP, one for NICE.",
+    )
+
+# %% [markdown]
+# A square grid of noise on its way to the data, two layers at a time. Shears alone would
+# leave each cell its area; now some of them shrink to the dot, while others grow.
+
+# %% tags=["plot"]
+if __name__ == "__main__":
+    lines = grid_lines((-2.5, 2.5, -2.5, 2.5), n=25)
+    fig, axes = figure(columns=5, width=9, height=2)
+    warp(axes[0], lines, "noise")
+    (f,) = (m for m in affine.modules() if isinstance(m, Compose))
+    for k, layer in reversed(list(enumerate(f.layers))):
+        with torch.no_grad():
+            lines = layer.inverse(lines.flatten(0, 1))[0].view_as(lines)
+        if k % 2 == 0:
+            warp(axes[4 - k // 2], lines, f"layers {k + 2}, {k + 1} undone")
+    show(
+        fig,
+        "A square grid in five stages, from noise to data. Pair by pair, the layers pull "
+        "its left part together into a small dot and spread the right part widely.",
+    )
+
+# %% [markdown]
+# ## Digits
+#
+# Four models of scikit-learn's digits, 8×8 pixels of 17 levels with noise (as in the
+# notebook on NICE), all of logits: NICE and Real NVP for vectors with about the same number of
+# parameters, and the model for images, once more with couplings that only shift.
+
+
+# %%
+def learn_digits(
+    flow: Flow, steps: int, lr: float, n: int, fast: Sequence[nn.Parameter] = ()
+) -> History:
+    """Fit batches of n digits; parameters in `fast` learn ten times as fast."""
+    train, validation, _ = (part.images for part in digits())
+    shape = flow.bijection.x_shape
+    noisy = dequantise(validation, 4).reshape(-1, *shape)
+    slow = [p for p in flow.parameters() if all(p is not q for q in fast)]
+    return fit(
+        flow,
+        lambda x: bits_per_dim(flow.log_prob(x)),
+        steps,
+        lambda: dequantise(train[torch.randint(len(train), (n,))]).reshape(-1, *shape),
+        lr=lr,
+        params=[{"params": slow}, {"params": list(fast), "lr": 10 * lr}],
+        clip=100,
+        validate=lambda: bits_per_dim(flow.log_prob(noisy)),
+    )
+
+
+def of_pixels(flow: Flow) -> Flow:
+    """Return the flow as one of pixels, which it sees through their logits."""
+    logit = Logit(flow.bijection.x_shape)
+    return Flow(flow.base, Compose(logit, flow.bijection)).to(device())
+
+
+# %%
+if __name__ == "__main__":
+    seed()
+    train, _, test = (part.images for part in digits())
+    others, noisy = baselines(train, test), dequantise(test, 20)
+    linear = nice(64, 4, (143, 143))
+    stretch = [m.s for m in linear.modules() if isinstance(m, Scaling)]
+    flows = {
+        "NICE": of_pixels(linear),
+        "Real NVP, vectors": of_pixels(real_nvp_vector(64, 4)),
+        "Real NVP, images, shifts only": of_pixels(
+            real_nvp((1, 8, 8), maps=16, blocks=1, univariate=Shift)
+        ),
+        "Real NVP, images": of_pixels(real_nvp((1, 8, 8), maps=16, blocks=1)),
+    }
+    histories: dict[str, History] = {}
+    bits: dict[str, float] = {}
+    for name, flow in flows.items():
+        if "images" in name:
+            histories[name] = learn_digits(flow, 400, 2e-3, 64)
+        else:
+            fast = stretch if name == "NICE" else ()
+            histories[name] = learn_digits(flow, 1200, 1e-3, 128, fast)
+        with torch.no_grad():
+            x = noisy.reshape(-1, *flow.bijection.x_shape)
+            bits[name] = bits_per_dim(flow.log_prob(x)).item()
+    rows = [(name, "", f"{value:.2f}") for name, value in others.items()]
+    rows += [(name, f"{size(flows[name]):,}", f"{bits[name]:.2f}") for name in flows]
+    table(("model", "parameters", "bits per dimension, test"), rows)
