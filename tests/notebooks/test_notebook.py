@@ -243,7 +243,6 @@ def test_eleven_papers_without_a_change_cost_little(
     assert min(times) < 1.5
 
 
-
 def test_says_when_the_means_to_execute_are_missing(
     papers: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
