@@ -28,7 +28,7 @@ from implementations.core.bijection import (
     Shape,
     Univariate,
 )
-from implementations.core.claims import claim, table
+from implementations.core.claims import claim, repeated, table
 from implementations.core.digits import baselines, bits_per_dim, dequantise, digits
 from implementations.core.environment import device, seed
 from implementations.core.fit import History, fit
@@ -709,6 +709,13 @@ if __name__ == "__main__":
             ("rate", "0.001", "0.001, images 0.002", "short run"),
         ],
     )
+
+# %% [markdown]
+# One seed proves little. The same claims, with other seeds:
+
+# %%
+if __name__ == "__main__":
+    repeated("real_nvp")
 
 # %% [markdown]
 # ## What to read next
