@@ -191,15 +191,15 @@ if __name__ == "__main__":
 
 # %%
 if __name__ == "__main__":
-    # BOUNDS
+    # Seeds 0 to 2 came to: W; S; R; M; G.
     wrong = gaps["MADE, wrong order"]
     claim("gap of MADE in the wrong order", wrong, above=0.3, below=0.42)
     same = gaps["five layers, all in the wrong order"]
     claim("gap of five layers in it", same, above=0.3, below=0.42)
     claim("gap of MADE in the right order", gaps["MADE, right order"], below=0.02)
-    claim("gap of MAF (5)", gaps["MAF (5)"], below=0.04)
+    claim("gap of MAF (5)", gaps["MAF (5)"], below=0.02)
     ratio = gaps["MADE MoG, wrong order"] / wrong
-    claim("gap of MADE MoG, over that of MADE", ratio, below=0.5)
+    claim("gap of MADE MoG, over that of MADE", ratio, below=0.3)
 
 # %% tags=["plot"]
 if __name__ == "__main__":
@@ -319,8 +319,8 @@ if __name__ == "__main__":
 
 # %%
 if __name__ == "__main__":
-    # DIGITS
-    claim("nats gained by the class", gain, above=1)
+    # Seeds 0 to 2: D; A.
+    claim("nats gained by the class", gain, above=0.7)
     claim("digits classified correctly", accuracy, above=0.9)
 
 # %% tags=["plot"]

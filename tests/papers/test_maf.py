@@ -116,7 +116,8 @@ def test_the_base_of_maf_mog_is_a_made() -> None:
 def test_parabola_is_a_density_of_its_entropy() -> None:
     target = Parabola().double()
     a, b, c, d = target.box
-    x, y = torch.linspace(a, b, 1500).double(), torch.linspace(c, d, 1500).double()
+    x = torch.linspace(a, b, 1500, dtype=torch.float64)
+    y = torch.linspace(c, d, 1500, dtype=torch.float64)
     log_p = target.log_prob(torch.cartesian_prod(x, y))
     cell = (x[1] - x[0]) * (y[1] - y[0])
     assert (log_p.exp().sum() * cell).item() == pytest.approx(1, abs=1e-5)
