@@ -21,7 +21,7 @@ site: .venv/site ## Check the catalogue, regenerate README.md, build the website
 	@$(SCRIPTS) readme
 	@echo "→ Building the website"
 	@$(BIN)/python -m mkdocs build --quiet
-	@echo "Done: open site/index.html, or run \`make serve\`"
+	@echo "Done: the website is in site/; \`make serve\` shows it"
 
 test: .venv/test lint ## Run the whole test suite (installs torch and finds a Chromium first)
 	@$(BIN)/python -m tests.site.chromium install
