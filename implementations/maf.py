@@ -191,7 +191,8 @@ if __name__ == "__main__":
 
 # %%
 if __name__ == "__main__":
-    # Seeds 0 to 2 came to: W; S; R; M; G.
+    # Seeds 0 to 2 came to: 0.329 to 0.342; 0.330 to 0.344; 0.0004 to 0.0014;
+    # 0.0014 to 0.0036; 0.008 to 0.009.
     wrong = gaps["MADE, wrong order"]
     claim("gap of MADE in the wrong order", wrong, above=0.3, below=0.42)
     same = gaps["five layers, all in the wrong order"]
@@ -231,9 +232,9 @@ if __name__ == "__main__":
             scatter(axes[k + 1], u, (-4.0, 4.0, -4.0, 4.0), f"after layer {k + 1}")
     show(
         fig,
-        "Samples of the parabola and what the five layers make of them: the first "
-        "leaves a bent and two-peaked cloud, the second one that is nearly round, and "
-        "after the last it is a round Gaussian.",
+        "Samples of the parabola and what the five layers make of them: after the "
+        "first they are still bent, after the second nearly round, and after the last "
+        "they look like a standard normal.",
     )
 
 # %% tags=["plot"]
@@ -319,7 +320,7 @@ if __name__ == "__main__":
 
 # %%
 if __name__ == "__main__":
-    # Seeds 0 to 2: D; A.
+    # Seeds 0 to 2: 1.52 to 1.64; 0.957 to 0.965.
     claim("nats gained by the class", gain, above=0.7)
     claim("digits classified correctly", accuracy, above=0.9)
 
