@@ -13,6 +13,7 @@ from implementations.core.bijection import Bijection, Compose, Inverse
 from implementations.core.flow import Flow, StandardNormal
 from implementations.core.nets import mlp
 from implementations.made import Autoregressive
+from implementations.maf import maf, maf_mog
 from implementations.nice import Coupling, Scaling, Shift, nice
 from implementations.real_nvp import (
     Affine,
@@ -74,6 +75,11 @@ def used(flow: Flow) -> Flow:
     return flow
 
 
+UNBOUNDED = {
+    "huge_inputs_stay_finite": "the mixture's scales are exp(α), with any α: at 1e4 "
+    "they may overflow"
+}
+
 CASES: dict[str, Case] = {
     "scaling": Case(lambda: Scaling(5)),
     "additive coupling": Case(lambda: Coupling(4, Shift(), small)),
@@ -134,4 +140,12 @@ CASES: dict[str, Case] = {
         lambda: real_nvp_vector(2, 4, (8, 8), context=3)
     ),
     "real_nvp_vector, 5-d": Case(lambda: real_nvp_vector(5, 4, (8, 8))),
+    "maf, 1-d": Case(lambda: maf(1, 2, (8, 8))),
+    "maf, 2-d": Case(lambda: maf(2, 5, (8, 8))),
+    "maf, 5-d": Case(lambda: maf(5, 3, (8, 8))),
+    "maf, 2-d, conditional": Case(lambda: maf(2, 2, (8, 8), context=3)),
+    "maf_mog, 2-d": Case(lambda: maf_mog(2, 2, 3, (8, 8)), exempt=UNBOUNDED),
+    "maf_mog, 2-d, conditional": Case(
+        lambda: maf_mog(2, 2, 3, (8, 8), context=3), exempt=UNBOUNDED
+    ),
 }
