@@ -142,13 +142,14 @@ class _Batch:
 
 
 def _cancel_on_signals() -> None:
-    """Cancel this task at the first signal; the impatient ones after it do nothing."""
+    """Cancel this task at the first SIGINT or SIGTERM; ignore impatient ones."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     signals = signal.SIGINT, signal.SIGTERM
 
     def cancel() -> None:
         for each in signals:
-            loop.add_signal_handler(each, lambda: None)
+            loop.remove_signal_handler(each)
+            signal.signal(each, signal.SIG_IGN)
         if task:
             task.cancel()
 

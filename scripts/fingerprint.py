@@ -10,7 +10,7 @@ import ast
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -81,11 +81,11 @@ class Fingerprints:
         head, _, rest = name.partition(".")
         if not head:
             return module.on_import()
-        if module.binds(head):
+        if head in module.names:
             return module.meaning(head, rest)
         if head != "*" and self._module(inner := f"{module.name}.{head}"):
             return Meaning("", {Symbol(inner, rest or "*")})
-        return Meaning("", {Symbol(module.name, bound) for bound in module.names()})
+        return Meaning("", {Symbol(module.name, bound) for bound in module.names})
 
     def _read(self, name: str) -> Module | None:
         if name.partition(".")[0] != PACKAGE:
@@ -124,12 +124,9 @@ class Module:
         if not _only_binds(statement):
             self._effects.append(statement)
 
-    def binds(self, name: str) -> bool:
-        """Whether the module gives the name a value."""
-        return name in self._defined or name in self._imported
-
+    @cached_property
     def names(self) -> set[str]:
-        """All names that the module gives a value."""
+        """The names that the module gives a value."""
         return {*self._defined, *self._imported} - {"*"}
 
     def meaning(self, name: str, rest: str) -> Meaning:
@@ -144,19 +141,19 @@ class Module:
 
     def on_import(self) -> Meaning:
         """Return the statements with side effects, and the modules that are run."""
-        needs = self._needs(self._effects)
-        for imported in (found for group in self._imported.values() for found in group):
+        stars = [star.module for star in self._imported.get("*", ())]
+        needs = self._needs(self._effects) | {Symbol(module, "*") for module in stars}
+        for imported in (each for group in self._imported.values() for each in group):
             needs |= {Symbol(module, "") for module in imported.runs}
-        needs |= {Symbol(star.module, "*") for star in self._imported.get("*", ())}
-        effects = [self.name, *map(behaviour, self._effects)] if self._effects else []
-        return Meaning("\n".join(effects), needs)
+        effects = [*sorted(stars), *map(behaviour, self._effects)]
+        return Meaning("\n".join([self.name, *effects]) if effects else "", needs)
 
     def _needs(self, statements: list[ast.stmt]) -> set[Symbol]:
         needs = set()
         for statement in statements:
             found = uses([statement], self._package)
             needs |= _through_imports(found)
-            known = global_names(self._source(statement)) & self.names()
+            known = global_names(self._source(statement)) & self.names
             for name in found.names:
                 if name.partition(".")[0] in known:
                     needs.add(Symbol(self.name, name))

@@ -120,7 +120,9 @@ async def session(
         )
         environment = environment | {"IPYTHONDIR": f"{folder}/ipython"}
         try:
-            await manager.start_kernel(cwd=work, env=environment)
+            await manager.start_kernel(
+                cwd=work, env=environment, extra_arguments=["--log-level=CRITICAL"]
+            )
             client.kc = manager.client()
             await _connect(client.kc, file)
             yield Session(client, file, root)

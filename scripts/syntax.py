@@ -25,7 +25,7 @@ def behaviour(node: object) -> str:
         for name in node._fields
         if (value := getattr(node, name, None)) is not None
         if name not in ("ctx", "kind")
-        if (written := behaviour(value)) not in ("[]", "JoinedStr()")
+        if (written := behaviour(value)) != "[]"
     ]
     return f"{type(node).__name__}({','.join(fields)})"
 

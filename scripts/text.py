@@ -36,10 +36,11 @@ def long_date(date: datetime.date) -> str:
     return f"{_MONTHS[date.month - 1]} {date.day}, {date.year}"
 
 
+CODE = r"(?<!`)`(?P<code>[^`]+)`(?!`)"
 _LINK_OR_CODE = re.compile(
     r"\[(?P<label>[^\[\]]+)\]"
     r"\((?P<url>https://[^\s()<>]+(?:\([^\s()<>]*\)[^\s()<>]*)*)\)"
-    r"|`(?P<code>[^`]+)`"
+    rf"|{CODE}"
 )
 
 
@@ -132,7 +133,7 @@ _AMPERSAND = re.compile(r"&(?=[#]|\w+;)", re.ASCII)
 # in the rendered text, where an entity is no longer seen, but never across elements.
 _MEANINGFUL = re.compile(
     rf"""
-      (?P<backslash> [\\`*{{] | (?<![^\W_])_ | _(?![^\W_]) | !$ | [#](?=[#]*$) )
+      (?P<backslash> [\\`*{{] | (?<![^\W_])_ | !$ | [#](?=[#]*$) )
     | (?P<entity> [<\[\]|~] | {_AMPERSAND.pattern} )
     | (?P<span> \$ | :(?=//|[a-z0-9_+-]+:) | (?<=[wW][wW][wW])\. | (?<=\S)@(?=\S) )
     """,

@@ -18,6 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from implementations.core.environment import device
+from implementations.core.toy import Box
 
 # Mid tones, with a contrast of 3 and more on white and on a dark page alike.
 GREY, BLUE, ORANGE, GREEN = "#808080", "#3f86d6", "#d9722b", "#3a9a5b"
@@ -38,8 +39,6 @@ STYLE = {
     "legend.frameon": False,
     **dict.fromkeys((*COLOURED, "xtick.color", "ytick.color"), GREY),
 }
-
-Box = tuple[float, float, float, float]
 
 
 def figure(
@@ -78,7 +77,7 @@ def png(fig: Figure, dpi: int = 130) -> bytes:
     palette = colours[np.argsort(-counts, kind="stable")[:256]]
     steps = colours[:, None].astype(int) - palette.astype(int)
     indices = np.square(steps).sum(-1).argmin(-1).astype(np.uint8)[which]
-    width = round(fig.get_figwidth() * dpi)
+    width = int(fig.get_figwidth() * dpi)
     image = Image.fromarray(indices.reshape(-1, width))
     image.putpalette(palette.tobytes(), "RGBA")
     image.save(packed, format="png", optimize=True)

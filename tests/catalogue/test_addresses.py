@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.addresses import fault, place
+from scripts.catalogue.addresses import fault, place
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_different_places(one, other):
     "address",
     [
         "https://example.org",
-        "https://example.org?x=1",
+        "https://Example.ORG?x=1",
         "https://example.org:8080/~ada/#top",
         "https://xn--bcher-kva.example/",
         "https://en.wikipedia.org/wiki/Flow_(mathematics)",

@@ -90,6 +90,13 @@ def test_a_file_that_is_not_utf_8(content, place, byte, faults_of):
     assert faults_of(content) == [f"resources.yaml:{place}: syntax: {problem}"]
 
 
+def test_a_file_that_breaks_off_is_at_fault_at_its_last_character(faults_of):
+    hint = "look at the indentation, quotes and brackets here and above"
+    assert faults_of("publications: [") == [
+        f"resources.yaml:1:16: syntax: did not find expected node content ({hint})"
+    ]
+
+
 def test_a_file_that_is_not_there(tmp_path):
     missing = tmp_path / "list.yaml"
     with pytest.raises(CatalogueError) as caught:

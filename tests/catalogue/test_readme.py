@@ -199,7 +199,7 @@ def test_a_bad_catalogue_leaves_the_readme_alone(
     broken.write_text("publications: [")
     command = ["readme", "--catalogue", str(broken), "--output", str(target)]
     assert main(command) == 1
-    assert "resources.yaml:2:1: syntax" in capsys.readouterr().err
+    assert "resources.yaml:1:16: syntax" in capsys.readouterr().err
     assert target.read_text() == "as it was"
 
 

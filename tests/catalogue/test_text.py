@@ -138,13 +138,14 @@ def check_entry(render: Render, text: str) -> None:
 def check_page(render: Render, text: str) -> None:
     """Nothing but the text stands where the site writes headings and tables."""
     escaped = escape_markdown(text)
-    soup = rendered(
-        render, f"## {escaped}\n\n{escaped}\n\n| a |\n|---|\n| {escaped} |\n"
-    )
-    assert tags(soup) == ["h2", "p", "table", "thead", "tr", "th", "tbody", "tr", "td"]
-    assert (
-        words(soup.h2.text) == words(soup.p.text) == words(soup.td.text) == words(text)
-    )
+    lines = ["## {}", "{}", "Before\n{}", "| a |\n|---|\n| {} |"]
+    soup = rendered(render, "\n\n".join(lines).replace("{}", escaped))
+    table = ["table", "thead", "tr", "th", "tbody", "tr", "td"]
+    assert tags(soup) == ["h2", "p", "p", *table]
+    first, second = soup.find_all("p")
+    assert words(second.text) == words(f"Before {text}")
+    for element in (soup.h2, first, soup.td):
+        assert words(element.text) == words(text)
 
 
 @pytest.mark.parametrize("render", READERS)
@@ -218,6 +219,7 @@ def test_a_note_as_markdown():
         "[a_b \\*c\\*](https://a.org/b_%28c%29?d=%24) `x_y*` <code>&lt;b></code> "
         "and a_b \\*c\\*"
     )
+    assert markdown_note("Wow![a](https://a.org)") == "Wow\\![a](https://a.org)"
 
 
 links = st.sampled_from(
@@ -230,7 +232,7 @@ pieces = st.one_of(
     st.builds("[{}]({})".format, labels, links),
     st.builds("`{}`".format, codes),
 )
-notes = st.lists(pieces, min_size=1, max_size=5).map(" ".join).filter(words)
+notes = st.lists(pieces, min_size=1, max_size=5).map("".join).filter(words)
 
 
 @pytest.mark.parametrize("render", READERS)

@@ -12,6 +12,7 @@ from torch import Tensor
 from implementations.core.bijection import Bijection, Compose, Inverse
 from implementations.core.flow import Flow, StandardNormal
 from implementations.core.nets import mlp
+from implementations.made import Autoregressive
 from implementations.nice import Coupling, Scaling, Shift, nice
 
 BATCH = 7
@@ -74,4 +75,24 @@ CASES: dict[str, Case] = {
     "nice, 2-d, gaussian": Case(lambda: nice(2, hidden=(8, 8), base=StandardNormal)),
     "nice, 2-d, conditional": Case(lambda: nice(2, hidden=(8, 8), context=3)),
     "nice, 5-d": Case(lambda: nice(5, hidden=(8, 8))),
+    "autoregressive shift": Case(lambda: Autoregressive(4, Shift(), (8, 8))),
+    "autoregressive shift, no hidden layers": Case(
+        lambda: Autoregressive(4, Shift(), ())
+    ),
+    "autoregressive shift, more components than units": Case(
+        lambda: Autoregressive(7, Shift(), (3, 4))
+    ),
+    "autoregressive shift, in another order": Case(
+        lambda: Autoregressive(4, Shift(), (9, 7), order=(2, 0, 3, 1))
+    ),
+    "autoregressive shift, conditional": Case(
+        lambda: Autoregressive(2, Shift(), (8, 8), order=(1, 0), context=3)
+    ),
+    "autoregressive shift, 1-d": Case(lambda: Autoregressive(1, Shift(), (4,))),
+    "autoregressive shift, 1-d, conditional": Case(
+        lambda: Autoregressive(1, Shift(), (4,), context=2)
+    ),
+    "autoregressive, inverted": Case(
+        lambda: Inverse(Autoregressive(3, Shift(), (8, 8), context=2))
+    ),
 }

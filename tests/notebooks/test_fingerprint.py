@@ -228,6 +228,15 @@ REACHING = {
     "constant": ("from implementations.lib import A\nB = [A]", "B"),
     "unpacked": ("from implementations.lib import A\nB, *C = A, 1", "C"),
     "added to": ("from implementations.lib import A\nB = []\nB += [A]", "B"),
+    "all that it offers": ("from implementations.lib import *", "A"),
+    "before a semicolon": (
+        "from implementations.lib import A\nB = [A]; C = '''\n'''",
+        "B",
+    ),
+    "after a semicolon": (
+        "from implementations.lib import A\nC = '''\n'''; B = [A]",
+        "B",
+    ),
     "set by an effect": ("from implementations.lib import A\nB = {}\nB[1] = A", "1"),
 }
 
@@ -254,7 +263,7 @@ UNREACHED = {
     "keyword": "def g(x): return x(A=1)",
     "string": "def g(): return 'A'",
     "other function": "def g(): return 1\n\ndef h(): return A",
-    "same line": "B = [A]; C = 1; g = '''\n'''",
+    "same line": "B = [A]; g = str",
     "guarded": "def g(): return 1\n\nif __name__ == '__main__':\n    print(A)",
 }
 
@@ -267,6 +276,17 @@ def test_does_not_reach(project: Project, code: str) -> None:
     project.commit("paper")
     project.edit("core/lib.py", "x = 1", "x = 2")
     assert not project.stale()
+
+
+def test_a_module_is_reached_whole_though_it_imports_a_star(project: Project) -> None:
+    project.write("core/lib.py", "from math import *\n\ndef f():\n    return 1\n")
+    project.write("paper.py", "# %%\nfrom implementations.core import lib\nlib\n")
+    project.commit("paper")
+    project.edit("core/lib.py", "return 1", "return 2")
+    assert project.stale() == {"paper"}
+    project.commit("paper")
+    project.edit("core/lib.py", "from math", "from cmath")
+    assert project.stale() == {"paper"}
 
 
 def test_imports_in_a_circle_end(project: Project) -> None:
@@ -326,4 +346,4 @@ SYNTAX = r"""
 def test_every_python_gives_the_same_fingerprint(project: Project) -> None:
     project.write("core/all.py", SYNTAX)
     project.write("paper.py", "# %%\nfrom implementations.core import all\nall\n")
-    assert project.read("paper").fingerprint == "82970601c8432f95"
+    assert project.read("paper").fingerprint == "27bb744e4940f7de"

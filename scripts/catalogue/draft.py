@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from scripts.faults import Path
+from scripts.catalogue.faults import Path
 
 SECTIONS = ("publications", "videos", "blogs", "code")
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from scripts.document import BROKEN, Document
-from scripts.faults import Finding, Path, did_you_mean, quote
+from scripts.catalogue.document import BROKEN, Document
+from scripts.catalogue.faults import Finding, Path, did_you_mean, quote
 
 Models = Mapping[str, type[BaseModel]]
 """The model of each section's entries; under "" that of the whole file."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from scripts import addresses
-from scripts.faults import quote
-from scripts.text import Span, spans
+from scripts.catalogue import addresses
+from scripts.catalogue.faults import quote
+from scripts.text import CODE, Span, spans
 
 LONGEST_NOTE = 600
 _LINKS = "write links as [label](https://…)"
@@ -17,7 +17,7 @@ def note_faults(note: str) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with a note, and what to do."""
     if len(note) > LONGEST_NOTE:
         yield f"has {len(note)} characters", f"cut it to {LONGEST_NOTE}"
-    words = re.sub(r"`[^`]+`", "", note)
+    words = re.sub(CODE, "", note)
     if tag := re.search(r"<[a-zA-Z/!?][^>]{0,20}>?", words):
         yield f"holds raw HTML, {quote(tag[0])}", "use plain text, and ` around code"
     if "![" in words:

@@ -12,11 +12,11 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
-from scripts import rules, shape
-from scripts.document import Document, read
-from scripts.draft import Draft
-from scripts.faults import CatalogueError, Fault, Finding, format_faults
-from scripts.notes import LONGEST_NOTE
+from scripts.catalogue import rules, shape
+from scripts.catalogue.document import Document, read
+from scripts.catalogue.draft import Draft
+from scripts.catalogue.faults import CatalogueError, Fault, Finding, format_faults
+from scripts.catalogue.notes import LONGEST_NOTE
 
 __all__ = [
     "Blog",
@@ -180,16 +180,23 @@ def load(
     `today` is the day in UTC unless it is given. Raises CatalogueError with everything
     that is wrong; a file that is no YAML has its one fault alone.
     """
-    file = _shown(path)
-    today = today or datetime.datetime.now(datetime.UTC).date()
     with _collector_paused():
-        document = read(_content(path, file), file)
-        catalogue, findings = _validated(document)
-        draft = Draft.of(document.data, _ids(implementations), today)
-        findings += [finding for rule in rules.RULES for finding in rule(draft)]
-    if findings or catalogue is None:
-        raise CatalogueError([_fault(each, document, draft, file) for each in findings])
+        today = today or datetime.datetime.now(datetime.UTC).date()
+        catalogue, faults = _checked(path, _ids(implementations), today)
+    if faults or catalogue is None:
+        raise CatalogueError(faults)
     return catalogue
+
+
+def _checked(
+    path: Path, implemented: frozenset[str], today: datetime.date
+) -> tuple[Catalogue | None, list[Fault]]:
+    file = _shown(path)
+    document = read(_content(path, file), file)
+    catalogue, findings = _validated(document)
+    draft = Draft.of(document.data, implemented, today)
+    findings += [finding for rule in rules.RULES for finding in rule(draft)]
+    return catalogue, [_fault(each, document, draft, file) for each in findings]
 
 
 def _shown(path: Path) -> str:

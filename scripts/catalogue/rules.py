@@ -12,10 +12,10 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 
-from scripts import addresses
-from scripts.draft import Draft, Item, is_id, nearest_id, parts
-from scripts.faults import Finding, Path, did_you_mean, quote
-from scripts.notes import note_faults
+from scripts.catalogue import addresses
+from scripts.catalogue.draft import Draft, Item, is_id, nearest_id, parts
+from scripts.catalogue.faults import Finding, Path, did_you_mean, quote
+from scripts.catalogue.notes import note_faults
 
 
 def emptiness(draft: Draft) -> Iterator[Finding]:
@@ -198,7 +198,7 @@ def titles(draft: Draft) -> Iterator[Finding]:
         if not title:
             continue
         letters = re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", title).casefold())
-        first = seen.setdefault((item.section, letters or title), item)
+        first = seen.setdefault((item.section, letters), item)
         if first is not item:
             problem = f"is the title of {first.name} too"
             yield Finding(item.path("title"), problem, "keep one of the two entries")

@@ -14,7 +14,14 @@ from typing import Any, Final
 
 import yaml
 
-from scripts.faults import CatalogueError, Fault, Finding, Path, Position, quote
+from scripts.catalogue.faults import (
+    CatalogueError,
+    Fault,
+    Finding,
+    Path,
+    Position,
+    quote,
+)
 
 BROKEN: Final = object()
 """Stands in the data for a value that has already been found at fault."""
@@ -130,6 +137,7 @@ def _syntax_error(file: str, text: str, error: yaml.MarkedYAMLError) -> Catalogu
 
 _HINTS = {
     "mapping values are not allowed": 'put a text that holds ": " in quotes',
+    "tab character": "indent with spaces",
     "cannot start any token": "indent with spaces; put a text that begins so in quotes",
     "could not find expected ':'": 'write "field: value", with a space after the colon',
     "unexpected end of stream": "close the quote that opens here",

@@ -1,0 +1,169 @@
+"""Training does what it says."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from implementations.core.fit import SMOKE_STEPS, fit
+
+
+class Bowl(nn.Module):
+    """Σ x² at x, with its least value at 0."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.x = nn.Parameter(torch.tensor([3.0, -2.0]))
+        self.batches: list[Tensor] = []
+
+    def loss(self) -> Tensor:
+        return self.x.square().sum()
+
+
+class Initialised(Bowl):
+    def initialise(self, *batch: Tensor) -> None:
+        self.batches = list(batch)
+
+
+def test_finds_the_least_loss_and_tells_how() -> None:
+    model = Bowl()
+    history = fit(model, model.loss, 300, lr=0.1)
+    assert model.loss() < 1e-6
+    assert len(history.loss) == 300 and history.loss[0] == 13
+    assert history.loss[-1] < 1e-6
+    assert history.validation == []
+    assert not model.training
+
+
+def test_the_rate_falls_to_nothing() -> None:
+    model = Bowl()
+    before: list[Tensor] = []
+
+    def loss() -> Tensor:
+        before.append(model.x.detach().clone())
+        return model.x.sum()
+
+    fit(model, loss, 100, lr=0.1)
+    steps = (torch.stack(before).diff(dim=0)).abs()[:, 0]
+    # Under a constant gradient Adam moves by its rate.
+    assert steps[0].item() == pytest.approx(0.1, rel=1e-3)
+    assert steps[49].item() == pytest.approx(0.05, rel=0.05)
+    assert steps[-1] < 1e-3
+
+
+def test_each_batch_is_drawn_once_and_the_first_initialises() -> None:
+    model, drawn = Initialised(), []
+
+    def draw() -> tuple[Tensor, Tensor]:
+        drawn.append(len(drawn))
+        return torch.tensor(float(drawn[-1])), torch.ones(())
+
+    seen = []
+
+    def loss(a: Tensor, b: Tensor) -> Tensor:
+        seen.append(a.item())
+        return model.loss() * b
+
+    fit(model, loss, 5, draw)
+    assert [batch.item() for batch in model.batches] == [0, 1]
+    assert seen == [1, 2, 3, 4, 5]
+
+
+def test_a_single_tensor_is_a_batch() -> None:
+    model = Initialised()
+    fit(model, lambda x: model.loss() * x, 2, lambda: torch.ones(()))
+    assert model.batches == [1]
+
+
+def test_keeps_the_best_weights() -> None:
+    model = Bowl()
+    modes, values = [], iter([5.0, 1.0, 3.0, 4.0])
+    states: list[Tensor] = []
+
+    def validate() -> Tensor:
+        assert not torch.is_grad_enabled()
+        modes.append(model.training)
+        states.append(model.x.detach().clone())
+        return torch.tensor(next(values))
+
+    history = fit(model, model.loss, 35, validate=validate, every=10, lr=0.1)
+    assert history.validation == [(10, 5.0), (20, 1.0), (30, 3.0), (35, 4.0)]
+    assert modes == [False] * 4
+    assert torch.equal(model.x, states[1]) and not torch.equal(states[1], states[3])
+
+
+def test_groups_learn_at_their_own_rate() -> None:
+    model = nn.ParameterDict(
+        {"slow": nn.Parameter(torch.zeros(1)), "fast": nn.Parameter(torch.zeros(1))}
+    )
+    groups = [
+        {"params": [model["slow"]]},
+        {"params": [model["fast"]], "lr": 0.1},
+    ]
+    fit(model, lambda: (model["slow"] + model["fast"]).sum(), 1, params=groups, lr=0.01)
+    assert model["slow"].item() == pytest.approx(-0.01, rel=1e-3)
+    assert model["fast"].item() == pytest.approx(-0.1, rel=1e-3)
+
+
+def test_gradients_are_clipped() -> None:
+    model = Bowl()
+    norms = []
+    model.x.register_post_accumulate_grad_hook(lambda x: norms.append(x.grad.norm()))
+    fit(model, lambda: 1000 * model.loss(), 1, clip=1.0)
+    assert norms[0] > 1000
+    assert model.x.grad is not None
+    assert model.x.grad.norm().item() == pytest.approx(1, rel=1e-3)
+
+
+def test_a_loss_that_is_not_finite_is_named_with_its_step() -> None:
+    model, scale = Bowl(), iter([1.0, 1.0, float("nan"), 1.0])
+    with pytest.raises(FloatingPointError, match="the loss is nan at step 3"):
+        fit(model, lambda: model.loss() * next(scale), 4)
+
+
+def test_smoke_mode_takes_a_few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMOKE", "1")
+    model = Bowl()
+    history = fit(model, model.loss, 10_000, validate=model.loss)
+    assert len(history.loss) == SMOKE_STEPS
+    assert [step for step, _ in history.validation] == [SMOKE_STEPS]
+
+
+def test_compiles_the_loss_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = []
+
+    def compile(loss: object) -> object:
+        compiled.append(loss)
+        return loss
+
+    monkeypatch.setattr(torch, "compile", compile)
+    model = Bowl()
+    fit(model, model.loss, 2, compile=True)
+    assert compiled == [model.loss]
+
+
+@pytest.mark.long
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # torch's own
+def test_trains_compiled() -> None:
+    model = Bowl()
+    fit(model, model.loss, 300, lr=0.1, compile=True)
+    assert model.loss() < 1e-6
+
+
+def test_nothing_is_printed_where_nobody_watches() -> None:
+    source = (
+        "import torch; from implementations.core.fit import fit;"
+        "m = torch.nn.Linear(1, 1); fit(m, lambda: m.weight.sum(), 50)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", source],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert run.stdout == run.stderr == ""
