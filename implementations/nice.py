@@ -170,11 +170,11 @@ class Logistic(Base):
 # %%
 def couplings(
     dim: int, layers: int, hidden: Sequence[int], context: int = 0
-) -> Compose:
-    """Stack additive couplings, the first of which moves the even components."""
+) -> list[Coupling]:
+    """Return additive couplings, the first of which moves the even components."""
     m = partial(mlp, hidden=hidden)
     swaps = [k % 2 == 1 for k in range(layers)]
-    return Compose(*(Coupling(dim, Shift(), m, swap, context) for swap in swaps))
+    return [Coupling(dim, Shift(), m, swap, context) for swap in swaps]
 
 
 def nice(
@@ -188,7 +188,7 @@ def nice(
 
     `context` is the width of what the density is conditioned on (not in the paper).
     """
-    f = Compose(couplings(dim, layers, hidden, context), Scaling(dim))
+    f = Compose(*couplings(dim, layers, hidden, context), Scaling(dim))
     return Flow(base((dim,)), f)
 
 
@@ -250,7 +250,8 @@ if __name__ == "__main__":
     seed()
     banana, scales = Banana().to(device()), two_scales().to(device())
     size = (64, 64)
-    rigid = learn(Flow(StandardNormal((2,)), couplings(2, 4, size)), banana, 1000)
+    rigid = Flow(StandardNormal((2,)), Compose(*couplings(2, 4, size)))
+    rigid = learn(rigid, banana, 1000)
     bent = learn(nice(2, 4, size, StandardNormal), banana, 1000)
     torn = learn(nice(2, 8, size, StandardNormal), scales, 1500)
     runs = {
@@ -444,7 +445,8 @@ if __name__ == "__main__":
 # $$x_H \leftarrow x_H + \alpha_i\left(\frac{\partial \log p(x)}{\partial x_H}
 # + \varepsilon\right).$$
 # The paper's steps are $\alpha_i = 10/(100 + i)$. On our data they throw pixels from
-# one end of the range to the other, since $S_{ii}$ reaches 90; ours are a hundredth.
+# one end of the range to the other, since $S_{ii}$ reaches 90; ours are a hundredth, of
+# 0.3 to 100 hundredths the one that leaves the smallest error on the validation digits.
 
 
 # %%

@@ -7,13 +7,29 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from scripts import catalogue, readme
 from scripts.project import ROOT, read_project
+
+if TYPE_CHECKING:
+    from scripts.catalogue import Catalogue
+
+# What a command needs it imports itself: others need not wait for it.
+
+
+def _load(args: argparse.Namespace) -> Catalogue:
+    from scripts.catalogue import CatalogueError, format_faults, load
+
+    try:
+        return load(args.catalogue, ROOT / "implementations")
+    except CatalogueError as error:
+        stream = sys.stderr if args.format == "text" else sys.stdout
+        print(format_faults(error.faults, args.format), file=stream)
+        raise SystemExit(1) from None
 
 
 def _check(args: argparse.Namespace) -> int:
-    listing = catalogue.load(args.catalogue, ROOT / "implementations")
+    listing = _load(args)
     if args.format == "text":
         count = len(tuple(listing.entries))
         print(f"{args.catalogue.name}: {count} entries, no faults")
@@ -23,18 +39,17 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _schema(args: argparse.Namespace) -> int:
-    print(json.dumps(catalogue.schema(), indent=2, ensure_ascii=False))
+    from scripts.catalogue import schema
+
+    print(json.dumps(schema(), indent=2, ensure_ascii=False))
     return 0
 
 
 def _readme(args: argparse.Namespace) -> int:
-    listing = catalogue.load(args.catalogue, ROOT / "implementations")
-    text = readme.render(listing, read_project())
-    return (
-        readme.check(args.output, text)
-        if args.check
-        else readme.write(args.output, text)
-    )
+    from scripts import readme
+
+    page = readme.render(_load(args), read_project())
+    return (readme.check if args.check else readme.write)(args.output, page)
 
 
 def _notebooks(args: argparse.Namespace) -> int:
@@ -129,12 +144,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; exit status 1 when it found fault with its input."""
     args = _parser().parse_args(arguments)
-    try:
-        return args.run(args)
-    except catalogue.CatalogueError as error:
-        stream = sys.stderr if args.format == "text" else sys.stdout
-        print(catalogue.format_faults(error.faults, args.format), file=stream)
-        return 1
+    return args.run(args)
 
 
 if __name__ == "__main__":

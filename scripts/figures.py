@@ -15,9 +15,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from scripts.cells import cells
 from scripts.files import write_atomic
-from scripts.fingerprint import Fingerprints
+from scripts.notebook.cells import export
+from scripts.notebook.fingerprint import Fingerprints
 
 SOURCES = Path("implementations/figures")
 PICTURES = Path("docs/assets/figures")
@@ -55,7 +55,7 @@ def fingerprints(root: Path) -> dict[str, str]:
     found = {}
     for path in sorted((root / SOURCES).glob("[!_]*.py")):
         name, file = f"figures/{path.stem}", path.relative_to(root).as_posix()
-        found[path.stem] = code.of(name, cells(path.read_text("utf-8"), file))
+        found[path.stem] = code.of(name, export(path.read_text("utf-8"), file))
     return found
 
 

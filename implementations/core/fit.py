@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,12 +16,12 @@ from implementations.core.environment import smoke
 SMOKE_STEPS = 3
 
 
-@dataclass
+@dataclass(frozen=True)
 class History:
     """How training went: the loss of every step, and (step, value) of validations."""
 
-    loss: list[float] = field(default_factory=list)
-    validation: list[tuple[int, float]] = field(default_factory=list)
+    loss: list[float]
+    validation: list[tuple[int, float]]
 
 
 def fit(
@@ -70,7 +70,8 @@ def fit(
         value = objective(*_tuple(draw()))
         optimiser.zero_grad()
         value.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), clip)
+        if clip < math.inf:
+            nn.utils.clip_grad_norm_(model.parameters(), clip)
         optimiser.step()
         schedule.step()
         losses.append(value.detach())

@@ -198,7 +198,8 @@ def test_a_bad_catalogue_leaves_the_readme_alone(
     target.write_text("as it was")
     broken.write_text("publications: [")
     command = ["readme", "--catalogue", str(broken), "--output", str(target)]
-    assert main(command) == 1
+    with pytest.raises(SystemExit, match="1"):
+        main(command)
     assert "resources.yaml:1:16: syntax" in capsys.readouterr().err
     assert target.read_text() == "as it was"
 

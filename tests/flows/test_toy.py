@@ -86,3 +86,23 @@ def test_gap_is_the_divergence() -> None:
     # KL(N(0, I) ‖ N(0, 4 I)) in two dimensions.
     exact = 2 * (math.log(2) + 1 / 8 - 1 / 2)
     assert toy.kl_to(target, flow) == pytest.approx(exact, abs=0.01)
+
+
+def test_the_peaks_are_where_the_definitions_say() -> None:
+    """Sampling and density could agree on another shape of the same entropy."""
+    arm = 1 / (5 * 2 * math.pi * 0.3 * 0.1)
+    turn = [2 * math.pi * k / 5 + math.e / 2 for k in range(5)]
+    eighth = 1 / (8 * 2 * math.pi * 0.2**2)
+    across = 1 / (2 * math.pi) / (0.1 * math.sqrt(2 * math.pi))
+    peaks: dict[float, tuple[toy.Toy, list[tuple[float, float]]]] = {
+        arm: (toy.Swirl(), [(math.cos(a), math.sin(a)) for a in turn]),
+        eighth: (toy.eight_gaussians(), [(2.0, 0.0), (-2.0, 0.0), (0.0, 2.0)]),
+        across: (toy.TwoMoons(), [(0.0, 1.0), (1.0, -0.5)]),
+        1 / 8: (toy.Checkerboard(), [(0.5, 0.5), (-0.5, -0.5), (0.5, -1.5)]),
+        1 / math.pi: (toy.Banana(), [(0.0, 0.0)]),
+    }
+    for height, (target, points) in peaks.items():
+        p = target.log_prob(torch.tensor(points)).exp()
+        assert p.tolist() == pytest.approx([height] * len(points), rel=0.01)
+    outside = torch.tensor([[0.5, -0.5], [2.5, 0.5]])
+    assert (toy.Checkerboard().log_prob(outside) == -math.inf).all()

@@ -10,8 +10,9 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
-from scripts import ipynb, notebook
-from scripts.fingerprint import Fingerprints
+from scripts import notebook
+from scripts.notebook import ipynb
+from scripts.notebook.fingerprint import Fingerprints
 
 ROOT = Path(__file__).parents[2]
 STAMP = {"executed": "2026-01-02", "python": "3.11", "torch": "2.13.0"}

@@ -9,7 +9,7 @@ from pathlib import Path
 import jupytext
 import pytest
 
-from scripts.cells import Cell, CellError, cells, export, lift
+from scripts.notebook.cells import Cell, CellError, cells, export, lift
 
 IMPLEMENTATIONS = Path(__file__).parents[2] / "implementations"
 PAPERS = sorted(IMPLEMENTATIONS.glob("[a-z]*.py"))

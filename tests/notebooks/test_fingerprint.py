@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scripts.cells import CellError
+from scripts.notebook.cells import CellError
 from tests.notebooks.project import Project
 
 MODULES = {

@@ -7,10 +7,10 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from scripts.cells import Cell
-from scripts.fingerprint import Fingerprints
-from scripts.ipynb import papers, read
-from scripts.outputs import clean
+from scripts.notebook.cells import Cell
+from scripts.notebook.fingerprint import Fingerprints
+from scripts.notebook.ipynb import papers, read
+from scripts.notebook.outputs import clean
 
 ROOT = Path(__file__).parents[2]
 PAPERS = papers(ROOT)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from scripts.cells import Cell, CellError
-from scripts.outputs import clean
+from scripts.notebook.cells import Cell, CellError
+from scripts.notebook.outputs import clean
 
 CELLS = [Cell("code", "a", (7,)), Cell("code", "b\nc", (11, 12))]
 NO_ALT = "a picture without a description: show it by plots.show(fig, alt=…)"

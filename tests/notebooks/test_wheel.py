@@ -13,8 +13,8 @@ from time import monotonic
 import nbformat
 import pytest
 
-from scripts.cells import Cell
-from scripts.kernel import session
+from scripts.notebook.cells import Cell
+from scripts.notebook.kernel import session
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))

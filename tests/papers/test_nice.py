@@ -48,7 +48,7 @@ def jacobians(f: Bijection, n: int = 20) -> Tensor:
 
 
 def test_couplings_preserve_volume_and_scaling_carries_the_log_det() -> None:
-    stack, scaling = shaken(couplings(6, 4, SMALL)), shaken(Scaling(6))
+    stack, scaling = shaken(Compose(*couplings(6, 4, SMALL))), shaken(Scaling(6))
     log_det = torch.linalg.slogdet(jacobians(stack)).logabsdet
     assert log_det.abs().max() < 1e-12
     log_det = torch.linalg.slogdet(jacobians(Compose(stack, scaling))).logabsdet
@@ -57,7 +57,7 @@ def test_couplings_preserve_volume_and_scaling_carries_the_log_det() -> None:
 
 @pytest.mark.parametrize("dim", [6, 7])
 def test_the_first_layer_moves_the_even_components_by_the_odd(dim: int) -> None:
-    stack = shaken(couplings(dim, 4, SMALL))
+    stack = shaken(Compose(*couplings(dim, 4, SMALL)))
     for k, layer in enumerate(stack.layers):
         odd, even = torch.arange(0, dim, 2), torch.arange(1, dim, 2)
         kept, moved = (even, odd) if k % 2 else (odd, even)
@@ -72,7 +72,8 @@ def test_three_layers_let_every_component_influence_every_other() -> None:
     """Two do not: the even ones are then still shifted by the odd ones alone (§3.2)."""
     odd, even = torch.arange(0, 6, 2), torch.arange(1, 6, 2)
     reached = {
-        k: (jacobians(shaken(couplings(6, k, SMALL))) != 0).any(0) for k in (1, 2, 3)
+        k: (jacobians(shaken(Compose(*couplings(6, k, SMALL)))) != 0).any(0)
+        for k in (1, 2, 3)
     }
     assert not reached[1][odd][:, even].any()
     assert (reached[2][even][:, even] == torch.eye(3).bool()).all()
@@ -183,7 +184,7 @@ def test_least_gaps() -> None:
 
 
 def test_inpainting_climbs_and_changes_only_what_is_hidden() -> None:
-    flow = shaken(Flow(Logistic((4,)), Compose(couplings(4, 4, SMALL), Scaling(4))))
+    flow = shaken(Flow(Logistic((4,)), Compose(*couplings(4, 4, SMALL), Scaling(4))))
     x = torch.rand(20, 4, dtype=torch.float64)
     hidden = torch.tensor([False, True, False, True])
     torch.manual_seed(0)

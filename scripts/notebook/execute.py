@@ -15,11 +15,11 @@ from typing import Any
 
 from tqdm import tqdm
 
-from scripts.cells import CellError, check_syntax
 from scripts.files import write_atomic
-from scripts.ipynb import Notebook
-from scripts.kernel import session
-from scripts.outputs import Output, clean
+from scripts.notebook.cells import CellError, check_syntax
+from scripts.notebook.ipynb import Notebook
+from scripts.notebook.kernel import session
+from scripts.notebook.outputs import Output, clean
 
 _THREADS = ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "VECLIB_MAXIMUM")
 _BAR = "{desc} |{bar:20}| {n_fmt}/{total_fmt} cells, {elapsed}"

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from scripts.cells import Cell, CellError
+from scripts.notebook.cells import Cell, CellError
 
 LIMIT = 300_000
 """Bytes of outputs that one notebook may have."""

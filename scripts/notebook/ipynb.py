@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from scripts.cells import Cell, export
-from scripts.fingerprint import PACKAGE, Fingerprints
+from scripts.notebook.cells import Cell, export
+from scripts.notebook.fingerprint import PACKAGE, Fingerprints
 from scripts.project import read_project
 
 State = Literal["fresh", "text", "stale"]

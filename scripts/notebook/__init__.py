@@ -9,10 +9,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from scripts.cells import CellError
 from scripts.files import write_atomic
-from scripts.fingerprint import Fingerprints
-from scripts.ipynb import Notebook, State, papers, read
+from scripts.notebook.cells import CellError
+from scripts.notebook.fingerprint import Fingerprints
+from scripts.notebook.ipynb import Notebook, State, papers, read
 
 TIME_LIMIT = 900.0
 """Seconds that one notebook may take."""
@@ -108,7 +108,7 @@ def _execute(
     terminated = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         # Costs half a second, which only executing is worth.
-        from scripts.execute import execute
+        from scripts.notebook.execute import execute
 
         return execute(notebooks, root, device, max(jobs, 1), limit)
     except KeyboardInterrupt:

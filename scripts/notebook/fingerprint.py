@@ -14,8 +14,8 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from scripts.cells import Cell, is_guard, parse
-from scripts.syntax import Import, Uses, behaviour, global_names, is_idle, uses
+from scripts.notebook.cells import Cell, is_guard, parse
+from scripts.notebook.syntax import Import, Uses, behaviour, global_names, is_idle, uses
 
 PACKAGE = "implementations"
 

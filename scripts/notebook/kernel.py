@@ -19,8 +19,8 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbformat.v4 import new_code_cell, new_notebook
 
-from scripts.cells import Cell, CellError
-from scripts.outputs import Output
+from scripts.notebook.cells import Cell, CellError
+from scripts.notebook.outputs import Output
 
 _FACTS = """
 import importlib.metadata, json, sys
@@ -106,7 +106,8 @@ async def session(
         work = Path(folder, "work")
         work.mkdir()
         manager = AsyncKernelManager(
-            transport="ipc",
+            # No race for ports; but the name of a socket has little more room than this.
+            transport="ipc" if len(folder) < 80 else "tcp",
             connection_file=f"{folder}/kernel.json",
             # Not the kernels that the user has installed, nor IPython's user profile.
             kernel_spec_manager=KernelSpecManager(kernel_dirs=[]),

@@ -152,7 +152,7 @@ def _numbered_cell(
     return Cell(kind, source, tuple(line for line, _ in kept), tags)
 
 
-def guard_body(cell: Cell, file: str) -> list[ast.stmt] | None:
+def _guard_body(cell: Cell, file: str) -> list[ast.stmt] | None:
     """Return what the cell's `if __name__ == "__main__":` holds; None without one.
 
     CellError when the cell holds more than its guard, or the guard is another.
@@ -200,7 +200,7 @@ def lift(cell: Cell, file: str) -> Cell:
     By tokens, so that strings over several lines stay as they are; and the lifted
     code is checked to be the guarded code.
     """
-    body = guard_body(cell, file)
+    body = _guard_body(cell, file)
     if body is None:
         return cell
     lifted = _numbered_cell("code", list(_dedented(cell)), cell.tags)
