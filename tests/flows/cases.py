@@ -106,12 +106,11 @@ CASES: dict[str, Case] = {
     "spline coupling, wide": Case(lambda: Coupling(3, Spline(12, 6.0), small)),
     "linear": Case(lambda: Linear(4)),
     "autoregressive spline": Case(lambda: Autoregressive(4, Spline(5), (8, 8))),
-    "nsf, 1-d": Case(lambda: nsf(1, hidden=(8, 8))),
-    "nsf, 2-d": Case(lambda: nsf(2, hidden=(8, 8))),
-    "nsf, 2-d, conditional": Case(lambda: nsf(2, hidden=(8, 8), context=3)),
-    "nsf, 5-d": Case(lambda: nsf(5, hidden=(8, 8), bins=4)),
-    "nsf, 5-d, permuted": Case(lambda: nsf(5, hidden=(8, 8), mix=Permutation)),
-    "nsf autoregressive, 2-d": Case(lambda: nsf_autoregressive(2, 2, (8, 8))),
+    "nsf, 1-d": Case(lambda: nsf(1, 2, (8, 8), bins=4)),
+    "nsf, 2-d": Case(lambda: nsf(2, 2, (8, 8), bins=4)),
+    "nsf, 2-d, conditional": Case(lambda: nsf(2, 2, (8, 8), bins=4, context=3)),
+    "nsf, 5-d, permuted": Case(lambda: nsf(5, 2, (8, 8), 4, mix=Permutation)),
+    "nsf autoregressive, 2-d": Case(lambda: nsf_autoregressive(2, 2, (8, 8), 4)),
     "nsf autoregressive, 5-d, conditional": Case(
         lambda: nsf_autoregressive(5, 2, (8, 8), bins=4, context=2)
     ),
