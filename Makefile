@@ -9,7 +9,7 @@ export NO_MKDOCS_2_WARNING := 1
 SCRIPTS := $(BIN)/python -m scripts
 EVERYTHING := site,flows,test
 
-.PHONY: help site test test-long serve check readme notebooks figures bench lint constraints clean
+.PHONY: help site test test-long serve check readme notebooks claims figures bench lint constraints clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,7 +21,7 @@ site: .venv/site ## Check the catalogue, regenerate README.md, build the website
 	@$(SCRIPTS) readme
 	@echo "→ Building the website"
 	@$(BIN)/python -m mkdocs build --quiet
-	@echo "Done: open site/index.html, or run \`make serve\`"
+	@echo "Done: the website is in site/; \`make serve\` shows it"
 
 test: .venv/test lint ## Run the whole test suite (installs torch and finds a Chromium first)
 	@$(BIN)/python -m tests.site.chromium install
@@ -43,6 +43,9 @@ readme: .venv/site ## Regenerate README.md
 
 notebooks: .venv/test ## Execute stale notebooks (ONLY=nice,maf FORCE=1 DEVICE=cuda)
 	@$(SCRIPTS) notebooks $(if $(ONLY),--only "$(ONLY)") $(if $(FORCE),--force) $(if $(DEVICE),--device "$(DEVICE)")
+
+claims: .venv/test ## Repeat the papers' claims over SEEDS=5 (ONLY=nice FORCE=1 DEVICE=cuda)
+	@$(SCRIPTS) claims $(if $(SEEDS),--seeds $(SEEDS)) $(if $(ONLY),--only "$(ONLY)") $(if $(FORCE),--force) $(if $(DEVICE),--device "$(DEVICE)")
 
 figures: .venv/test ## Draw the project's own figures again where they are stale (FORCE=1)
 	@$(SCRIPTS) figures $(if $(FORCE),--force)

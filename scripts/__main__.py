@@ -65,6 +65,19 @@ def _notebooks(args: argparse.Namespace) -> int:
     )
 
 
+def _claims(args: argparse.Namespace) -> int:
+    from scripts import claims
+
+    return claims.run(
+        ROOT,
+        only=args.only,
+        seeds=args.seeds,
+        force=args.force,
+        device=args.device,
+        jobs=args.jobs,
+    )
+
+
 def _figures(args: argparse.Namespace) -> int:
     from scripts import figures
 
@@ -116,19 +129,31 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.set_defaults(run=_readme)
 
-    command = commands.add_parser(
-        "notebooks", help="execute the notebooks whose code has changed"
-    )
-    command.add_argument(
+    which = argparse.ArgumentParser(add_help=False)
+    which.add_argument(
         "--only", default="", metavar="IDS", help="these papers alone: nice,maf"
     )
-    command.add_argument("--force", action="store_true", help="execute fresh ones too")
-    command.add_argument("--device", help="cpu or cuda (default: cuda where there is)")
-    command.add_argument("--jobs", type=int, default=2, help="at once (default: 2)")
+    which.add_argument("--force", action="store_true", help="run fresh ones too")
+    which.add_argument("--device", help="cpu or cuda (default: cuda where there is)")
+    which.add_argument("--jobs", type=int, default=2, help="at once (default: 2)")
+
+    command = commands.add_parser(
+        "notebooks",
+        parents=[which],
+        help="execute the notebooks whose code has changed",
+    )
     command.add_argument(
         "--check", action="store_true", help="execute nothing; list the stale ones"
     )
     command.set_defaults(run=_notebooks)
+
+    command = commands.add_parser(
+        "claims",
+        parents=[which],
+        help="repeat the claims of papers whose code has changed, over seeds",
+    )
+    command.add_argument("--seeds", type=int, default=5, help="how many (default: 5)")
+    command.set_defaults(run=_claims)
 
     command = commands.add_parser(
         "figures", help="draw the project's own figures whose code has changed"

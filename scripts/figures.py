@@ -54,8 +54,8 @@ def fingerprints(root: Path) -> dict[str, str]:
     code = Fingerprints(root)
     found = {}
     for path in sorted((root / SOURCES).glob("[!_]*.py")):
-        name, file = f"figures/{path.stem}", path.relative_to(root).as_posix()
-        found[path.stem] = code.of(name, export(path.read_text("utf-8"), file))
+        file = path.relative_to(root).as_posix()
+        found[path.stem] = code.of(export(path.read_text("utf-8"), file))
     return found
 
 

@@ -70,7 +70,7 @@ def _cell(cell: dict[str, Any], figures: dict[str, bytes]) -> list[str]:
     if "setup" in tags:  # installs the project on Colab: no reading matter
         return []
     if "plot" in tags:
-        code = f'??? plot "Show the plotting code"\n\n{indent(code, "    ")}'
+        code = f'??? plot "Show the code"\n\n{indent(code, "    ")}'
     return [code, *outputs]
 
 

@@ -9,6 +9,12 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# Stands for docs/assets/figures/flow-*.png wherever they are shown.
+FIGURE_ALT = (
+    "A Gaussian density is carried step by step, through the layers of a trained flow, "
+    "into the density of the data."
+)
+
 
 class _Plain(yaml.SafeLoader):
     """Reads mkdocs.yml without the Python objects that its tags name."""

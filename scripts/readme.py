@@ -13,15 +13,10 @@ import jinja2
 from scripts import text
 from scripts.catalogue import Catalogue, Entry
 from scripts.files import write_atomic
-from scripts.project import Project
+from scripts.project import FIGURE_ALT, Project
 
 # GitHub shows no more than 512 kB of a file.
 LIMIT = 500_000
-
-FIGURE_ALT = (
-    "A Gaussian density is carried step by step, through the layers of a trained flow, "
-    "into the density of the data."
-)
 
 
 class Shape(NamedTuple):

@@ -15,7 +15,7 @@ from markupsafe import escape
 from scripts import text
 from scripts.catalogue import Catalogue, Entry
 from scripts.exports import bibtex_entry
-from scripts.project import Project
+from scripts.project import FIGURE_ALT, Project
 
 # How many entries the home page calls new.
 NEWEST = 5
@@ -56,6 +56,7 @@ def home(markdown: str, catalogue: Catalogue, project: Project) -> str:
         .from_string(markdown)
         .render(
             root="",
+            figure_alt=FIGURE_ALT,
             total=len(entries),
             implemented=[p for p in catalogue.publications if p.implemented],
             newest=heapq.nlargest(NEWEST, entries, key=lambda e: (e.added, e.date)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import torch
 
@@ -23,3 +24,9 @@ def device() -> torch.device:
 def smoke() -> bool:
     """Whether SMOKE=1 asks for a few steps only, to see that everything runs."""
     return os.environ.get("SMOKE", "0") == "1"
+
+
+def in_notebook() -> bool:
+    """Whether outputs are shown as a notebook's, and not on a terminal."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and ipython.get_ipython() is not None

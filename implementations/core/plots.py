@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import sys
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -17,7 +16,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from implementations.core.environment import device
+from implementations.core.environment import device, in_notebook
 from implementations.core.toy import Box
 
 # Mid tones, with a contrast of 3 and more on white and on a dark page alike.
@@ -60,7 +59,7 @@ def show(fig: Figure, alt: str) -> None:
     if not alt.strip():
         raise ValueError("show: expected a text that stands for the figure, got none")
     data = png(fig)
-    if "ipykernel" in sys.modules:
+    if in_notebook():
         from IPython.display import publish_display_data
 
         publish_display_data({"image/png": data}, {"image/png": {"alt": alt}})

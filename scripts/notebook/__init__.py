@@ -39,9 +39,10 @@ def run(
     `only` names papers; `force` executes fresh ones too; `check` writes nothing and
     says what is not fresh; each notebook may take `limit` seconds.
     """
-    names = re.findall(r"[^\s,]+", only) or papers(root)
-    if unknown := [name for name in names if name not in papers(root)]:
-        return _complain(_unknown(unknown[0], papers(root)))
+    try:
+        names = chosen(root, only)
+    except LookupError as error:
+        return _complain(error.args[0])
     notebooks, faults = _read_all(root, names)
     failed = _complain(*faults) if faults else 0
     if check:
@@ -53,6 +54,16 @@ def run(
     if stale:
         return _execute(stale, root, device, jobs, limit) or failed
     return failed
+
+
+def chosen(root: Path, only: str) -> list[str]:
+    """Return the papers that `only` names, or all; LookupError for an unknown one."""
+    known = papers(root)
+    names = re.findall(r"[^\s,]+", only) or known
+    for name in names:
+        if name not in known:
+            raise LookupError(_unknown(name, known))
+    return list(dict.fromkeys(names))
 
 
 def _complain(*problems: str) -> int:
@@ -70,7 +81,7 @@ def _read_all(root: Path, names: Sequence[str]) -> tuple[list[Notebook], list[st
     """Return the notebooks, and what is wrong with those that cannot be read."""
     fingerprints = Fingerprints(root)
     notebooks, faults = [], []
-    for name in dict.fromkeys(names):
+    for name in names:
         try:
             notebooks.append(read(root, name, fingerprints))
         except CellError as error:

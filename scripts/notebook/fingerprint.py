@@ -45,8 +45,8 @@ class Fingerprints:
         self._module = cache(self._read)
         self._meaning = cache(self._look_up)
 
-    def of(self, name: str, cells: Sequence[Cell]) -> str:
-        """Hash the cells' code, what it reaches, and the paper's recorded results.
+    def of(self, cells: Sequence[Cell], data: str = "") -> str:
+        """Hash the cells' code, what it reaches, and the data that it reads.
 
         CellError when a module that is reached is no Python.
         """
@@ -54,11 +54,11 @@ class Fingerprints:
         if code and code[0] and is_idle(code[0][0]):  # the module's docstring
             del code[0][0]
         text = "\n\n".join("\n".join(map(behaviour, cell)) for cell in code)
-        results = self._root / PACKAGE / "results" / f"{name}.json"
         statements = [statement for cell in code for statement in cell]
         reached = self._reach(_through_imports(uses(statements, PACKAGE)))
-        parts = [text, *reached, results.read_text("utf-8") if results.exists() else ""]
-        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+        return hashlib.sha256("\0".join([text, *reached, data]).encode()).hexdigest()[
+            :16
+        ]
 
     def _reach(self, symbols: set[Symbol]) -> list[str]:
         """Collect what the symbols mean, and all that they need."""

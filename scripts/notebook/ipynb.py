@@ -136,7 +136,9 @@ def read(root: Path, name: str, fingerprints: Fingerprints) -> Notebook:
     exported = export((root / file).read_text("utf-8"), file)
     setup = _setup(read_project(root / "mkdocs.yml").repo_url)
     path = root / "docs" / "notebooks" / f"{name}.ipynb"
-    fingerprint = fingerprints.of(name, exported)
+    results = root / PACKAGE / "results" / f"{name}.json"
+    shown = results.read_text("utf-8") if results.exists() else ""
+    fingerprint = fingerprints.of(exported, shown)
     return Notebook(name, file, path, [setup, *exported], fingerprint)
 
 

@@ -22,7 +22,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from scripts.notebook.cells import Cell, CellError
 from scripts.notebook.outputs import Output
 
-_FACTS = """
+FACTS = """
 import importlib.metadata, json, sys
 _torch = sys.modules.get("torch")
 _cuda = _torch is not None and _torch.cuda.is_initialized()
@@ -68,7 +68,7 @@ class Session:
 
     async def facts(self) -> dict[str, str]:
         """Return what the kernel runs on: python, torch, and the device it used."""
-        return await self._ask(_FACTS)
+        return await self._ask(FACTS)
 
     async def _ask(self, question: str) -> Any:
         outputs = await self._execute(question, monotonic() + 60)
@@ -106,7 +106,7 @@ async def session(
         work = Path(folder, "work")
         work.mkdir()
         manager = AsyncKernelManager(
-            # No race for ports; but the name of a socket has little more room than this.
+            # No race for ports; but a socket's name has little more room than this.
             transport="ipc" if len(folder) < 80 else "tcp",
             connection_file=f"{folder}/kernel.json",
             # Not the kernels that the user has installed, nor IPython's user profile.

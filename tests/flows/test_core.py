@@ -194,3 +194,8 @@ def test_table_is_markdown(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == (
         "| model | bits |\n| --- | --- |\n| NICE | 2.7 |\n| uniform | 4.1 |\n"
     )
+
+
+def test_table_takes_bars_as_text(capsys: pytest.CaptureFixture[str]) -> None:
+    table(("claim",), [("log |det|",)])
+    assert capsys.readouterr().out == "| claim |\n| --- |\n| log \\|det\\| |\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import sys
 
 import numpy as np
 import pytest
@@ -88,7 +87,7 @@ def test_show_publishes_the_picture_with_its_text(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     published = []
-    monkeypatch.setitem(sys.modules, "ipykernel", sys)
+    monkeypatch.setattr(plots, "in_notebook", lambda: True)
     monkeypatch.setattr(
         display, "publish_display_data", lambda *data: published.append(data)
     )

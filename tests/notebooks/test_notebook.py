@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -232,13 +232,15 @@ def test_eleven_papers_without_a_change_cost_little(
     )
     command = [sys.executable, "-c", program, str(project.root)]
     times = []
-    for _ in range(5):
-        start = time.perf_counter()
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         ran = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE)
-        times.append(time.perf_counter() - start)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(after.ru_utime - before.ru_utime)
         assert ran.stdout.count(b": fresh") == 11
-    print(f"no change, eleven papers: {min(times):.2f} s")
-    assert min(times) < 1.5  # 0.4 on an idle machine
+    print(f"\nno change, eleven papers: {min(times):.2f} s of processor time")
+    # About 0.4 on an idle core; others may be at work on this one.
+    assert min(times) < 1.5
 
 
 def test_says_when_the_means_to_execute_are_missing(

@@ -21,6 +21,7 @@ PAGES = {
     "paper": "papers/nice/",
     "wanted": "papers/glow/",
     "notebook": "notebooks/nice/",
+    "exports": "exports/",
     "missing": "no-such-page/",
 }
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")

@@ -17,7 +17,10 @@ from playwright.sync_api import (
     expect,
 )
 
-VISITED = ["", "list/", "papers/nice/", "papers/glow/", "notebooks/nice/"]
+VISITED = [
+    *("", "list/", "exports/"),
+    *("papers/nice/", "papers/glow/", "notebooks/nice/"),
+]
 PHONE = ViewportSize(width=390, height=844)
 
 

@@ -129,8 +129,7 @@ def test_plotting_code_is_folded_and_its_figure_is_not(render: Render) -> None:
     cell = code("plot()\nshow()", figure(png(2, 1), alt="Two"), tags=("plot",))
     folded, _, shown = page(render(TITLE, cell)).rpartition("\n\n")
     assert folded.endswith(
-        '??? plot "Show the plotting code"\n\n'
-        "    ```python\n    plot()\n    show()\n    ```"
+        '??? plot "Show the code"\n\n    ```python\n    plot()\n    show()\n    ```'
     )
     assert shown.startswith("<figure>")
 
