@@ -21,6 +21,15 @@ from implementations.nsf import (
     nsf,
     nsf_autoregressive,
 )
+from implementations.real_nvp import (
+    Affine,
+    BatchNorm,
+    MaskedCoupling,
+    checkerboard,
+    real_nvp,
+    real_nvp_vector,
+    resnet,
+)
 
 BATCH = 7
 
@@ -63,6 +72,14 @@ def batch(flow: Flow, n: int = BATCH, seed: int = 1) -> tuple[Tensor, Tensor | N
 
 
 small = partial(mlp, hidden=(8, 8))
+
+
+def used(flow: Flow) -> Flow:
+    """Return the flow after two batches of training, with statistics of its own."""
+    for size in (1, 2):
+        flow.bijection(size * torch.randn(50, *flow.bijection.x_shape) + 1)
+    return flow
+
 
 CASES: dict[str, Case] = {
     "scaling": Case(lambda: Scaling(5)),
@@ -114,4 +131,26 @@ CASES: dict[str, Case] = {
     "nsf autoregressive, 5-d, conditional": Case(
         lambda: nsf_autoregressive(5, 2, (8, 8), bins=4, context=2)
     ),
+    "affine coupling": Case(lambda: Coupling(4, Affine(), small)),
+    "affine coupling, conditional": Case(
+        lambda: Coupling(3, Affine(), small, swap=True, context=2)
+    ),
+    "masked coupling": Case(
+        lambda: MaskedCoupling(checkerboard((2, 4, 2)), Affine(), resnet(2, 4, 4, 1))
+    ),
+    "batch normalisation": Case(
+        lambda: used(
+            Flow(
+                StandardNormal((3,)),
+                Compose(Coupling(3, Affine(), small), BatchNorm((3,))),
+            )
+        )
+    ),
+    "real_nvp, 1×8×8": Case(lambda: used(real_nvp((1, 8, 8), maps=2, blocks=1))),
+    "real_nvp_vector, 1-d": Case(lambda: real_nvp_vector(1, 4, (8, 8))),
+    "real_nvp_vector, 2-d": Case(lambda: real_nvp_vector(2, 4, (8, 8))),
+    "real_nvp_vector, 2-d, conditional": Case(
+        lambda: real_nvp_vector(2, 4, (8, 8), context=3)
+    ),
+    "real_nvp_vector, 5-d": Case(lambda: real_nvp_vector(5, 4, (8, 8))),
 }
