@@ -473,8 +473,8 @@ if __name__ == "__main__":
         scatter(ax, flows["spline"][name].sample(1000), target.box, name)
     show(
         fig,
-        "A thousand samples of each spline flow: two moons, eight Gaussians, five arms, "
-        "a checkerboard, with hardly a point between them.",
+        "A thousand samples of each spline flow: two moons, eight Gaussians, five "
+        "arms, a checkerboard, with hardly a point between them.",
     )
 
 # %% [markdown]
