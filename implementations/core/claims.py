@@ -61,7 +61,8 @@ def repeated(paper: str) -> None:
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Show a table: as Markdown in a notebook, as its source on a terminal."""
     lines = [header, ["---"] * len(header), *rows]
-    text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    cells = [[cell.replace("|", r"\|") for cell in line] for line in lines]
+    text = "\n".join(f"| {' | '.join(line)} |" for line in cells)
     if not in_notebook():
         print(text)
         return
