@@ -15,6 +15,13 @@ from implementations.core.nets import mlp
 from implementations.made import Autoregressive
 from implementations.maf import maf, maf_mog
 from implementations.nice import Coupling, Scaling, Shift, nice
+from implementations.nsf import (
+    Linear,
+    Permutation,
+    Spline,
+    nsf,
+    nsf_autoregressive,
+)
 from implementations.real_nvp import (
     Affine,
     BatchNorm,
@@ -117,6 +124,18 @@ CASES: dict[str, Case] = {
     ),
     "autoregressive, inverted": Case(
         lambda: Inverse(Autoregressive(3, Shift(), (8, 8), context=2))
+    ),
+    "spline coupling": Case(lambda: Coupling(4, Spline(5), small)),
+    "spline coupling, wide": Case(lambda: Coupling(3, Spline(12, 6.0), small)),
+    "linear": Case(lambda: Linear(4)),
+    "autoregressive spline": Case(lambda: Autoregressive(4, Spline(5), (8, 8))),
+    "nsf, 1-d": Case(lambda: nsf(1, 2, (8, 8), bins=4)),
+    "nsf, 2-d": Case(lambda: nsf(2, 2, (8, 8), bins=4)),
+    "nsf, 2-d, conditional": Case(lambda: nsf(2, 2, (8, 8), bins=4, context=3)),
+    "nsf, 5-d, permuted": Case(lambda: nsf(5, 2, (8, 8), 4, mix=Permutation)),
+    "nsf autoregressive, 2-d": Case(lambda: nsf_autoregressive(2, 2, (8, 8), 4)),
+    "nsf autoregressive, 5-d, conditional": Case(
+        lambda: nsf_autoregressive(5, 2, (8, 8), bins=4, context=2)
     ),
     "affine coupling": Case(lambda: Coupling(4, Affine(), small)),
     "affine coupling, conditional": Case(
