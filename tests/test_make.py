@@ -1,0 +1,90 @@
+"""What `make` says on a machine where something is missing, and README's example."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+
+from scripts.project import ROOT
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A fresh clone, as far as `make` looks at it."""
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    return tmp_path
+
+
+def make(clone: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["make", *arguments], cwd=clone, capture_output=True, text=True, timeout=60
+    )
+
+
+def python(clone: Path, script: str) -> str:
+    """Write a stand-in for Python; return where it is."""
+    path = clone / "python-stub"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+TARGETS = ["site", "test", "serve", "check", "readme", "notebooks", "bench", "claims"]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_without_python_each_target_says_so_in_one_line(
+    clone: Path, target: str
+) -> None:
+    ran = make(clone, target, "PYTHON=no-such-python")
+    assert ran.returncode
+    assert ran.stdout == (
+        "Python is missing: install Python 3.11 or newer, "
+        "or say make PYTHON=/path/to/python3.11\n"
+    )
+    assert not (clone / ".venv").exists()
+
+
+def test_an_old_python_is_named(clone: Path) -> None:
+    old = python(clone, '[ "$1" = -V ] && echo Python 3.9.2; exit 1')
+    ran = make(clone, "site", f"PYTHON={old}")
+    assert ran.returncode
+    assert ran.stdout == (
+        f"{old} is Python 3.9.2, but 3.11 or newer is needed: "
+        "say make PYTHON=/path/to/python3.11\n"
+    )
+
+
+def test_a_python_without_venv_says_what_to_install(clone: Path) -> None:
+    bare = python(clone, '[ "$1" = -c ] && exit 0; mkdir .venv; exit 1')
+    ran = make(clone, "site", f"PYTHON={bare}")
+    assert ran.returncode
+    assert ran.stdout.endswith(
+        "Python's venv module is missing: install it "
+        "(on Debian and Ubuntu: apt install python3-venv)\n"
+    )
+    assert not (clone / ".venv").exists()
+
+
+def test_help_lists_every_target(clone: Path) -> None:
+    listed = set(re.findall(r"^  make ([a-z-]+)", make(clone).stdout, re.MULTILINE))
+    assert set(TARGETS) <= listed
+    phony = re.search(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert phony and set(phony[1].split()) == listed
+
+
+def test_the_example_in_the_readme_runs() -> None:
+    code = re.search(
+        r"```python\n(.+?)```", (ROOT / "README.md").read_text(), re.DOTALL
+    )
+    assert code
+    names: dict[str, torch.Tensor] = {}
+    exec(code[1], names)
+    assert names["x"].shape == (1000, 2)
+    assert names["log_density"].shape == (1000,)
