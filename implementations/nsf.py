@@ -599,9 +599,9 @@ if __name__ == "__main__":
 
 # %% [markdown]
 # With four columns, splines are ahead in both conditioners. With eight, on the same
-# 1,297 rows, they are not: over four seeds, couplings with splines were ahead twice,
-# and autoregressive flows with affine maps always. The lowest validation loss comes
-# after some 200 to 300 steps; then the flows overfit. Flexibility pays where there
+# 1,297 rows, it depends: over four runs, splines in couplings were ahead three times,
+# but autoregressive flows were better with affine maps. The lowest validation loss is
+# met after some 200 to 300 steps; then they overfit. Flexibility pays where there
 # are many points per dimension.
 
 # %%
