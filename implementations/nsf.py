@@ -437,9 +437,9 @@ if __name__ == "__main__":
 
 # %%
 if __name__ == "__main__":
-    # Moons, seven seeds: 0.0034 to 0.0053, median 0.0042. The others, three seeds:
-    # 0.0042 to 0.0045, 0.012 to 0.015, 0.027 to 0.032. Ratios: 10 to 29, 50 to 60,
-    # 26 to 30, 5.8 to 7.3.
+    # Moons, seven runs: 0.0034 to 0.0053, median 0.0042. The others, four runs:
+    # 0.0042 to 0.0048, 0.012 to 0.015, 0.027 to 0.033. Ratios: 10 to 29, 50 to 60,
+    # 25 to 30, 5.6 to 7.3.
     bounds = {
         "two moons": (0.006, 5),
         "eight Gaussians": (0.015, 20),
