@@ -437,9 +437,9 @@ if __name__ == "__main__":
 
 # %%
 if __name__ == "__main__":
-    # Moons, seven seeds: 0.0034 to 0.0053, median 0.0042. The others, three seeds:
-    # 0.0042 to 0.0045, 0.012 to 0.015, 0.027 to 0.032. Ratios: 10 to 29, 50 to 60,
-    # 26 to 30, 5.8 to 7.3.
+    # Moons, seven runs: 0.0034 to 0.0053, median 0.0042. The others, four runs:
+    # 0.0042 to 0.0048, 0.012 to 0.015, 0.027 to 0.033. Ratios: 10 to 29, 50 to 60,
+    # 25 to 30, 5.6 to 7.3.
     bounds = {
         "two moons": (0.006, 5),
         "eight Gaussians": (0.015, 20),
@@ -599,9 +599,9 @@ if __name__ == "__main__":
 
 # %% [markdown]
 # With four columns, splines are ahead in both conditioners. With eight, on the same
-# 1,297 rows, they are not: over four seeds, couplings with splines were ahead twice,
-# and autoregressive flows with affine maps always. The lowest validation loss comes
-# after some 200 to 300 steps; then the flows overfit. Flexibility pays where there
+# 1,297 rows, it depends: over four runs, splines in couplings were ahead three times,
+# but autoregressive flows were better with affine maps. The lowest validation loss is
+# met after some 200 to 300 steps; then they overfit. Flexibility pays where there
 # are many points per dimension.
 
 # %%
