@@ -28,14 +28,17 @@ def stray(source: str) -> list[str]:
 
 
 def is_constant(node: ast.stmt) -> bool:
-    """NAMES = …, with no call that could take time or luck."""
+    """NAMES = …, with no call but of `math`: none that could take time or luck."""
     if not isinstance(node, CONSTANT) or node.value is None:
         return False
     targets = node.targets if isinstance(node, ast.Assign) else [node.target]
     names = [
         name.id for t in targets for name in ast.walk(t) if isinstance(name, ast.Name)
     ]
-    calls = any(isinstance(part, ast.Call) for part in ast.walk(node.value))
+    calls = any(
+        isinstance(part, ast.Call) and not ast.unparse(part.func).startswith("math.")
+        for part in ast.walk(node.value)
+    )
     return bool(names) and all(name.isupper() for name in names) and not calls
 
 
