@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Neural spline flows
+# # Neural spline flows: monotone rational-quadratic maps
 #
 # Durkan, Bekasov, Murray and Papamakarios ([2019](https://arxiv.org/abs/1906.04032))
 # keep the two conditioners that are cheap to invert, coupling and autoregressive, and

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Density estimation using Real NVP
+# # Real NVP: affine coupling layers
 #
 # Dinh, Sohl-Dickstein and Bengio ([2016](https://arxiv.org/abs/1605.08803)) let the
 # coupling layer of NICE scale what it shifts, so that volume may change from place to

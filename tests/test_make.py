@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -22,8 +23,17 @@ def clone(tmp_path: Path) -> Path:
 
 
 def make(clone: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    # Not as a part of the `make test` that may run this.
+    variables = {
+        k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MF"))
+    }
     return subprocess.run(
-        ["make", *arguments], cwd=clone, capture_output=True, text=True, timeout=60
+        ["make", *arguments],
+        cwd=clone,
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
 
 

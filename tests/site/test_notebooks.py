@@ -98,11 +98,15 @@ def prose(notebook: NotebookNode) -> Iterator[str]:
             yield output.get("data", {}).get("text/markdown", "")
 
 
+def _alone(formula: re.Match[str]) -> str:
+    return f"\n\n{' '.join(formula[0].split())}\n\n"
+
+
 def as_jupyter(markdown: str) -> Counter[str]:
     parser = MarkdownIt("commonmark").enable("table").use(dollarmath_plugin)
     counts: Counter[str] = Counter()
     # Jupyter sets mathematics aside before it looks for lists and emphasis.
-    markdown = re.sub(r"(?s)\$\$.+?\$\$", lambda m: " ".join(m[0].split()), markdown)
+    markdown = re.sub(r"(?s)\$\$.+?\$\$", _alone, markdown)
     for token in parser.parse(markdown):
         for part in (token, *(token.children or ())):
             if part.type.startswith("math"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -63,7 +62,7 @@ def free_port() -> int:
 def preview(project: Path, tmp_path: Path) -> Iterator[Preview]:
     preview = Preview(project, tmp_path / "log")
     yield preview
-    preview.process.send_signal(signal.SIGINT)
+    preview.process.terminate()  # what runs in the background may not hear SIGINT
     preview.process.wait(PATIENCE)
 
 
