@@ -33,7 +33,7 @@ class Visit:
         page.on("console", self._hear)
         page.on("pageerror", lambda error: self.faults.append(str(error)))
         page.on("request", self._see)
-        page.on("requestfailed", lambda request: self.faults.append(request.url))
+        page.on("requestfailed", self._miss)
 
     def _hear(self, message: ConsoleMessage) -> None:
         if message.type in ("warning", "error"):
@@ -42,6 +42,11 @@ class Visit:
     def _see(self, request: Request) -> None:
         if urlsplit(request.url).netloc != urlsplit(self.root).netloc:
             self.faults.append(f"request to another host: {request.url}")
+
+    def _miss(self, request: Request) -> None:
+        # Whoever leaves a page early aborts what it was still loading.
+        if request.failure != "net::ERR_ABORTED":
+            self.faults.append(f"{request.failure}: {request.url}")
 
     def open(self, path: str) -> Page:
         self.page.goto(self.root + path)
