@@ -29,7 +29,7 @@ from implementations.core.digits import digits
 from implementations.core.environment import device, seed
 from implementations.core.fit import History, fit
 from implementations.core.flow import Flow, StandardNormal
-from implementations.core.nets import mlp
+from implementations.core.nets import mlp, size
 from implementations.core.plots import (
     GREY,
     density,
@@ -389,11 +389,6 @@ def learn(flow: Flow, target: Toy, steps: int = 2000) -> History:
         lambda: target.sample(512),
         lr=5e-3,
     )
-
-
-def size(flow: Flow) -> int:
-    """Count the parameters."""
-    return sum(p.numel() for p in flow.parameters())
 
 
 # %%

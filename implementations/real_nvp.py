@@ -33,7 +33,7 @@ from implementations.core.digits import baselines, bits_per_dim, dequantise, dig
 from implementations.core.environment import device, seed
 from implementations.core.fit import History, fit
 from implementations.core.flow import Flow, StandardNormal
-from implementations.core.nets import mlp
+from implementations.core.nets import mlp, size
 from implementations.core.plots import (
     density,
     figure,
@@ -413,13 +413,6 @@ class Logit(Bijection):
 # NICE cannot come closer than 0.65 nats to the *two scales*, a narrow Gaussian beside
 # a wide one, whatever its networks: the notebook on NICE has the proof. Here it is
 # again, with at least as many parameters as Real NVP, and the same training.
-
-
-# %%
-def size(model: nn.Module) -> int:
-    """Count the parameters."""
-    return sum(p.numel() for p in model.parameters())
-
 
 # %%
 if __name__ == "__main__":
