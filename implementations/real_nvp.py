@@ -450,6 +450,7 @@ if __name__ == "__main__":
         bins = torch.linspace(-8, 3, 60).tolist()
         axes[3].hist(own, bins, histtype="step", label=name)
     axes[3].set(title="log-density at own samples", yticks=[])
+    axes[3].margins(y=0.5)
     axes[3].legend(loc="upper left")
     show(
         fig,
