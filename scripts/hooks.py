@@ -14,6 +14,8 @@ from mkdocs.structure.files import File, Files
 from scripts import notebook_page, site
 from scripts.catalogue import CatalogueError, load
 from scripts.exports import EXPORTS
+from scripts.genealogy import genealogy
+from scripts.notebook.cells import CellError
 from scripts.notebook_page import NotebookError
 from scripts.project import read_project
 
@@ -26,7 +28,7 @@ def on_config(config: MkDocsConfig) -> None:
     global _generated
     try:
         _generated = _generate(Path(config.config_file_path).parent)
-    except (CatalogueError, NotebookError) as error:
+    except (CatalogueError, CellError, NotebookError) as error:
         if not _generated:
             raise PluginError(str(error)) from None
         print(error, file=sys.stderr)
@@ -47,7 +49,7 @@ def _generate(root: Path) -> dict[str, str | bytes]:
     generated: dict[str, str | bytes] = {
         "index.md": site.home(home, catalogue, project)
     }
-    generated |= site.pages(catalogue, project)
+    generated |= site.pages(catalogue, project, genealogy(root))
     for paper in catalogue.publications:
         if paper.implemented:
             generated |= notebook_page.pages(root / "docs", paper, project)

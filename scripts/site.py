@@ -15,6 +15,7 @@ from markupsafe import escape
 from scripts import text
 from scripts.catalogue import Catalogue, Entry
 from scripts.exports import bibtex_entry
+from scripts.genealogy import Genealogy, Kin, reused_by
 from scripts.project import FIGURE_ALT, Project
 
 # How many entries the home page calls new.
@@ -29,7 +30,9 @@ class Section(NamedTuple):
     entries: Sequence[Entry]
 
 
-def pages(catalogue: Catalogue, project: Project) -> dict[str, str]:
+def pages(
+    catalogue: Catalogue, project: Project, genealogy: Genealogy
+) -> dict[str, str]:
     """Return the list and a page per publication: path under docs/ → Markdown."""
     environment = _environment(catalogue, project)
     paper_page = environment.get_template("paper.md.jinja")
@@ -40,6 +43,8 @@ def pages(catalogue: Catalogue, project: Project) -> dict[str, str]:
             root="../../",
             paper=paper,
             related=_by_kind(related[paper.id]),
+            kin=genealogy.get(paper.id, Kin()),
+            reused_by=reused_by(paper.id, genealogy),
             bibtex=bibtex_entry(paper).strip(),
         )
         for paper in catalogue.publications
@@ -109,7 +114,8 @@ def _environment(catalogue: Catalogue, project: Project) -> jinja2.Environment:
         plain=text.plain,
         target=text.markdown_url,
     )
-    environment.globals.update(catalogue=catalogue, project=project)
+    titles = {paper.id: paper.title for paper in catalogue.publications}
+    environment.globals.update(catalogue=catalogue, project=project, titles=titles)
     return environment
 
 
