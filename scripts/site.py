@@ -15,6 +15,7 @@ from markupsafe import escape
 from scripts import text
 from scripts.catalogue import Catalogue, Entry
 from scripts.exports import bibtex_entry
+from scripts.facets import KINDS, facets, facets_of
 from scripts.genealogy import Genealogy, Kin, reused_by
 from scripts.project import FIGURE_ALT, Project
 
@@ -50,7 +51,8 @@ def pages(
         for paper in catalogue.publications
     }
     sections = _sections(catalogue)
-    return {"list.md": list_page.render(root="../", sections=sections), **papers}
+    whole = list_page.render(root="../", sections=sections, facets=facets(catalogue))
+    return {"list.md": whole, **papers}
 
 
 def home(markdown: str, catalogue: Catalogue, project: Project) -> str:
@@ -70,12 +72,20 @@ def home(markdown: str, catalogue: Catalogue, project: Project) -> str:
 
 
 def _sections(catalogue: Catalogue) -> list[Section]:
+    entries = (
+        catalogue.publications,
+        catalogue.videos,
+        catalogue.blogs,
+        catalogue.code,
+    )
     return [
-        Section("Publications", "publications", catalogue.publications),
-        Section("Videos", "videos", catalogue.videos),
-        Section("Blog posts", "blog-posts", catalogue.blogs),
-        Section("Code", "code", catalogue.code),
+        Section(name, _anchor(name), each)
+        for name, each in zip(KINDS.values(), entries, strict=True)
     ]
+
+
+def _anchor(name: str) -> str:
+    return name.lower().replace(" ", "-")
 
 
 def _related(catalogue: Catalogue) -> dict[str, list[Entry]]:
@@ -106,6 +116,7 @@ def _environment(catalogue: Catalogue, project: Project) -> jinja2.Environment:
     )
     environment.filters.update(
         date=text.long_date,
+        facets=lambda entry: facets_of(entry).items(),
         front=_front_matter,
         md=text.escape_markdown,
         note=text.markdown_note,

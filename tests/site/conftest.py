@@ -14,6 +14,7 @@ from scripts.project import ROOT
 from tests.site.building import build, copy_project
 from tests.site.chromium import chromium
 from tests.site.serving import serving
+from tests.site.visit import Visit
 
 
 class Built:
@@ -65,3 +66,13 @@ def root(built: Built) -> Iterator[str]:
 def browser() -> Iterator[Browser]:
     with chromium() as browser:
         yield browser
+
+
+@pytest.fixture
+def visit(browser: Browser, root: str) -> Iterator[Visit]:
+    context = browser.new_context()
+    context.set_default_timeout(10_000)
+    visit = Visit(context.new_page(), root)
+    yield visit
+    context.close()
+    assert visit.faults == []

@@ -57,6 +57,7 @@ def leads_somewhere(address: str, ids: dict[str, set[str]], site: Path) -> bool:
     if not address.startswith(PROJECT.page("")):
         return urlsplit(address).scheme == "https"
     page, anchor = urldefrag(address.removeprefix(PROJECT.page("")))
+    page = page.partition("?")[0]
     if page in ids:
         return not anchor or unquote(anchor) in ids[page]
     return (site / page).is_file()

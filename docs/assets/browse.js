@@ -1,0 +1,164 @@
+// @ts-check
+/**
+ * Filters and sorts the list as one types and clicks. The page is whole without it: the
+ * form is hidden until this runs. What is chosen stands in the address, so that a view
+ * can be shared and the back button works.
+ */
+
+/**
+ * @typedef {object} Entry
+ * @property {HTMLElement} element
+ * @property {ParentNode & HTMLElement} home where it stands as long as the list is grouped
+ * @property {string} text what the search looks at, folded
+ * @property {Record<string, string[]>} facets
+ */
+
+/** @type {HTMLFormElement} */
+const form = /** @type {any} */ (document.getElementById("browse"));
+/** @type {HTMLElement} */
+const flat = /** @type {any} */ (document.getElementById("flat"));
+/** @type {HTMLElement[]} each after its heading */
+const sections = [...document.querySelectorAll(".entries.kind")].map((s) => /** @type {any} */ (s));
+/** @type {HTMLInputElement[]} */
+const boxes = [...form.querySelectorAll("input[type=checkbox]")].map((b) => /** @type {any} */ (b));
+const FACETS = [...new Set(boxes.map((box) => box.name))];
+
+/** Fold case and accents. @param {string} text */
+const fold = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
+
+/** @type {Entry[]} */
+const entries = [...document.querySelectorAll("article.entry")].map((node) => {
+  const element = /** @type {HTMLElement} */ (node);
+  const facets = FACETS.map((name) => [name, (element.dataset[name] ?? "").split(" ").filter(Boolean)]);
+  return {
+    element,
+    home: /** @type {any} */ (element.parentElement),
+    text: fold(element.textContent ?? ""),
+    facets: Object.fromEntries(facets),
+  };
+});
+
+/** @type {Record<string, (a: Entry, b: Entry) => number>} */
+const ORDERS = {
+  newest: (a, b) => compare(b, a, "date"),
+  oldest: (a, b) => compare(a, b, "date"),
+  added: (a, b) => compare(b, a, "added") || compare(b, a, "date"),
+  title: (a, b) => title(a).localeCompare(title(b), "en"),
+};
+
+/** @param {Entry} entry */
+const title = (entry) => entry.element.querySelector("h3")?.textContent ?? "";
+
+/** @param {Entry} a @param {Entry} b @param {string} field */
+function compare(a, b, field) {
+  const [x, y] = [a.element.dataset[field] ?? "", b.element.dataset[field] ?? ""];
+  return x < y ? -1 : x > y ? 1 : 0;
+}
+
+/** @returns {Record<string, Set<string>>} what is ticked, by facet */
+function ticked() {
+  const chosen = Object.fromEntries(FACETS.map((name) => [name, new Set()]));
+  for (const box of boxes) if (box.checked) chosen[box.name].add(box.value);
+  return chosen;
+}
+
+/**
+ * Whether the entry has one of the chosen values of each facet, `but` one left aside.
+ * @param {Entry} entry @param {Record<string, Set<string>>} chosen @param {string} [but]
+ */
+function passes(entry, chosen, but) {
+  return FACETS.every(
+    (name) =>
+      name === but ||
+      !chosen[name].size ||
+      entry.facets[name].some((value) => chosen[name].has(value)),
+  );
+}
+
+function show() {
+  const words = fold(form.q.value).split(/\s+/).filter(Boolean);
+  const chosen = ticked();
+  const found = entries.filter((entry) => words.every((word) => entry.text.includes(word)));
+  const shown = new Set(found.filter((entry) => passes(entry, chosen)));
+  for (const entry of entries) entry.element.hidden = !shown.has(entry);
+  count(found, chosen);
+  arrange(shown);
+  form.number.value = `${shown.size} of ${entries.length}`;
+  const nothing = /** @type {HTMLElement} */ (document.getElementById("nothing"));
+  nothing.hidden = shown.size > 0;
+  form.clear.hidden = !new URLSearchParams(address()).size;
+}
+
+/**
+ * Beside each value: how many entries it would show, other facets being as they are.
+ * @param {Entry[]} found @param {Record<string, Set<string>>} chosen
+ */
+function count(found, chosen) {
+  for (const name of FACETS) {
+    /** @type {Record<string, number>} */
+    const counts = {};
+    for (const entry of found) {
+      if (!passes(entry, chosen, name)) continue;
+      for (const value of entry.facets[name]) counts[value] = (counts[value] ?? 0) + 1;
+    }
+    for (const box of boxes) {
+      if (box.name !== name) continue;
+      const number = /** @type {HTMLElement} */ (box.parentElement?.querySelector("small"));
+      number.textContent = String(counts[box.value] ?? 0);
+      box.parentElement?.classList.toggle("none", !counts[box.value] && !box.checked);
+    }
+  }
+}
+
+let order = "kind";
+
+/** Put the entries in the chosen order, if they are not. @param {Set<Entry>} shown */
+function arrange(shown) {
+  if (order !== form.sort.value) {
+    order = form.sort.value;
+    const sorted = order in ORDERS ? [...entries].sort(ORDERS[order]) : entries;
+    for (const entry of sorted) (order in ORDERS ? flat : entry.home).append(entry.element);
+  }
+  for (const section of sections) {
+    const heading = /** @type {HTMLElement} */ (section.previousElementSibling);
+    heading.hidden = !section.querySelector("article:not([hidden])");
+  }
+}
+
+/** What is chosen, as the address says it; nothing where nothing is. */
+function address() {
+  const query = new URLSearchParams();
+  for (const [name, value] of new FormData(form)) {
+    if (value && !(name === "sort" && value === "kind")) query.append(name, String(value));
+  }
+  return String(query) && `?${query}`;
+}
+
+/** Choose what the address says. */
+function read() {
+  const query = new URLSearchParams(location.search);
+  form.q.value = query.get("q") ?? "";
+  form.sort.value = query.get("sort") ?? "kind";
+  if (!form.sort.value) form.sort.value = "kind";
+  for (const box of boxes) box.checked = query.getAll(box.name).includes(box.value);
+  show();
+}
+
+/** @param {"pushState" | "replaceState"} how */
+function remember(how) {
+  history[how](null, "", location.pathname + address());
+  show();
+}
+
+form.q.addEventListener("input", () => remember("replaceState"));
+form.addEventListener("change", (event) => event.target !== form.q && remember("pushState"));
+form.addEventListener("submit", (event) => event.preventDefault());
+form.addEventListener("reset", (event) => {
+  event.preventDefault();
+  history.pushState(null, "", location.pathname);
+  read();
+  form.q.focus();
+});
+addEventListener("popstate", read);
+form.hidden = false;
+read();
