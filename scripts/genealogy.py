@@ -6,7 +6,7 @@ An import at module level means "builds on", one inside a guard "compared with".
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,7 +64,7 @@ def _kin(file: Path, papers: set[str]) -> Kin:
     return Kin(builds_on, compared)
 
 
-def _imports(nodes: list[ast.stmt], papers: set[str]) -> Iterator[tuple[str, str]]:
+def _imports(nodes: Iterable[ast.AST], papers: set[str]) -> Iterator[tuple[str, str]]:
     for node in nodes:
         if isinstance(node, ast.ImportFrom) and node.module:
             package, _, paper = node.module.rpartition(".")
