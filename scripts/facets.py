@@ -21,7 +21,7 @@ class Value(NamedTuple):
 
     value: str
     label: str
-    count: int
+    number: int
     title: str = ""
 
 
