@@ -32,6 +32,7 @@ def on_config(config: MkDocsConfig) -> None:
         if not _generated:
             raise PluginError(str(error)) from None
         print(error, file=sys.stderr)
+    # The gallery, on which the section opens, is generated before the notebooks.
     notebooks = [
         path
         for path in _generated
@@ -49,10 +50,14 @@ def _generate(root: Path) -> dict[str, str | bytes]:
     generated: dict[str, str | bytes] = {
         "index.md": site.home(home, catalogue, project)
     }
-    generated |= site.pages(catalogue, project, genealogy(root))
-    for paper in catalogue.publications:
-        if paper.implemented:
-            generated |= notebook_page.pages(root / "docs", paper, project)
+    notebooks = {
+        paper.id: notebook_page.render(root / "docs", paper, project)
+        for paper in catalogue.publications
+        if paper.implemented
+    }
+    generated |= site.pages(catalogue, project, genealogy(root), notebooks)
+    for notebook in notebooks.values():
+        generated |= notebook.files
     for name, export in EXPORTS.items():
         generated[name] = export(catalogue, project)
     return generated

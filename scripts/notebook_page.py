@@ -15,7 +15,7 @@ import struct
 from base64 import b64decode
 from pathlib import Path
 from textwrap import indent
-from typing import Any
+from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
@@ -32,8 +32,29 @@ class NotebookError(Exception):
     """A notebook that must not be published as it is."""
 
 
-def pages(docs: Path, paper: Publication, project: Project) -> dict[str, str | bytes]:
-    """Return the paper's notebook page and its figures: path under docs/ → content.
+class Figure(NamedTuple):
+    """A PNG of a notebook: its name beside the page, its text, its size in pixels."""
+
+    name: str
+    alt: str
+    width: int
+    height: int
+
+
+class NotebookPage(NamedTuple):
+    """A paper's notebook as the site shows it.
+
+    `files` are the page and its figures, path under docs/ → content; `figures` tells of
+    these, in order; `stamp` says on what and when it ran.
+    """
+
+    files: dict[str, str | bytes]
+    figures: list[Figure]
+    stamp: dict[str, Any]
+
+
+def render(docs: Path, paper: Publication, project: Project) -> NotebookPage:
+    """Turn the paper's notebook into its page.
 
     NotebookError when the notebook is missing, was not executed to its end, wrote to
     stderr, or has a figure without alt text.
@@ -42,7 +63,7 @@ def pages(docs: Path, paper: Publication, project: Project) -> dict[str, str | b
     if not path.exists():
         raise NotebookError(f"{path.name} is missing (run `make notebooks`)")
     notebook = json.loads(path.read_text("utf-8"))
-    figures: dict[str, bytes] = {}
+    figures: dict[Figure, bytes] = {}
     blocks = []
     for number, cell in enumerate(notebook["cells"], start=1):
         try:
@@ -50,16 +71,16 @@ def pages(docs: Path, paper: Publication, project: Project) -> dict[str, str | b
         except NotebookError as error:
             raise NotebookError(f"{path.name}, cell {number}: {error}") from None
     title, *body = _separate_title(blocks, path.name)
-    head = _links(paper, project), _stamp(notebook["metadata"].get("stamp"), path.name)
+    stamp = notebook["metadata"].get("stamp")
+    head = _links(paper, project), _stamp(stamp, path.name)
     page = "\n\n".join([title, *head, *body]) + "\n"
     folder = f"notebooks/{paper.id}"
-    return {
-        f"{folder}.md": page,
-        **{f"{folder}/{name}": png for name, png in figures.items()},
-    }
+    files: dict[str, str | bytes] = {f"{folder}.md": page}
+    files |= {f"{folder}/{figure.name}": png for figure, png in figures.items()}
+    return NotebookPage(files, list(figures), stamp)
 
 
-def _cell(cell: dict[str, Any], figures: dict[str, bytes]) -> list[str]:
+def _cell(cell: dict[str, Any], figures: dict[Figure, bytes]) -> list[str]:
     """Write the cell as blocks of Markdown; add its figures to `figures`."""
     source = "".join(cell["source"])
     if cell["cell_type"] == "markdown":
@@ -92,7 +113,7 @@ def _fence(text: str, attributes: str) -> str:
 _PRINTED = "{ .text .output .no-copy }"
 
 
-def _output(output: dict[str, Any], figures: dict[str, bytes]) -> str:
+def _output(output: dict[str, Any], figures: dict[Figure, bytes]) -> str:
     match output:
         case {"output_type": "error", "ename": name, "evalue": value}:
             raise NotebookError(f"it raised {name}: {value}")
@@ -110,17 +131,17 @@ def _output(output: dict[str, Any], figures: dict[str, bytes]) -> str:
     raise NotebookError(f"it shows {kinds}, but a page PNG, Markdown and plain text")
 
 
-def _figure(base64: str, about: dict[str, Any], figures: dict[str, bytes]) -> str:
+def _figure(base64: str, about: dict[str, Any], figures: dict[Figure, bytes]) -> str:
     alt = " ".join(about.get("alt", "").split())
     if not alt:
         raise NotebookError("a figure has no alt text (`plots.show` takes it)")
     png = b64decode(base64)
-    name = hashlib.sha256(png).hexdigest()[:16] + ".png"
-    figures[name] = png
     width, height = struct.unpack(">II", png[16:24])
-    return _IMAGE.format(
-        name, alt, about.get("width", width), about.get("height", height)
-    )
+    name = hashlib.sha256(png).hexdigest()[:16] + ".png"
+    shown = about.get("width", width), about.get("height", height)
+    figure = Figure(name, alt, *shown)
+    figures[figure] = png
+    return _IMAGE.format(*figure)
 
 
 def _separate_title(blocks: list[str], name: str) -> list[str]:
@@ -143,7 +164,7 @@ def _links(paper: Publication, project: Project) -> str:
     return "\n".join(links) + "\n{ .links }"
 
 
-def _stamp(stamp: dict[str, str] | None, name: str) -> str:
+def _stamp(stamp: dict[str, Any] | None, name: str) -> str:
     """Say in words what the notebook ran on."""
     if not stamp:
         raise NotebookError(f"{name} has no stamp (run `make notebooks`)")

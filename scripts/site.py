@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,10 +13,11 @@ import jinja2
 from markupsafe import escape
 
 from scripts import text
-from scripts.catalogue import Catalogue, Entry
+from scripts.catalogue import Catalogue, Entry, Publication
 from scripts.exports import bibtex_entry
 from scripts.facets import KINDS, facets, facets_of
 from scripts.genealogy import Genealogy, Kin, reused_by
+from scripts.notebook_page import NotebookPage
 from scripts.project import FIGURE_ALT, Project
 
 # How many entries the home page calls new.
@@ -31,10 +32,35 @@ class Section(NamedTuple):
     entries: Sequence[Entry]
 
 
+class Family(NamedTuple):
+    """Papers of one kind that have a notebook."""
+
+    name: str
+    papers: Sequence[Publication]
+
+
+# Which tag tells a paper's family: the first of these that it has.
+FAMILIES = {
+    "review": "Surveys",
+    "graphs": "Graphs",
+    "bayesian-networks": "Bayesian networks",
+    "variational-inference": "Variational inference",
+    "spline": "Splines",
+    "autoregressive": "Autoregressive flows",
+    "coupling": "Coupling flows",
+}
+
+
 def pages(
-    catalogue: Catalogue, project: Project, genealogy: Genealogy
+    catalogue: Catalogue,
+    project: Project,
+    genealogy: Genealogy,
+    notebooks: Mapping[str, NotebookPage],
 ) -> dict[str, str]:
-    """Return the list and a page per publication: path under docs/ → Markdown."""
+    """Return the pages made from data: path under docs/ → Markdown.
+
+    The list, the gallery of notebooks, and a page per publication.
+    """
     environment = _environment(catalogue, project)
     paper_page = environment.get_template("paper.md.jinja")
     list_page = environment.get_template("list.md.jinja")
@@ -46,13 +72,17 @@ def pages(
             related=_by_kind(related[paper.id]),
             kin=genealogy.get(paper.id, Kin()),
             reused_by=reused_by(paper.id, genealogy),
+            notebook=notebooks.get(paper.id),
             bibtex=bibtex_entry(paper).strip(),
         )
         for paper in catalogue.publications
     }
     sections = _sections(catalogue)
     whole = list_page.render(root="../", sections=sections, facets=facets(catalogue))
-    return {"list.md": whole, **papers}
+    gallery = environment.get_template("gallery.md.jinja").render(
+        root="../", families=_families(catalogue), notebooks=notebooks
+    )
+    return {"list.md": whole, "notebooks/index.md": gallery, **papers}
 
 
 def home(markdown: str, catalogue: Catalogue, project: Project) -> str:
@@ -86,6 +116,21 @@ def _sections(catalogue: Catalogue) -> list[Section]:
 
 def _anchor(name: str) -> str:
     return name.lower().replace(" ", "-")
+
+
+def _families(catalogue: Catalogue) -> list[Family]:
+    """Families in reverse order: what builds on nothing comes first."""
+    members: dict[str, list[Publication]] = defaultdict(list)
+    for paper in catalogue.publications:
+        if paper.implemented:
+            tag = next((tag for tag in FAMILIES if tag in paper.tags), "")
+            members[tag].append(paper)
+    names = {**FAMILIES, "": "Others"}
+    return [
+        Family(names[tag], members[tag])
+        for tag in (*reversed(FAMILIES), "")
+        if tag in members
+    ]
 
 
 def _related(catalogue: Catalogue) -> dict[str, list[Entry]]:

@@ -19,7 +19,7 @@ PAGES = {
     "home": "",
     "list": "list/",
     "paper": "papers/nice/",
-    "wanted": "papers/glow/",
+    "gallery": "notebooks/",
     "notebook": "notebooks/nice/",
     "exports": "exports/",
     "missing": "no-such-page/",

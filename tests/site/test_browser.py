@@ -12,7 +12,7 @@ from tests.site.visit import PHONE, Visit
 
 VISITED = [
     *("", "list/", "exports/"),
-    *("papers/nice/", "papers/glow/", "notebooks/nice/"),
+    *("papers/nice/", "papers/glow/", "notebooks/", "notebooks/nice/"),
 ]
 
 

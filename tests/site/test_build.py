@@ -117,6 +117,25 @@ def test_a_paper_shows_what_explains_and_implements_it(
             assert shown == (paper.id in entry.papers), (entry.id, paper.id)
 
 
+def test_the_gallery_shows_every_notebook_by_its_first_figure(
+    pages: dict[str, str], catalogue: Catalogue, built: Built
+) -> None:
+    gallery = Parsed(article(pages["notebooks/"]))
+    implemented = [paper for paper in catalogue.publications if paper.implemented]
+    pictures = {tag.attributes["src"] for tag in gallery.tags if tag.name == "img"}
+    for paper in implemented:
+        assert f"{paper.id}/" in gallery.links
+        first = next(
+            tag.attributes["src"]
+            for tag in Parsed(article(pages[f"notebooks/{paper.id}/"])).tags
+            if tag.name == "img"
+        )
+        assert f"{paper.id}/{Path(first).name}" in pictures
+        shown = f"../../notebooks/{paper.id}/{Path(first).name}"
+        assert shown in Parsed(pages[f"papers/{paper.id}/"]).links
+    assert len(pictures) == len(implemented)
+
+
 def test_papers_stay_out_of_the_navigation(pages: dict[str, str]) -> None:
     navigation = pages[""].partition("<main")[2].partition("<article")[0]
     assert "notebooks/nice/" in navigation

@@ -16,7 +16,8 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from scripts.catalogue import Publication
-from scripts.notebook_page import NotebookError, pages
+from scripts.notebook_page import NotebookError
+from scripts.notebook_page import render as render_page
 from scripts.project import Project
 
 STAMP = {
@@ -77,7 +78,7 @@ def render(tmp_path: Path) -> Render:
         (tmp_path / "notebooks").mkdir(exist_ok=True)
         notebook = new_notebook(cells=list(cells), metadata={"stamp": stamp})
         nbformat.write(notebook, tmp_path / "notebooks" / "nice.ipynb")
-        return pages(tmp_path, PAPER, PROJECT)
+        return render_page(tmp_path, PAPER, PROJECT).files
 
     return render
 
@@ -220,5 +221,5 @@ def test_a_notebook_without_title_is_refused(
 
 def test_a_missing_notebook_is_named(tmp_path: Path) -> None:
     with pytest.raises(NotebookError) as refusal:
-        pages(tmp_path, PAPER, PROJECT)
+        render_page(tmp_path, PAPER, PROJECT)
     assert str(refusal.value) == "nice.ipynb is missing (run `make notebooks`)"
