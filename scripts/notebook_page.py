@@ -44,10 +44,11 @@ class Figure(NamedTuple):
 class NotebookPage(NamedTuple):
     """A paper's notebook as the site shows it.
 
-    `files` are the page and its figures, path under docs/ → content; `figures` tells of
-    these, in order; `stamp` says on what and when it ran.
+    `title` is its heading; `files` are the page and its figures, path under docs/ →
+    content; `figures` tells of these, in order; `stamp` says on what and when it ran.
     """
 
+    title: str
     files: dict[str, str | bytes]
     figures: list[Figure]
     stamp: dict[str, Any]
@@ -77,7 +78,7 @@ def render(docs: Path, paper: Publication, project: Project) -> NotebookPage:
     folder = f"notebooks/{paper.id}"
     files: dict[str, str | bytes] = {f"{folder}.md": page}
     files |= {f"{folder}/{figure.name}": png for figure, png in figures.items()}
-    return NotebookPage(files, list(figures), stamp)
+    return NotebookPage(title.removeprefix("# "), files, list(figures), stamp)
 
 
 def _cell(cell: dict[str, Any], figures: dict[Figure, bytes]) -> list[str]:

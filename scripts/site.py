@@ -17,6 +17,7 @@ from scripts.catalogue import Catalogue, Entry, Publication
 from scripts.exports import bibtex_entry
 from scripts.facets import KINDS, facets, facets_of
 from scripts.genealogy import Genealogy, Kin, reused_by
+from scripts.lineage import rows
 from scripts.notebook_page import NotebookPage
 from scripts.project import FIGURE_ALT, Project
 
@@ -82,7 +83,17 @@ def pages(
     gallery = environment.get_template("gallery.md.jinja").render(
         root="../", families=_families(catalogue), notebooks=notebooks
     )
-    return {"list.md": whole, "notebooks/index.md": gallery, **papers}
+    # NICE: non-linear … → NICE
+    short = {id: page.title.partition(":")[0] for id, page in notebooks.items()}
+    tree = environment.get_template("genealogy.md.jinja").render(
+        root="../", rows=rows(catalogue.publications, genealogy), short=short
+    )
+    return {
+        "list.md": whole,
+        "genealogy.md": tree,
+        "notebooks/index.md": gallery,
+        **papers,
+    }
 
 
 def home(markdown: str, catalogue: Catalogue, project: Project) -> str:

@@ -18,6 +18,7 @@ from tests.site.serving import serving
 PAGES = {
     "home": "",
     "list": "list/",
+    "genealogy": "genealogy/",
     "paper": "papers/nice/",
     "gallery": "notebooks/",
     "notebook": "notebooks/nice/",

@@ -8,10 +8,11 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, expect
 
+from scripts.lineage import ROW
 from tests.site.visit import PHONE, Visit
 
 VISITED = [
-    *("", "list/", "exports/"),
+    *("", "list/", "genealogy/", "exports/"),
     *("papers/nice/", "papers/glow/", "notebooks/", "notebooks/nice/"),
 ]
 
@@ -87,6 +88,19 @@ def test_folded_code_opens(visit: Visit) -> None:
     expect(folded.locator("code")).not_to_be_visible()
     folded.locator("summary").click()
     expect(folded.locator("code")).to_be_visible()
+
+
+def test_the_genealogy_shows_arcs_and_leads_to_papers(visit: Visit) -> None:
+    page = visit.open("genealogy/")
+    row = page.locator(".genealogy li", has_text="Neural spline flows")
+    height = row.bounding_box()
+    assert height and height["height"] == ROW
+    arc = row.locator("path").first
+    colour = arc.evaluate("path => getComputedStyle(path).stroke")
+    row.get_by_role("link", name="Neural spline flows").focus()
+    assert arc.evaluate("path => getComputedStyle(path).stroke") != colour
+    row.get_by_role("link", name="NICE").click()
+    page.wait_for_url("**/papers/nice/")
 
 
 def test_code_is_copied(browser: Browser, root: str) -> None:
