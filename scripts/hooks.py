@@ -43,13 +43,17 @@ def on_config(config: MkDocsConfig) -> None:
     os.environ.setdefault("SOURCE_DATE_EPOCH", "0")
 
 
+# Pages written by hand that quote the catalogue, and the way from each to the root.
+_TEMPLATES = {"index.md": "", "learn.md": "../"}
+
+
 def _generate(root: Path) -> dict[str, str | bytes]:
     catalogue = load(root / "resources.yaml", root / "implementations")
     project = read_project(root / "mkdocs.yml")
-    home = (root / "docs" / "index.md").read_text("utf-8")
-    generated: dict[str, str | bytes] = {
-        "index.md": site.home(home, catalogue, project)
-    }
+    generated: dict[str, str | bytes] = {}
+    for name, to_root in _TEMPLATES.items():
+        written = (root / "docs" / name).read_text("utf-8")
+        generated[name] = site.fill_in(written, catalogue, project, to_root)
     notebooks = {
         paper.id: notebook_page.render(root / "docs", paper, project)
         for paper in catalogue.publications
@@ -64,7 +68,7 @@ def _generate(root: Path) -> dict[str, str | bytes]:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> None:
-    """Add what was generated; the home page takes the place of its template."""
+    """Add what was generated; pages take the place of their templates."""
     for path, content in _generated.items():
         if template := files.get_file_from_path(path):
             files.remove(template)

@@ -96,14 +96,17 @@ def pages(
     }
 
 
-def home(markdown: str, catalogue: Catalogue, project: Project) -> str:
-    """Fill in what docs/index.md says of the catalogue."""
+def fill_in(markdown: str, catalogue: Catalogue, project: Project, root: str) -> str:
+    """Fill in what a page written by hand says of the catalogue.
+
+    `root` leads from the page to the site's root.
+    """
     entries = list(catalogue.entries)
     return (
         _environment(catalogue, project)
         .from_string(markdown)
         .render(
-            root="",
+            root=root,
             figure_alt=FIGURE_ALT,
             total=len(entries),
             implemented=[p for p in catalogue.publications if p.implemented],
@@ -181,8 +184,8 @@ def _environment(catalogue: Catalogue, project: Project) -> jinja2.Environment:
         plain=text.plain,
         target=text.markdown_url,
     )
-    titles = {paper.id: paper.title for paper in catalogue.publications}
-    environment.globals.update(catalogue=catalogue, project=project, titles=titles)
+    entries = {entry.id: entry for entry in catalogue.entries}
+    environment.globals.update(catalogue=catalogue, project=project, entries=entries)
     return environment
 
 

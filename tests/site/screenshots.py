@@ -17,6 +17,8 @@ from tests.site.serving import serving
 
 PAGES = {
     "home": "",
+    "learn": "learn/",
+    "notation": "notation/",
     "list": "list/",
     "genealogy": "genealogy/",
     "paper": "papers/nice/",

@@ -12,7 +12,7 @@ from scripts.lineage import ROW
 from tests.site.visit import PHONE, Visit
 
 VISITED = [
-    *("", "list/", "genealogy/", "exports/"),
+    *("", "learn/", "notation/", "list/", "genealogy/", "exports/"),
     *("papers/nice/", "papers/glow/", "notebooks/", "notebooks/nice/"),
 ]
 

@@ -136,6 +136,15 @@ def test_the_gallery_shows_every_notebook_by_its_first_figure(
     assert len(pictures) == len(implemented)
 
 
+def test_the_path_leads_from_the_first_video_to_the_review(
+    pages: dict[str, str],
+) -> None:
+    path = Parsed(article(pages["learn/"])).text
+    steps = ("What are Normalizing Flows?", "NICE:", "MADE:", "Probabilistic Modeling")
+    places = [path.index(step) for step in steps]
+    assert places == sorted(places)
+
+
 def test_papers_stay_out_of_the_navigation(pages: dict[str, str]) -> None:
     navigation = pages[""].partition("<main")[2].partition("<article")[0]
     assert "notebooks/nice/" in navigation
