@@ -59,7 +59,8 @@ def _generate(root: Path) -> dict[str, str | bytes]:
         for paper in catalogue.publications
         if paper.implemented
     }
-    generated |= site.pages(catalogue, project, genealogy(root), notebooks)
+    lines = site.first_lines((root / "resources.yaml").read_text("utf-8"))
+    generated |= site.pages(catalogue, project, genealogy(root), notebooks, lines)
     for notebook in notebooks.values():
         generated |= notebook.files
     for name, export in EXPORTS.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -57,10 +58,12 @@ def pages(
     project: Project,
     genealogy: Genealogy,
     notebooks: Mapping[str, NotebookPage],
+    lines: Mapping[str, int],
 ) -> dict[str, str]:
     """Return the pages made from data: path under docs/ → Markdown.
 
-    The list, the gallery of notebooks, and a page per publication.
+    The list, the genealogy, the gallery of notebooks, and a page per publication.
+    `lines` tells where an entry begins in resources.yaml.
     """
     environment = _environment(catalogue, project)
     paper_page = environment.get_template("paper.md.jinja")
@@ -70,10 +73,14 @@ def pages(
         f"papers/{paper.id}.md": paper_page.render(
             root="../../",
             paper=paper,
+            structured=json.dumps(
+                _structured(paper, project.page(f"papers/{paper.id}/"))
+            ),
             related=_by_kind(related[paper.id]),
             kin=genealogy.get(paper.id, Kin()),
             reused_by=reused_by(paper.id, genealogy),
             notebook=notebooks.get(paper.id),
+            line=lines.get(paper.id),
             bibtex=bibtex_entry(paper).strip(),
         )
         for paper in catalogue.publications
@@ -94,6 +101,15 @@ def pages(
         "notebooks/index.md": gallery,
         **papers,
     }
+
+
+_FIRST_LINE = re.compile(r"\s*-\s+id:\s*([a-z][a-z0-9_]*)\s*(?:#.*)?$")
+
+
+def first_lines(resources: str) -> dict[str, int]:
+    """Id of an entry → the line at which it begins, where that is its id's."""
+    found = map(_FIRST_LINE.match, resources.splitlines())
+    return {match[1]: line for line, match in enumerate(found, 1) if match}
 
 
 def fill_in(markdown: str, catalogue: Catalogue, project: Project, root: str) -> str:
@@ -187,6 +203,22 @@ def _environment(catalogue: Catalogue, project: Project) -> jinja2.Environment:
     entries = {entry.id: entry for entry in catalogue.entries}
     environment.globals.update(catalogue=catalogue, project=project, entries=entries)
     return environment
+
+
+def _structured(paper: Publication, page: str) -> str:
+    """Describe the paper as schema.org does, as JSON that ends no script."""
+    described = {
+        "@context": "https://schema.org",
+        "@type": "ScholarlyArticle",
+        "headline": paper.title,
+        "author": [{"@type": "Person", "name": name} for name in paper.authors],
+        "datePublished": paper.date.isoformat(),
+        "sameAs": paper.url,
+        "abstract": text.plain(paper.note),
+        "keywords": list(paper.tags),
+        "url": page,
+    }
+    return json.dumps(described, ensure_ascii=False).replace("<", "\\u003c")
 
 
 def _front_matter(value: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
@@ -10,7 +11,7 @@ import pytest
 
 from scripts.catalogue import Catalogue
 from scripts.exports import EXPORTS
-from scripts.project import read_project
+from scripts.project import ROOT, read_project
 from tests.site.building import build
 from tests.site.conftest import Built
 from tests.site.html import Parsed
@@ -143,6 +144,29 @@ def test_the_path_leads_from_the_first_video_to_the_review(
     steps = ("What are Normalizing Flows?", "NICE:", "MADE:", "Probabilistic Modeling")
     places = [path.index(step) for step in steps]
     assert places == sorted(places)
+
+
+def test_each_paper_describes_itself_to_machines(
+    pages: dict[str, str], catalogue: Catalogue
+) -> None:
+    for paper in catalogue.publications:
+        head = pages[f"papers/{paper.id}/"].partition("</head>")[0]
+        script = head.partition('<script type="application/ld+json">')[2]
+        described = json.loads(script.partition("</script>")[0])
+        assert described["@type"] == "ScholarlyArticle"
+        assert described["headline"] == paper.title
+        assert [a["name"] for a in described["author"]] == [*paper.authors]
+        assert f'rel="canonical" href="{described["url"]}"' in head
+
+
+def test_an_entry_is_edited_at_its_line(pages: dict[str, str]) -> None:
+    lines = (ROOT / "resources.yaml").read_text("utf-8").splitlines()
+    for link in Parsed(pages["papers/nsf/"]).links:
+        if "resources.yaml#L" in link:
+            line = int(link.rpartition("#L")[2])
+            assert lines[line - 1].strip() == "- id: nsf"
+            return
+    pytest.fail("no link to the entry")
 
 
 def test_papers_stay_out_of_the_navigation(pages: dict[str, str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -55,6 +56,10 @@ def test_hostile_text_is_shown_as_it_is(
     assert any(HOSTILE in text for text in shown), shown
     assert page.evaluate("window.pwned") is None
     assert page.locator("article script, article b, article .arithmatex").count() == 0
+    described = page.locator("script[type='application/ld+json']").all_text_contents()
+    assert [json.loads(text)["headline"][2:] for text in described] == (
+        [HOSTILE] if path.startswith("papers") else []
+    )
     page.close()
 
 
