@@ -155,10 +155,12 @@ def _record(
         errors = [str(outcome) for outcome in outcomes if isinstance(outcome, RunError)]
         print(*errors, sep="\n", file=sys.stderr)
         return 1
+    facts = finished[0]["facts"]
     results = {
         "fingerprint": fingerprint,
         "executed": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        **finished[0]["facts"],
+        **facts,
+        "gpu": "not measured" if facts["device"] == "cpu" else facts["device"],
         "seeds": list(range(len(finished))),
         "seconds": [outcome["seconds"] for outcome in finished],
         "claims": _merged([outcome["claims"] for outcome in finished]),

@@ -148,9 +148,11 @@ def _stamp(stamp: dict[str, str] | None, name: str) -> str:
     if not stamp:
         raise NotebookError(f"{name} has no stamp (run `make notebooks`)")
     executed = long_date(datetime.date.fromisoformat(stamp["executed"]))
-    device = {"cpu": "a CPU"}.get(stamp["device"], stamp["device"])
+    on_cpu = stamp["device"] == "cpu"
+    device = "a CPU" if on_cpu else stamp["device"]
+    gpu = " On a GPU: not measured." if on_cpu else ""
     return (
         f"Executed on {executed} with Python {stamp['python']} "
         f"and torch {stamp['torch']} on {device} in {stamp['seconds']} seconds, "
-        f"seed {stamp['seed']}; its assertions hold.\n{{ .stamp }}"
+        f"seed {stamp['seed']}; its assertions hold.{gpu}\n{{ .stamp }}"
     )

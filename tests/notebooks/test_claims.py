@@ -39,6 +39,7 @@ def test_committed_claims_are_fresh_and_hold(paper: str) -> None:
     assert results["fingerprint"] == fingerprint, f"run `make claims ONLY={paper}`"
     assert len(results["seeds"]) >= 3
     assert results["claims"]
+    assert results["device"] and results["gpu"]
     assert claims.broken(results) == []
 
 
@@ -54,7 +55,7 @@ def test_values_stand_side_by_side_and_a_second_run_does_nothing(
     assert claims.run(project.root, seeds=3) == 0
     results = json.loads(path.read_text())
     assert results["seeds"] == [0, 1, 2]
-    assert results["device"] == "cpu"
+    assert (results["device"], results["gpu"]) == ("cpu", "not measured")
     (claim,) = results["claims"]
     assert claim == {
         "text": "small",

@@ -101,7 +101,7 @@ def test_under_the_title_stand_the_links_and_the_stamp(render: Render) -> None:
 { .links }
 
 Executed on Nov 23, 2026 with Python 3.11 and torch 2.13.0 on a CPU in 41 seconds, \
-seed 0; its assertions hold.
+seed 0; its assertions hold. On a GPU: not measured.
 { .stamp }
 
 A flow.
@@ -172,7 +172,9 @@ def test_markdown_and_plain_results_are_shown(render: Render) -> None:
 
 def test_other_devices_are_named_as_they_are(render: Render) -> None:
     stamp = STAMP | {"device": "NVIDIA H200"}
-    assert "on NVIDIA H200 in 41 seconds" in page(render(TITLE, stamp=stamp))
+    shown = page(render(TITLE, stamp=stamp))
+    assert "on NVIDIA H200 in 41 seconds" in shown
+    assert "not measured" not in shown
 
 
 SVG = new_output("display_data", {"image/svg+xml": "<svg/>"})
