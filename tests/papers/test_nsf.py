@@ -7,7 +7,7 @@ import re
 import pytest
 import torch
 import zuko
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import jacrev, vmap
 
 from implementations.core.bijection import Compose
@@ -18,7 +18,6 @@ from implementations.nsf import (
     LEAST,
     UNIT,
     Linear,
-    Permutation,
     Spline,
     cycle,
     find_bin,
@@ -217,10 +216,10 @@ def test_a_cycle_visits_every_place(dim: int) -> None:
 
 
 def test_without_linear_layers_nothing_beyond_the_box_is_moved() -> None:
-    flow = shaken(nsf(2, mix=Permutation, hidden=(8, 8)))
-    x = torch.tensor([[3.5, 4.0], [-5.0, 3.1]], dtype=torch.float64)
-    z, log_det = flow.bijection(x)
-    assert torch.equal(z.sort().values, x.sort().values) and (log_det == 0).all()
+    layer = Coupling(2, Spline(), nn.Linear)
+    x = torch.tensor([[3.5, 4.0], [-5.0, 3.1]])
+    z, log_det = layer(x)
+    assert torch.equal(z, x) and (log_det == 0).all()
 
 
 @pytest.mark.parametrize("build", [nsf, nsf_autoregressive])
