@@ -17,7 +17,6 @@ from implementations.maf import maf, maf_mog
 from implementations.nice import Coupling, Scaling, Shift, nice
 from implementations.nsf import (
     Linear,
-    Permutation,
     Spline,
     nsf,
     nsf_autoregressive,
@@ -132,7 +131,7 @@ CASES: dict[str, Case] = {
     "nsf, 1-d": Case(lambda: nsf(1, 2, (8, 8), bins=4)),
     "nsf, 2-d": Case(lambda: nsf(2, 2, (8, 8), bins=4)),
     "nsf, 2-d, conditional": Case(lambda: nsf(2, 2, (8, 8), bins=4, context=3)),
-    "nsf, 5-d, permuted": Case(lambda: nsf(5, 2, (8, 8), 4, mix=Permutation)),
+    "nsf, 5-d": Case(lambda: nsf(5, 2, (8, 8), bins=4)),
     "nsf autoregressive, 2-d": Case(lambda: nsf_autoregressive(2, 2, (8, 8), 4)),
     "nsf autoregressive, 5-d, conditional": Case(
         lambda: nsf_autoregressive(5, 2, (8, 8), bins=4, context=2)
