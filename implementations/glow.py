@@ -494,12 +494,13 @@ if __name__ == "__main__":
     table(header, rows)
 
 # %% [markdown]
-# With the gate of the authors' code the paper's result holds: the convolution is ahead
-# of both fixed orders by far more than seeds differ. With couplings that may stretch,
-# every order does better, and what the convolution gains is gone. So here, with 4 and 8
-# channels and no training to the end, its gain seems to be speed: a gate only shrinks,
-# and the fixed orders have just actnorm to make up for it. What the paper saw with up
-# to 48 channels and 32 steps a level is beyond this experiment.
+# With the gate of the authors' code the convolution is ahead of reversal under every
+# seed. A shuffle comes anywhere between: each seed draws its own, and under one of five
+# it is ahead of the convolution. With couplings that may stretch, every order does
+# better, and what the convolution gains is gone. So here, with 4 and 8 channels and no
+# training to the end, its gain seems to be speed: a gate only shrinks, and the fixed
+# orders have just actnorm to make up for it. What the paper saw with up to 48 channels
+# and 32 steps a level is beyond this experiment.
 
 # %%
 if __name__ == "__main__":
@@ -507,7 +508,8 @@ if __name__ == "__main__":
         (kind, name): given[kind, name] - given[kind, "1×1"] for kind, name in given
     }
     claim("gate: bits/dim 1×1 gains on reversal", gain["gate", "reverse"], above=0.05)
-    claim("gate: on a shuffle", gain["gate", "shuffle"], above=0.05)
+    found = gain["gate", "shuffle"]
+    claim("gate: on a shuffle, which depends on it", found, above=-0.2, below=0.35)
     found = gain["affine", "reverse"]
     claim("affine: on reversal, about nothing", found, above=-0.15, below=0.15)
     found = gain["affine", "shuffle"]
@@ -529,8 +531,8 @@ if __name__ == "__main__":
     show(
         fig,
         "Bits per dimension on the validation set, over 500 steps. With the gate, the "
-        "curve of the 1×1 convolution runs well below those of reversal and shuffle, "
-        "which coincide; with the affine coupling all three coincide, and lie lower.",
+        "curve of the 1×1 convolution runs well below those of reversal and shuffle; "
+        "with the affine coupling all three coincide, and lie lower.",
     )
 
 # %% [markdown]
