@@ -12,6 +12,17 @@ from torch import Tensor
 from implementations.core.bijection import Bijection, Compose, Inverse
 from implementations.core.flow import Flow, StandardNormal
 from implementations.core.nets import mlp
+from implementations.glow import (
+    LU,
+    ActNorm,
+    ChannelCoupling,
+    Conv1x1,
+    Gate,
+    glow,
+    network,
+    reverse,
+    shuffle,
+)
 from implementations.made import Autoregressive
 from implementations.maf import maf, maf_mog
 from implementations.nice import Coupling, Scaling, Shift, nice
@@ -84,6 +95,15 @@ def used(flow: Flow) -> Flow:
 UNBOUNDED = {
     "huge_inputs_stay_finite": "the mixture's scales are exp(α), with any α: at 1e4 "
     "they may overflow"
+}
+
+LEARNED_PRIOR = {
+    "compiles_without_graph_breaks": "noise drawn here carries gradients of the prior, "
+    "of which dynamo warns; test_glow.py compiles it without"
+}
+PRIOR_ONLY = {
+    "refuses_wrong_contexts": "the prior alone has a context, so the bijection takes "
+    "any; test_glow.py shows that the flow refuses them"
 }
 
 CASES: dict[str, Case] = {
@@ -165,5 +185,24 @@ CASES: dict[str, Case] = {
     "maf_mog, 2-d": Case(lambda: maf_mog(2, 2, 3, (8, 8)), exempt=UNBOUNDED),
     "maf_mog, 2-d, conditional": Case(
         lambda: maf_mog(2, 2, 3, (8, 8), context=3), exempt=UNBOUNDED
+    ),
+    "actnorm": Case(lambda: ActNorm((3, 2, 4))),
+    "1x1 convolution": Case(lambda: Conv1x1((3, 2, 4))),
+    "1x1 convolution, LU": Case(lambda: Conv1x1((3, 2, 4), LU)),
+    "channels reversed": Case(lambda: Compose(reverse((3, 2, 2)), ActNorm((3, 2, 2)))),
+    "channel coupling, odd": Case(
+        lambda: ChannelCoupling((3, 2, 4), Affine(), partial(network, width=6))
+    ),
+    "channel coupling, gated": Case(
+        lambda: ChannelCoupling((2, 4, 2), Gate(), partial(network, width=6))
+    ),
+    "glow, 1x4x4": Case(lambda: glow((1, 4, 4), 2, 1, 6), exempt=LEARNED_PRIOR),
+    "glow, 1x2x2, one level, LU": Case(
+        lambda: glow((1, 2, 2), 1, 2, 6, mix=partial(Conv1x1, matrix=LU)),
+        exempt=LEARNED_PRIOR,
+    ),
+    "glow, 1x4x4, conditional, gated, shuffled": Case(
+        lambda: glow((1, 4, 4), 2, 2, 6, Gate, shuffle, context=3),
+        exempt=LEARNED_PRIOR | PRIOR_ONLY,
     ),
 }
