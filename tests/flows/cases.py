@@ -97,15 +97,6 @@ UNBOUNDED = {
     "they may overflow"
 }
 
-LEARNED_PRIOR = {
-    "compiles_without_graph_breaks": "noise drawn here carries gradients of the prior, "
-    "of which dynamo warns; test_glow.py compiles it without"
-}
-PRIOR_ONLY = {
-    "refuses_wrong_contexts": "the prior alone has a context, so the bijection takes "
-    "any; test_glow.py shows that the flow refuses them"
-}
-
 CASES: dict[str, Case] = {
     "scaling": Case(lambda: Scaling(5)),
     "additive coupling": Case(lambda: Coupling(4, Shift(), small)),
@@ -187,8 +178,8 @@ CASES: dict[str, Case] = {
         lambda: maf_mog(2, 2, 3, (8, 8), context=3), exempt=UNBOUNDED
     ),
     "actnorm": Case(lambda: ActNorm((3, 2, 4))),
-    "1x1 convolution": Case(lambda: Conv1x1((3, 2, 4))),
-    "1x1 convolution, LU": Case(lambda: Conv1x1((3, 2, 4), LU)),
+    "1×1 convolution": Case(lambda: Conv1x1((3, 2, 4))),
+    "1×1 convolution, LU": Case(lambda: Conv1x1((3, 2, 4), LU)),
     "channels reversed": Case(lambda: Compose(reverse((3, 2, 2)), ActNorm((3, 2, 2)))),
     "channel coupling, odd": Case(
         lambda: ChannelCoupling((3, 2, 4), Affine(), partial(network, width=6))
@@ -196,13 +187,11 @@ CASES: dict[str, Case] = {
     "channel coupling, gated": Case(
         lambda: ChannelCoupling((2, 4, 2), Gate(), partial(network, width=6))
     ),
-    "glow, 1x4x4": Case(lambda: glow((1, 4, 4), 2, 1, 6), exempt=LEARNED_PRIOR),
-    "glow, 1x2x2, one level, LU": Case(
-        lambda: glow((1, 2, 2), 1, 2, 6, mix=partial(Conv1x1, matrix=LU)),
-        exempt=LEARNED_PRIOR,
+    "glow, 1×4×4": Case(lambda: glow((1, 4, 4), 2, 1, 6)),
+    "glow, 1×2×2, one level, LU": Case(
+        lambda: glow((1, 2, 2), 1, 2, 6, mix=partial(Conv1x1, matrix=LU))
     ),
-    "glow, 1x4x4, conditional, gated, shuffled": Case(
-        lambda: glow((1, 4, 4), 2, 2, 6, Gate, shuffle, context=3),
-        exempt=LEARNED_PRIOR | PRIOR_ONLY,
+    "glow, 1×4×4, conditional, gated, shuffled": Case(
+        lambda: glow((1, 4, 4), 2, 2, 6, Gate, shuffle, context=3)
     ),
 }

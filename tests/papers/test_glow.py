@@ -302,16 +302,6 @@ def test_gradients_reach_the_prior_through_samples() -> None:
         assert parameter.grad is not None and (parameter.grad != 0).all()
 
 
-def test_compiles_without_graph_breaks() -> None:
-    torch._dynamo.reset()
-    flow = shaken(glow((1, 2, 2), 1, 1, 4, context=3))
-    x, y = noise(4, 1, 2, 2), noise(4, 3, seed=2)
-    run = partial(torch.compile, fullgraph=True, backend="eager")
-    close(run(flow.log_prob)(x, y), flow.log_prob(x, y))
-    z, inverse = flow.base.sample(4, y).detach(), flow.bijection.inverse
-    close(run(inverse)(z, y)[0], inverse(z, y)[0])
-
-
 def test_the_paper_has_32_steps_of_12_24_and_48_channels() -> None:
     with torch.device("meta"):
         flow = glow((3, 32, 32))
