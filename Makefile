@@ -9,7 +9,7 @@ export NO_MKDOCS_2_WARNING := 1
 SCRIPTS := $(BIN)/python -m scripts
 EVERYTHING := site,flows,test
 
-.PHONY: help site test test-long serve check readme notebooks claims figures bench lint constraints clean
+.PHONY: help site test test-long serve check readme add notebooks claims figures bench lint constraints clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,10 @@ check: .venv/site ## Check the catalogue: every fault, where it is, what to do
 
 readme: .venv/site ## Regenerate README.md
 	@$(SCRIPTS) readme
+
+add: .venv/site ## Add an entry (ENTRY=1410.8516, a DOI or an address)
+	@test -n "$$ENTRY" || { echo "Say what to add: make add ENTRY=1410.8516"; exit 1; }
+	@$(SCRIPTS) add "$$ENTRY"
 
 notebooks: .venv/test ## Execute stale notebooks (ONLY=nice,maf FORCE=1 DEVICE=cuda)
 	@$(SCRIPTS) notebooks $(if $(ONLY),--only "$(ONLY)") $(if $(FORCE),--force) $(if $(DEVICE),--device "$(DEVICE)")

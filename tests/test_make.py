@@ -45,7 +45,10 @@ def python(clone: Path, script: str) -> str:
     return str(path)
 
 
-TARGETS = ["site", "test", "serve", "check", "readme", "notebooks", "bench", "claims"]
+TARGETS = [
+    *("site", "test", "serve", "check", "readme", "add"),
+    *("notebooks", "bench", "claims"),
+]
 
 
 @pytest.mark.parametrize("target", TARGETS)

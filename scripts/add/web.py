@@ -85,6 +85,7 @@ class Web:
                     raise WebError(f"sent {found}, not {kind}")
                 content = answer.read(self.largest + 1)
         except HTTPError as error:
+            error.close()
             raise _status(error.code) from None
         except TimeoutError:
             raise _Again("did not answer in time") from None
@@ -151,6 +152,7 @@ class _Redirects(HTTPRedirectHandler):
         newurl: str,
     ) -> Request | None:
         if urlsplit(newurl).scheme != urlsplit(req.full_url).scheme:
+            fp.close()
             raise WebError("redirects to another scheme")
         return super().redirect_request(req, fp, code, msg, headers, newurl)  # pyright: ignore[reportArgumentType]
 
