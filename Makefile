@@ -9,7 +9,7 @@ export NO_MKDOCS_2_WARNING := 1
 SCRIPTS := $(BIN)/python -m scripts
 EVERYTHING := site,flows,test
 
-.PHONY: help site test test-long serve check readme add notebooks claims figures bench lint constraints clean
+.PHONY: help site test test-long serve check readme add new notebooks claims figures bench lint constraints clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,10 @@ readme: .venv/site ## Regenerate README.md
 add: .venv/site ## Add an entry (ENTRY=1410.8516, a DOI or an address)
 	@test -n "$$ENTRY" || { echo "Say what to add: make add ENTRY=1410.8516"; exit 1; }
 	@$(SCRIPTS) add "$$ENTRY"
+
+new: .venv/site ## Draft an implementation: its file, test and case (ID=glow)
+	@test -n "$$ID" || { echo "Say which paper's: make new ID=glow"; exit 1; }
+	@$(SCRIPTS) new "$$ID"
 
 notebooks: .venv/test ## Execute stale notebooks (ONLY=nice,maf FORCE=1 DEVICE=cuda)
 	@$(SCRIPTS) notebooks $(if $(ONLY),--only "$(ONLY)") $(if $(FORCE),--force) $(if $(DEVICE),--device "$(DEVICE)")

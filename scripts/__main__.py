@@ -96,6 +96,13 @@ def _add(args: argparse.Namespace) -> int:
         )
 
 
+def _new(args: argparse.Namespace) -> int:
+    from scripts import scaffold
+
+    with _telling_faults("text"):
+        return scaffold.run(ROOT, args.id)
+
+
 def _notebooks(args: argparse.Namespace) -> int:
     from scripts import notebook
 
@@ -204,6 +211,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_arguments(command)
     command.set_defaults(run=_add)
+
+    command = commands.add_parser(
+        "new", help="draft an implementation: its file, its test, its case"
+    )
+    command.add_argument("id", help="the paper's id in the catalogue")
+    command.set_defaults(run=_new)
 
     which = argparse.ArgumentParser(add_help=False)
     which.add_argument(

@@ -46,7 +46,7 @@ def python(clone: Path, script: str) -> str:
 
 
 TARGETS = [
-    *("site", "test", "serve", "check", "readme", "add"),
+    *("site", "test", "serve", "check", "readme", "add", "new"),
     *("notebooks", "bench", "claims"),
 ]
 
