@@ -38,8 +38,8 @@ serve: .venv/site ## Preview the website; follows edits of resources.yaml
 check: .venv/site ## Check the catalogue: every fault, where it is, what to do
 	@$(SCRIPTS) check
 
-readme: .venv/site ## Regenerate README.md
-	@$(SCRIPTS) readme
+readme: .venv/site ## Regenerate README.md (SINCE=main: check that nobody edited it since)
+	@$(SCRIPTS) readme $(if $(SINCE),--since "$(SINCE)")
 
 add: .venv/site ## Add an entry (ENTRY=1410.8516, a DOI or an address)
 	@test -n "$$ENTRY" || { echo "Say what to add: make add ENTRY=1410.8516"; exit 1; }

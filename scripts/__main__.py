@@ -41,14 +41,20 @@ def _load(args: argparse.Namespace) -> Catalogue:
 
 @contextmanager
 def _telling_faults(form: Literal["text", "github", "json"]) -> Iterator[None]:
-    """Print a catalogue's faults and exit, where there are any."""
+    """Print a catalogue's faults and exit, where there are any.
+
+    In a workflow on GitHub, faults in text are annotations of the diff too.
+    """
     from scripts.catalogue import CatalogueError, format_faults
+    from scripts.catalogue.faults import on_github
 
     try:
         yield
     except CatalogueError as error:
         stream = sys.stderr if form == "text" else sys.stdout
         print(format_faults(error.faults, form), file=stream)
+        if form == "text" and on_github():
+            print(format_faults(error.faults, "github"))
         raise SystemExit(1) from None
 
 
@@ -73,6 +79,8 @@ def _readme(args: argparse.Namespace) -> int:
     from scripts import readme
 
     page = readme.render(_load(args), read_project())
+    if args.since:
+        return readme.check_since(args.output, page, args.since)
     return (readme.check if args.check else readme.write)(args.output, page)
 
 
@@ -199,6 +207,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument(
         "--check", action="store_true", help="write nothing; show what would change"
+    )
+    command.add_argument(
+        "--since",
+        default="",
+        metavar="COMMIT",
+        help="check it, but only if it has changed since this commit",
     )
     command.set_defaults(run=_readme)
 
