@@ -111,6 +111,27 @@ def _new(args: argparse.Namespace) -> int:
         return scaffold.run(ROOT, args.id)
 
 
+def _publish_readme(args: argparse.Namespace) -> int:
+    from scripts.github import Clone
+
+    return _readme(args) or Clone(ROOT).publish(args.output.name)
+
+
+def _answer_issue(args: argparse.Namespace) -> int:
+    from scripts import add
+    from scripts.github import Clone
+
+    project = read_project()
+    adder = add.Adder(
+        args.catalogue,
+        args.output,
+        ROOT / "implementations",
+        project,
+        add.public_services(project),
+    )
+    return Clone(ROOT).answer(json.loads(args.event.read_text("utf-8")), adder)
+
+
 def _notebooks(args: argparse.Namespace) -> int:
     from scripts import notebook
 
@@ -215,6 +236,21 @@ def _parser() -> argparse.ArgumentParser:
         help="check it, but only if it has changed since this commit",
     )
     command.set_defaults(run=_readme)
+
+    command = commands.add_parser(
+        "publish-readme",
+        parents=[source, target],
+        help="regenerate README.md, commit and push it (for the workflow)",
+    )
+    command.set_defaults(run=_publish_readme, check=False, since="")
+
+    command = commands.add_parser(
+        "answer-issue",
+        parents=[source, target],
+        help="turn an issue form into a pull request (for the workflow)",
+    )
+    command.add_argument("event", type=Path, help="GitHub's account of the issue, JSON")
+    command.set_defaults(run=_answer_issue)
 
     command = commands.add_parser(
         "add",
