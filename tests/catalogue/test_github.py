@@ -80,7 +80,9 @@ def test_an_untouched_readme_may_be_behind_the_catalogue(
     clone: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     edit("resources.yaml", "title: Neural Spline Flows", "title: Neural Splines")
+    capsys.readouterr()
     assert main(["readme", "--since", "HEAD"]) == 0
+    assert capsys.readouterr().out == "README.md has not changed since HEAD\n"
     assert main(["readme", "--check"]) == 1
 
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 import yaml
 
 from scripts.github import FIELDS, SECTIONS
-from scripts.project import ROOT
+from scripts.project import ROOT, read_project
 
 GITHUB = ROOT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
@@ -128,12 +129,14 @@ SCHEMAS = {
     "vendor.github-workflows": WORKFLOWS,
     "vendor.github-issue-forms": FORMS,
     "vendor.github-issue-config": [GITHUB / "ISSUE_TEMPLATE" / "config.yml"],
+    "vendor.citation-file-format": [ROOT / "CITATION.cff"],
 }
 
 
 @pytest.mark.parametrize("schema", SCHEMAS)
 def test_github_takes_the_files(schema: str) -> None:
-    assert check_schema(schema, *SCHEMAS[schema]).returncode == 0
+    checked = check_schema(schema, *SCHEMAS[schema])
+    assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 def test_a_misspelt_workflow_is_no_valid_one(tmp_path: Path) -> None:
@@ -202,3 +205,30 @@ def test_forms_ask_what_is_understood(form: Path) -> None:
     assert read(form)["title"] == "Add: "
     entry = (GITHUB / "workflows" / "entry.yml").read_text("utf-8")
     assert "startsWith(github.event.issue.title, 'Add:')" in entry
+
+
+def test_hooks_before_commits_call_the_makefile() -> None:
+    (local,) = read(ROOT / ".pre-commit-config.yaml")["repos"]
+    calls = {hook["entry"].removeprefix("make ") for hook in local["hooks"]}
+    assert local["repo"] == "local"
+    assert calls == {"check", "readme", "lint"}
+    assert calls <= targets()
+    for hook in local["hooks"]:
+        assert hook["pass_filenames"] == "false" and re.compile(hook.get("files", ""))
+
+
+def test_whoever_cites_or_reports_is_led_to_this_project() -> None:
+    project, cited = read_project(), read(ROOT / "CITATION.cff")
+    assert cited["repository-code"] == project.repo_url
+    assert cited["url"] == project.site_url
+    assert cited["title"] == project.name
+    built = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert (cited["version"], cited["license"]) == (built["version"], built["license"])
+    report = f"({project.repo_url}/security/advisories/new)"
+    assert report in (ROOT / "SECURITY.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", ["SECURITY.md", ".github/pull_request_template.md"])
+def test_every_make_target_that_is_named_exists(name: str) -> None:
+    named = set(re.findall(r"`make ([a-z-]+)", (ROOT / name).read_text("utf-8")))
+    assert named and named <= targets()
