@@ -128,9 +128,17 @@ def _added(body: str, adder: Adder) -> tuple[int, str]:
     said = io.StringIO()
     with contextlib.redirect_stderr(said):
         try:
-            return adder.add(work, section, **flags), said.getvalue()
+            status = adder.add(work, section, **flags)
+            return status, _in_words_of_the_form(said.getvalue())
         except CatalogueError as error:
             return 1, f"the list itself has faults:\n{error}"
+
+
+def _in_words_of_the_form(said: str) -> str:
+    """Name the form's questions where flags are named."""
+    for question, field in FIELDS.items():
+        said = re.sub(rf"--{field}\b", question, said)
+    return said
 
 
 def answers(body: str) -> tuple[str, str, dict[str, str]]:
