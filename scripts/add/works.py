@@ -66,15 +66,12 @@ def identify(text: str) -> Work:
     if not match and _schemeless(text):
         text = f"https://{text}"
         match = _forms(text)
-    work = _known(match.groupdict()) if match else None
-    return _checked(work or _page(text))
+    return _checked(_known(match) if match else _page(text))
 
 
-def _known(named: dict[str, str | None]) -> Work | None:
-    for group, name in named.items():
-        if name:
-            return _MAKERS[group](name)
-    return None
+def _known(match: re.Match[str]) -> Work:
+    form = match.lastgroup or ""
+    return _MAKERS[form](match[form])
 
 
 def _arxiv(name: str) -> Work:

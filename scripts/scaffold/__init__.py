@@ -124,10 +124,13 @@ def _with_case(source: str, name: str) -> str:
     if len(case) > _WIDTH:
         case = f'    "{name}, 2-d": Case(\n        lambda: {name}(2)\n    ),'
     lines[end:end] = [case]
-    at = 0
-    for node in _imports(tree):
-        if _order(node.module or "") < _order(f"implementations.{name}"):
-            at = node.end_lineno or at
+    ours = list(_imports(tree))
+    before = [
+        node.end_lineno or node.lineno
+        for node in ours
+        if _order(node.module or "") < _order(f"implementations.{name}")
+    ]
+    at = max(before, default=ours[0].lineno - 1)
     lines[at:at] = [_import(name)]
     return "\n".join(lines)
 

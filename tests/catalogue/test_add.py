@@ -27,6 +27,7 @@ from scripts.catalogue.document import read
 from scripts.project import ROOT, read_project
 from tests.catalogue.answering import (
     ARXIV,
+    CROSSREF,
     NICE_XML,
     VIDEO_JSON,
     YOUTUBE,
@@ -204,6 +205,25 @@ def test_a_service_that_fails_leaves_the_flags(
         loopback.asked.clear()
         assert adding.add("2101.00001", **SAID) == 0
         assert loopback.asked == []
+
+
+def test_a_year_alone_is_no_date(
+    folder: Path, adder: Callable[..., Adder], capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = {
+        **{"DOI": "10.1000/182", "title": ["A Flow"]},
+        **{"author": [{"name": "Ada"}], "issued": {"date-parts": [[2021]]}},
+    }
+    before = contents(folder)
+    with answering({CROSSREF: answer(json.dumps({"message": message}))}) as loopback:
+        adding = adder(loopback.services())
+        flags = {"tags": "review", "note": "It flows."}
+        assert adding.add("10.1000/182", **flags) == 1
+        err = capsys.readouterr().err
+        assert "Of its date only 2021 is known" in err
+        assert "--date" in err and "--title" not in err
+        assert contents(folder) == before
+        assert adding.add("10.1000/182", date="2021-05-03", **flags) == 0
 
 
 @pytest.mark.parametrize(
@@ -449,6 +469,11 @@ def test_a_section_in_brackets_is_left_to_its_author() -> None:
     text = "publications: [{id: one, date: 2020-01-01}]\n"
     with pytest.raises(AddError, match="does not begin on a line of its own"):
         joined(text)
+
+
+def test_an_empty_section_is_opened_only_where_it_stands_on_one_line() -> None:
+    with pytest.raises(AddError, match=r'not written so \(write "videos: \[\]"\)'):
+        joined(SMALL.replace("videos: []", "videos: [\n  ]"), "videos")
 
 
 def test_a_dash_may_stand_alone() -> None:

@@ -146,7 +146,7 @@ def test_what_is_no_work_is_refused(text: str, message: str) -> None:
     assert message in str(caught.value)
 
 
-@settings(max_examples=200, derandomize=True, deadline=None)
+@settings(max_examples=100, derandomize=True, deadline=None)
 @given(
     st.text(max_size=40)
     | st.from_regex(r"\A(https?://|doi:|arxiv:)?[ -~]{0,40}\Z")
@@ -194,6 +194,14 @@ def test_of_a_date_that_is_known_in_part_the_most_is_told() -> None:
     message["published"] = {"date-parts": [[2021, 2]]}
     part = answer(json.dumps({"message": message}))
     assert facts(PAPER, {CROSSREF: part}).date == "2021-02"
+
+
+@pytest.mark.parametrize("published", ["yesterday", "2014-13-30T", "", None])
+def test_a_date_that_is_none_is_not_known(published: str | None) -> None:
+    told = f"<published>{published}</published>" if published is not None else ""
+    text = NICE_XML.replace("<published>2014-10-30T19:44:20Z</published>", told)
+    assert text != NICE_XML
+    assert facts(NICE, {ARXIV: xml(text)}).date == ""
 
 
 def test_youtube_names_the_channel_and_no_date() -> None:
@@ -353,7 +361,7 @@ def is_inert(found: Facts) -> bool:
     )
 
 
-@settings(max_examples=200, derandomize=True, deadline=None)
+@settings(max_examples=100, derandomize=True, deadline=None)
 @given(crossref_messages)
 def test_whatever_shape_an_answer_has_facts_are_short_visible_text(
     message: dict[str, Any],

@@ -32,13 +32,13 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def wanted(tree: Path) -> str:
+def wanted(tree: Path, name: str = "draft_7") -> str:
     """The id of a paper that has no implementation, however many are written."""
     today = datetime.date(2026, 11, 30)
     file = tree / "resources.yaml"
     listing = Listing.read(file, tree / "implementations", today)
     paper = {
-        "id": "draft_7",
+        "id": name,
         "title": r'A "Flow" \ {{ 7 }} % of $x$: """' + ", very long" * 9,
         "authors": [r"Ada \Lovelace", '"""', *(f"Many N{n}" for n in range(30))],
         "date": "2016-01-01",
@@ -49,7 +49,7 @@ def wanted(tree: Path) -> str:
         "note": "A draft.",
     }
     file.write_text(listing.joined("publications", paper)[0], "utf-8")
-    return "draft_7"
+    return name
 
 
 def python(tree: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -63,12 +63,13 @@ def python(tree: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_draft_lints_runs_and_joins_the_contract(tree: Path) -> None:
-    name = wanted(tree)
+@pytest.mark.parametrize("name", ["draft_7", "a_name_of_many_words_" + "x" * 30])
+def test_a_draft_is_whole_and_lints(tree: Path, name: str) -> None:
+    wanted(tree, name)
     before = (tree / "resources.yaml").read_text("utf-8")
     assert run(tree, name) == 0
     after = (tree / "resources.yaml").read_text("utf-8")
-    head, itself, tail = before.partition("  - id: draft_7\n")
+    head, itself, tail = before.partition(f"  - id: {name}\n")
     tail = tail.replace("    implementation: wanted\n", "", 1)
     assert after == head + itself + tail
     load(tree / "resources.yaml", tree / "implementations")
@@ -79,14 +80,19 @@ def test_a_draft_lints_runs_and_joins_the_contract(tree: Path) -> None:
         linted = python(tree, "-m", "ruff", *check, "--no-cache", ".")
         assert linted.returncode == 0, linted.stdout
 
+
+def test_a_draft_runs_and_joins_the_contract(tree: Path) -> None:
+    name = wanted(tree)
+    assert run(tree, name) == 0
     ran = python(tree, "-W", "error", "-m", f"implementations.{name}")
     assert (ran.returncode, ran.stderr) == (0, "")
     assert "(claimed: above 1 and below 1.2)" in ran.stdout
-
-    case = f"from tests.flows.cases import CASES; CASES['{name}, 2-d'].flow()"
-    assert python(tree, "-c", case).stderr == ""
-    facts = f"from tests.papers.test_{name} import *; test_starts_as_its_base()"
-    assert python(tree, "-c", facts).stderr == ""
+    joins = (
+        f"from tests.flows.cases import CASES; CASES['{name}, 2-d'].flow()\n"
+        f"from tests.papers.test_{name} import *; test_starts_as_its_base()"
+    )
+    ran = python(tree, "-c", joins)
+    assert (ran.returncode, ran.stderr) == (0, "")
 
 
 @pytest.mark.long
@@ -130,6 +136,44 @@ def test_a_test_that_is_there_is_not_overwritten(
     before = contents(tree)
     assert run(tree, name) == 1
     assert f"tests/papers/test_{name}.py is there already" in capsys.readouterr().err
+    assert contents(tree) == before
+
+
+def test_an_id_that_python_keeps_for_itself_is_refused(
+    tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tree, wanted(tree, "lambda")) == 1
+    assert '"lambda" can name no module' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "message"),
+    [
+        (
+            "resources.yaml",
+            "implementation: wanted",
+            "implementation:\n      wanted",
+            "",
+        ),
+        ("tests/flows/cases.py", "CASES: dict", "CASE: dict", "has no CASES (restore"),
+    ],
+)
+def test_what_cannot_be_edited_as_text_is_left_to_its_author(
+    tree: Path,
+    file: str,
+    old: str,
+    new: str,
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    name = wanted(tree)
+    head, itself, tail = (tree / file).read_text("utf-8").partition(f"  - id: {name}\n")
+    text = head + itself + tail.replace(old, new, 1) if tail else head.replace(old, new)
+    (tree / file).write_text(text, "utf-8")
+    before = contents(tree)
+    assert run(tree, name) == 1
+    expected = message or 'expected the line "implementation: wanted" alone'
+    assert expected in capsys.readouterr().err
     assert contents(tree) == before
 
 
