@@ -152,7 +152,7 @@ def check_schema(schema: str, *files: Path) -> subprocess.CompletedProcess[str]:
         [*command, "--builtin-schema", schema, *map(str, files)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
 
 
@@ -161,7 +161,7 @@ def zizmor(folder: Path) -> subprocess.CompletedProcess[str]:
     program = shutil.which("zizmor", path=os.pathsep.join(places))
     assert program, "zizmor is missing: run `make test`, which installs it"
     command = [program, "--offline", "--persona=pedantic", "--no-progress", str(folder)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 
 def test_an_audit_of_the_workflows_finds_nothing() -> None:
