@@ -55,7 +55,7 @@ class Adder:
         except AddError as error:
             message = str(error)
         except OSError as error:
-            message = f"{error.filename}: {error.strerror}"
+            message = f"{error.filename or self.catalogue.name}: {error.strerror}"
         except (EOFError, KeyboardInterrupt):
             message = "interrupted"
         print(f"Nothing is added: {message}", file=sys.stderr)
@@ -69,7 +69,7 @@ class Adder:
         section = section or work.section
         listing = Listing.read(self.catalogue, self.implementations, today)
         listing.refuse_known(work.url)
-        known = self._known(work, flags)
+        known = self._known(work, section, flags)
         listing.refuse_title(known.get("title", ""), section)
         fields = Blank(section, known, listing.catalogue).completed(self.ask)
         listing.refuse_title(fields["title"], section)
@@ -85,7 +85,9 @@ class Adder:
             print("This was a dry run: nothing is written")
         return 0
 
-    def _known(self, work: Work, flags: Mapping[str, str]) -> dict[str, str]:
+    def _known(
+        self, work: Work, section: str, flags: Mapping[str, str]
+    ) -> dict[str, str]:
         """Return what flags say, and what services know beyond that."""
         said = {name: text for name, value in flags.items() if (text := visible(value))}
         if self.services is None or {"title", "authors", "date"} <= said.keys():
@@ -103,7 +105,7 @@ class Adder:
             "authors": ", ".join(facts.authors),
             "date": day,
             "venue": facts.venue,
-            "language": facts.language if work.kind == "github" else "",
+            "language": facts.language if section == "code" else "",
         }
         return {name: text for name, text in told.items() if text} | said
 
@@ -121,8 +123,12 @@ class Adder:
                 f"{self.catalogue.name} has changed meanwhile (run it again)"
             )
         write_atomic(self.catalogue, content)
-        readme.write(self.readme, page)
-        print(f"{self.catalogue.name} written: look it over, then commit both files")
+        print(f"{self.catalogue.name} written: look it over before you commit it")
+        try:
+            readme.write(self.readme, page)
+        except OSError as error:
+            # The entry is added all the same, and main regenerates the rest.
+            print(f"{self.readme.name} is behind: {error.strerror}", file=sys.stderr)
 
 
 def _text(path: Path) -> str:

@@ -29,6 +29,10 @@ from tests.catalogue.answering import (
     ARXIV,
     CROSSREF,
     NICE_XML,
+    REPO,
+    REPO_JSON,
+    USER,
+    USER_JSON,
     VIDEO_JSON,
     YOUTUBE,
     answer,
@@ -323,13 +327,50 @@ def test_a_full_disk_leaves_the_list_whole(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def full(descriptor: int) -> None:
-        raise OSError(28, "No space left on device", "resources.yaml")
+        raise OSError(28, "No space left on device")
 
     before = contents(folder)
     monkeypatch.setattr(files.os, "fsync", full)
     assert adder().add("2101.00001", **SAID) == 1
     assert "resources.yaml: No space left on device" in capsys.readouterr().err
     assert contents(folder) == before
+
+
+def test_a_disk_that_fills_up_later_leaves_the_readme_whole(
+    folder: Path,
+    adder: Callable[..., Adder],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waiting = iter([None])
+
+    def full(descriptor: int) -> None:
+        if next(waiting, descriptor) is not None:
+            raise OSError(28, "No space left on device")
+
+    before = contents(folder)
+    monkeypatch.setattr(files.os, "fsync", full)
+    assert adder().add("2101.00001", **SAID) == 0
+    assert "README.md is behind: No space left" in capsys.readouterr().err
+    after = contents(folder)
+    assert after["README.md"] == before["README.md"]
+    assert b"https://arxiv.org/abs/2101.00001\n" in after["resources.yaml"]
+    assert after.keys() == before.keys()
+
+
+@pytest.mark.parametrize(("section", "named"), [("", True), ("blogs", False)])
+def test_a_repository_may_be_listed_elsewhere(
+    folder: Path, adder: Callable[..., Adder], section: str, named: bool
+) -> None:
+    parts = {REPO: answer(json.dumps(REPO_JSON)), USER: answer(json.dumps(USER_JSON))}
+    with answering(parts) as loopback:
+        adding = adder(loopback.services())
+        flags = {"tags": "review", "note": "It flows."}
+        assert adding.add("https://github.com/ada/flows", section, **flags) == 0
+    listed = load(Path("resources.yaml"), ROOT / "implementations")
+    (entry,) = [each for each in listed.entries if "ada/flows" in each.url]
+    assert (entry.kind == "code") is named
+    assert ("language" in type(entry).model_fields) is named
 
 
 def test_a_list_at_fault_is_mended_first(
