@@ -9,10 +9,10 @@ export NO_MKDOCS_2_WARNING := 1
 SCRIPTS := $(BIN)/python -m scripts
 EVERYTHING := site,flows,test
 
-.PHONY: help site test test-long serve check readme notebooks claims figures bench lint constraints clean
+.PHONY: help site test test-long serve check readme add new notebooks claims figures bench lint constraints publish-readme answer-issue clean
 
 help: ## Show what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 site: .venv/site ## Check the catalogue, regenerate README.md, build the website into site/
 	@echo "→ Checking the catalogue"
@@ -38,8 +38,16 @@ serve: .venv/site ## Preview the website; follows edits of resources.yaml
 check: .venv/site ## Check the catalogue: every fault, where it is, what to do
 	@$(SCRIPTS) check
 
-readme: .venv/site ## Regenerate README.md
-	@$(SCRIPTS) readme
+readme: .venv/site ## Regenerate README.md (SINCE=main: check that nobody edited it since)
+	@$(SCRIPTS) readme $(if $(SINCE),--since "$(SINCE)")
+
+add: .venv/site ## Add an entry (ENTRY=1410.8516, a DOI or an address)
+	@test -n "$$ENTRY" || { echo "Say what to add: make add ENTRY=1410.8516"; exit 1; }
+	@$(SCRIPTS) add "$$ENTRY"
+
+new: .venv/site ## Draft an implementation: its file, test and case (ID=glow)
+	@test -n "$$ID" || { echo "Say which paper's: make new ID=glow"; exit 1; }
+	@$(SCRIPTS) new "$$ID"
 
 notebooks: .venv/test ## Execute stale notebooks (ONLY=nice,maf FORCE=1 DEVICE=cuda)
 	@$(SCRIPTS) notebooks $(if $(ONLY),--only "$(ONLY)") $(if $(FORCE),--force) $(if $(DEVICE),--device "$(DEVICE)")
@@ -62,6 +70,12 @@ lint: .venv/test ## Lint, check the formatting and the types
 constraints: .venv/test ## Pin what is installed now
 	@{ echo "# What \`make site\` and \`make test\` install; \`make constraints\` writes it."; \
 	   $(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//'; } > constraints.txt
+
+publish-readme: .venv/site ## Regenerate README.md, commit and push it (for the workflow)
+	@$(SCRIPTS) publish-readme
+
+answer-issue: .venv/site ## Turn an issue form into a pull request (for the workflow)
+	@$(SCRIPTS) answer-issue "$$GITHUB_EVENT_PATH"
 
 clean: ## Remove what was built and installed
 	rm -rf .venv site .cache dist

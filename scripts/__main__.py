@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from scripts.project import ROOT, read_project
 
@@ -16,15 +17,44 @@ if TYPE_CHECKING:
 
 # What a command needs it imports itself: others need not wait for it.
 
+_FLAGS = {
+    "id": "names the entry for good (default: made of its title or authors)",
+    "title": "as it stands on the work itself",
+    "authors": 'all of them, in full: "Ada Lovelace, Emmy Noether"',
+    "affiliation": "of the authors, at the time",
+    "date": "of publication: 2018-07-09",
+    "venue": "where it appeared: ICML 2015",
+    "language": "of code: Python",
+    "framework": "of code: PyTorch",
+    "papers": 'ids of the publications it is about: "nice, maf"',
+    "tags": 'from the list at the top of the file: "coupling, images"',
+    "note": "one to three sentences of your own",
+}
+
 
 def _load(args: argparse.Namespace) -> Catalogue:
-    from scripts.catalogue import CatalogueError, format_faults, load
+    from scripts.catalogue import load
+
+    with _telling_faults(args.format):
+        return load(args.catalogue, ROOT / "implementations")
+
+
+@contextmanager
+def _telling_faults(form: Literal["text", "github", "json"]) -> Iterator[None]:
+    """Print a catalogue's faults and exit, where there are any.
+
+    In a workflow on GitHub, faults in text are annotations of the diff too.
+    """
+    from scripts.catalogue import CatalogueError, format_faults
+    from scripts.catalogue.faults import on_github
 
     try:
-        return load(args.catalogue, ROOT / "implementations")
+        yield
     except CatalogueError as error:
-        stream = sys.stderr if args.format == "text" else sys.stdout
-        print(format_faults(error.faults, args.format), file=stream)
+        stream = sys.stderr if form == "text" else sys.stdout
+        print(format_faults(error.faults, form), file=stream)
+        if form == "text" and on_github():
+            print(format_faults(error.faults, "github"))
         raise SystemExit(1) from None
 
 
@@ -49,7 +79,57 @@ def _readme(args: argparse.Namespace) -> int:
     from scripts import readme
 
     page = readme.render(_load(args), read_project())
+    if args.since:
+        return readme.check_since(args.output, page, args.since)
     return (readme.check if args.check else readme.write)(args.output, page)
+
+
+def _add(args: argparse.Namespace) -> int:
+    from scripts import add
+
+    project = read_project()
+    on_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    adder = add.Adder(
+        args.catalogue,
+        args.output,
+        ROOT / "implementations",
+        project,
+        services=None if args.offline else add.public_services(project),
+        ask=input if on_terminal else None,
+    )
+    flags = {name: getattr(args, name) for name in _FLAGS}
+    with _telling_faults(args.format):
+        return (adder.preview if args.dry_run else adder.add)(
+            args.work, args.section, **flags
+        )
+
+
+def _new(args: argparse.Namespace) -> int:
+    from scripts import scaffold
+
+    with _telling_faults("text"):
+        return scaffold.run(ROOT, args.id)
+
+
+def _publish_readme(args: argparse.Namespace) -> int:
+    from scripts.github import Clone
+
+    return _readme(args) or Clone(ROOT).publish(args.output.name)
+
+
+def _answer_issue(args: argparse.Namespace) -> int:
+    from scripts import add
+    from scripts.github import Clone
+
+    project = read_project()
+    adder = add.Adder(
+        args.catalogue,
+        args.output,
+        ROOT / "implementations",
+        project,
+        add.public_services(project),
+    )
+    return Clone(ROOT).answer(json.loads(args.event.read_text("utf-8")), adder)
 
 
 def _notebooks(args: argparse.Namespace) -> int:
@@ -84,6 +164,25 @@ def _figures(args: argparse.Namespace) -> int:
     return figures.run(ROOT, force=args.force, check=args.check)
 
 
+def _add_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "work",
+        help="arXiv id, DOI, or an address on arXiv, YouTube, GitHub or anywhere",
+    )
+    command.add_argument(
+        "--section",
+        choices=("publications", "videos", "blogs", "code"),
+        default="",
+        help="where it goes (default: told by the address)",
+    )
+    for flag, meaning in _FLAGS.items():
+        command.add_argument(f"--{flag}", default="", metavar="TEXT", help=meaning)
+    command.add_argument("--offline", action="store_true", help="ask no service")
+    command.add_argument(
+        "--dry-run", action="store_true", help="write nothing; show what would change"
+    )
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m scripts",
@@ -114,20 +213,60 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("schema", help="print the catalogue's JSON Schema")
     command.set_defaults(run=_schema)
 
-    command = commands.add_parser(
-        "readme", parents=[source], help="regenerate README.md from the catalogue"
-    )
-    command.add_argument(
-        "--check", action="store_true", help="write nothing; show what would change"
-    )
-    command.add_argument(
+    target = argparse.ArgumentParser(add_help=False)
+    target.add_argument(
         "--output",
         type=Path,
         default=Path("README.md"),
         metavar="FILE",
         help="the file to write (default: README.md)",
     )
+    command = commands.add_parser(
+        "readme",
+        parents=[source, target],
+        help="regenerate README.md from the catalogue",
+    )
+    command.add_argument(
+        "--check", action="store_true", help="write nothing; show what would change"
+    )
+    command.add_argument(
+        "--since",
+        default="",
+        metavar="COMMIT",
+        help="check it, but only if it has changed since this commit",
+    )
     command.set_defaults(run=_readme)
+
+    command = commands.add_parser(
+        "publish-readme",
+        parents=[source, target],
+        help="regenerate README.md, commit and push it (for the workflow)",
+    )
+    command.set_defaults(run=_publish_readme, check=False, since="")
+
+    command = commands.add_parser(
+        "answer-issue",
+        parents=[source, target],
+        help="turn an issue form into a pull request (for the workflow)",
+    )
+    command.add_argument("event", type=Path, help="GitHub's account of the issue, JSON")
+    command.set_defaults(run=_answer_issue)
+
+    command = commands.add_parser(
+        "add",
+        parents=[source, target],
+        help="add a paper, video, post or repository to the catalogue",
+        description="Ask arXiv, Crossref, YouTube or GitHub for what they know; the "
+        "flags come first. What is missing is asked for on a terminal.",
+    )
+    _add_arguments(command)
+    command.set_defaults(run=_add)
+
+    command = commands.add_parser(
+        "new", help="draft an implementation: its file, its test, its case"
+    )
+    command.add_argument("id", help="the paper's id in the catalogue")
+    command.set_defaults(run=_new)
 
     which = argparse.ArgumentParser(add_help=False)
     which.add_argument(

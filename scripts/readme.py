@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import NamedTuple
 import jinja2
 
 from scripts import text
-from scripts.catalogue import Catalogue, Entry
+from scripts.catalogue import Catalogue, Entry, Fault, format_faults
+from scripts.catalogue.faults import on_github
 from scripts.files import write_atomic
 from scripts.project import FIGURE_ALT, Project
 
@@ -79,12 +81,45 @@ def check(path: Path, page: str) -> int:
             f"{path.name} (as resources.yaml has it)",
         )
     )
-    print(
-        f"{path.name} is generated: edit resources.yaml instead, "
-        "then run `make readme` (or leave that to the main branch)",
-        file=sys.stderr,
-    )
+    if on_github():
+        print(format_faults(differences(path.name, before, page), "github"))
+    print(f"{path.name} {_PROBLEM}: {_FIX}", file=sys.stderr)
     return 1
+
+
+_PROBLEM = "is generated"
+_FIX = (
+    "edit resources.yaml instead, then run `make readme`, "
+    "or leave that to the main branch"
+)
+
+
+def differences(file: str, before: str, page: str) -> list[Fault]:
+    """Return a fault for each stretch of README.md that was edited by hand."""
+    ours, theirs = before.splitlines(), page.splitlines()
+    changes = difflib.SequenceMatcher(None, ours, theirs, False).get_opcodes()
+    return [
+        Fault(file, min(start + 1, len(ours)) or 1, 1, file, _PROBLEM, _FIX)
+        for kind, start, *_ in changes
+        if kind != "equal"
+    ]
+
+
+def check_since(path: Path, page: str, commit: str) -> int:
+    """Check README.md as `check` does, but only where it has changed since a commit.
+
+    A change of resources.yaml alone makes README.md differ, and is no fault: the main
+    branch regenerates it.
+    """
+    command = ["git", "diff", "--quiet", "--end-of-options", commit, "--", path.name]
+    status = subprocess.run(command, cwd=path.resolve().parent, check=False).returncode
+    if status == 0:
+        print(f"{path.name} has not changed since {commit}")
+        return 0
+    if status == 1:
+        return check(path, page)
+    print(f"git knows no {commit}: name a commit, or fetch it first", file=sys.stderr)
+    return status
 
 
 def _read(path: Path) -> str:

@@ -14,6 +14,8 @@ import pytest
 MINUTES = {
     "tests": 1,
     "catalogue": 2,
+    "scaffold": 1,
+    "github": 1,
     "flows": 4,
     "papers": 4,
     "notebooks": 4,

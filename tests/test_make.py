@@ -45,7 +45,10 @@ def python(clone: Path, script: str) -> str:
     return str(path)
 
 
-TARGETS = ["site", "test", "serve", "check", "readme", "notebooks", "bench", "claims"]
+TARGETS = [
+    *("site", "test", "serve", "check", "readme", "add", "new"),
+    *("notebooks", "bench", "claims"),
+]
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -80,6 +83,48 @@ def test_a_python_without_venv_says_what_to_install(clone: Path) -> None:
         "(on Debian and Ubuntu: apt install python3-venv)\n"
     )
     assert not (clone / ".venv").exists()
+
+
+@pytest.fixture
+def installed(clone: Path) -> Path:
+    """A clone in which everything is installed; its Python says what it is told."""
+    (clone / ".venv" / "bin").mkdir(parents=True)
+    stub = python(clone, 'for each; do printf "[%s]" "$each"; done')
+    shutil.move(stub, clone / ".venv" / "bin" / "python")
+    for extra in ("site", "test"):
+        (clone / ".venv" / extra).touch()
+    return clone
+
+
+@pytest.mark.parametrize(
+    ("arguments", "called"),
+    [
+        (["add", "ENTRY=1410.8516"], "[add][1410.8516]"),
+        (
+            ["add", "ENTRY=https://example.org/?a=1&b=2;c='d' \"e\" `f`"],
+            "[add][https://example.org/?a=1&b=2;c='d' \"e\" `f`]",
+        ),
+        (["new", "ID=glow"], "[new][glow]"),
+        (["readme"], "[readme]"),
+        (["readme", "SINCE=HEAD^1"], "[readme][--since][HEAD^1]"),
+    ],
+)
+def test_what_is_said_to_make_reaches_the_command(
+    installed: Path, arguments: list[str], called: str
+) -> None:
+    ran = make(installed, *arguments)
+    assert (ran.stdout, ran.stderr) == (f"[-m][scripts]{called}", "")
+
+
+@pytest.mark.parametrize(
+    ("target", "example"), [("add", "ENTRY=1410.8516"), ("new", "ID=glow")]
+)
+def test_what_is_not_said_is_asked_for(
+    installed: Path, target: str, example: str
+) -> None:
+    ran = make(installed, target)
+    assert ran.returncode
+    assert f"make {target} {example}\n" in ran.stdout
 
 
 def test_help_lists_every_target(clone: Path) -> None:

@@ -29,6 +29,7 @@ __all__ = [
     "Video",
     "format_faults",
     "load",
+    "parse",
     "schema",
 ]
 
@@ -180,19 +181,29 @@ def load(
     `today` is the day in UTC unless it is given. Raises CatalogueError with everything
     that is wrong; a file that is no YAML has its one fault alone.
     """
+    file = _shown(path)
+    return parse(_content(path, file), file, implementations, today)
+
+
+def parse(
+    content: bytes,
+    file: str,
+    implementations: Path,
+    today: datetime.date | None = None,
+) -> Catalogue:
+    """Check the catalogue that these bytes are, as `load` does; `file` is its name."""
     with _collector_paused():
         today = today or datetime.datetime.now(datetime.UTC).date()
-        catalogue, faults = _checked(path, _ids(implementations), today)
+        document = read(content, file)
+        catalogue, faults = _checked(document, file, _ids(implementations), today)
     if faults or catalogue is None:
         raise CatalogueError(faults)
     return catalogue
 
 
 def _checked(
-    path: Path, implemented: frozenset[str], today: datetime.date
+    document: Document, file: str, implemented: frozenset[str], today: datetime.date
 ) -> tuple[Catalogue | None, list[Fault]]:
-    file = _shown(path)
-    document = read(_content(path, file), file)
     catalogue, findings = _validated(document)
     draft = Draft.of(document.data, implemented, today)
     findings += [finding for rule in rules.RULES for finding in rule(draft)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal, NamedTuple
@@ -60,6 +61,11 @@ def format_faults(
         return json.dumps([asdict(fault) for fault in faults], ensure_ascii=False)
     line = _annotation if form == "github" else str
     return "\n".join(map(line, faults))
+
+
+def on_github() -> bool:
+    """Whether this runs in a workflow on GitHub, which shows annotations."""
+    return os.environ.get("GITHUB_ACTIONS") == "true"
 
 
 def _annotation(fault: Fault) -> str:

@@ -197,11 +197,15 @@ def titles(draft: Draft) -> Iterator[Finding]:
         title = item.text("title")
         if not title:
             continue
-        letters = re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", title).casefold())
-        first = seen.setdefault((item.section, letters), item)
+        first = seen.setdefault((item.section, letters(title)), item)
         if first is not item:
             problem = f"is the title of {first.name} too"
             yield Finding(item.path("title"), problem, "keep one of the two entries")
+
+
+def letters(title: str) -> str:
+    """Reduce a title to what two spellings of it share."""
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", title).casefold())
 
 
 def tags(draft: Draft) -> Iterator[Finding]:

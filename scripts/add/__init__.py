@@ -1,0 +1,143 @@
+"""A new entry of the catalogue, from an arXiv id, a DOI or an address."""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts import readme
+from scripts.add.complete import LISTS, Ask, Blank, listed
+from scripts.add.entry import Fields
+from scripts.add.listing import Listing
+from scripts.add.services import Services, visible
+from scripts.add.web import Web, WebError
+from scripts.add.works import AddError, Work, identify
+from scripts.files import write_atomic
+from scripts.project import Project
+
+
+def public_services(project: Project) -> Services:
+    """Return the services at their public addresses; they are told who asks."""
+    return Services(Web(f"{project.name} ({project.repo_url})"))
+
+
+@dataclass(frozen=True)
+class Adder:
+    """Adds entries to a catalogue, and to the README.md that is made of it.
+
+    Without `services` nobody is asked for facts, without `ask` nobody for the rest.
+    """
+
+    catalogue: Path
+    readme: Path
+    implementations: Path
+    project: Project
+    services: Services | None = None
+    ask: Ask | None = None
+
+    def add(self, what: str, section: str = "", **flags: str) -> int:
+        """Add a work and show what that changes; return the exit status."""
+        return self._run(what, section, flags, write=True)
+
+    def preview(self, what: str, section: str = "", **flags: str) -> int:
+        """Show what adding a work would change; return the exit status."""
+        return self._run(what, section, flags, write=False)
+
+    def _run(
+        self, what: str, section: str, flags: Mapping[str, str], write: bool
+    ) -> int:
+        try:
+            return self._add(what, section, flags, write)
+        except AddError as error:
+            message = str(error)
+        except OSError as error:
+            message = f"{error.filename or self.catalogue.name}: {error.strerror}"
+        except (EOFError, KeyboardInterrupt):
+            message = "interrupted"
+        print(f"Nothing is added: {message}", file=sys.stderr)
+        return 1
+
+    def _add(
+        self, what: str, section: str, flags: Mapping[str, str], write: bool
+    ) -> int:
+        today = datetime.datetime.now(datetime.UTC).date()
+        work = identify(what)
+        section = section or work.section
+        listing = Listing.read(self.catalogue, self.implementations, today)
+        listing.refuse_known(work.url)
+        known = self._known(work, section, flags)
+        listing.refuse_title(known.get("title", ""), section)
+        fields = Blank(section, known, listing.catalogue).completed(self.ask)
+        listing.refuse_title(fields["title"], section)
+        added = {"url": work.url, "added": today.isoformat()}
+        entry = self._entry(section, fields | added)
+        content, catalogue = listing.joined(section, entry)
+        page = readme.render(catalogue, self.project)
+        _show(self.catalogue.name, listing.content, content)
+        _show(self.readme.name, _text(self.readme), page)
+        if write:
+            self._write(listing.content, content, page)
+        else:
+            print("This was a dry run: nothing is written")
+        return 0
+
+    def _known(
+        self, work: Work, section: str, flags: Mapping[str, str]
+    ) -> dict[str, str]:
+        """Return what flags say, and what services know beyond that."""
+        said = {name: text for name, value in flags.items() if (text := visible(value))}
+        if self.services is None or {"title", "authors", "date"} <= said.keys():
+            return said
+        try:
+            facts = self.services.facts(work)
+        except WebError as error:
+            print(f"Going on without: {error}", file=sys.stderr)
+            return said
+        day = facts.date if len(facts.date) == len("2014-10-30") else ""
+        if facts.date and not day:
+            print(f"Of its date only {facts.date} is known", file=sys.stderr)
+        told = {
+            "title": facts.title,
+            "authors": ", ".join(facts.authors),
+            "date": day,
+            "venue": facts.venue,
+            "language": facts.language if section == "code" else "",
+        }
+        return {name: text for name, text in told.items() if text} | said
+
+    def _entry(self, section: str, fields: Mapping[str, str]) -> Fields:
+        lists = {name: listed(fields.get(name, "")) for name in LISTS}
+        entry: dict[str, str | list[str]] = {**fields, **lists}
+        file = self.implementations / f"{fields['id']}.py"
+        if section == "publications" and not file.exists():
+            entry["implementation"] = "wanted"
+        return entry
+
+    def _write(self, before: str, content: str, page: str) -> None:
+        if _text(self.catalogue) != before:
+            raise AddError(
+                f"{self.catalogue.name} has changed meanwhile (run it again)"
+            )
+        write_atomic(self.catalogue, content)
+        print(f"{self.catalogue.name} written: look it over before you commit it")
+        try:
+            readme.write(self.readme, page)
+        except OSError as error:
+            # The entry is added all the same, and main regenerates the rest.
+            print(f"{self.readme.name} is behind: {error.strerror}", file=sys.stderr)
+
+
+def _text(path: Path) -> str:
+    """Return the file's text with its line ends, or none where there is no file."""
+    return path.read_bytes().decode("utf-8") if path.exists() else ""
+
+
+def _show(name: str, before: str, after: str) -> None:
+    lines = difflib.unified_diff(
+        before.splitlines(), after.splitlines(), name, f"{name}, changed", lineterm=""
+    )
+    print("\n".join(lines))

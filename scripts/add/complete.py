@@ -1,0 +1,149 @@
+"""What services and flags leave open: taken from a terminal, or named as missing."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+
+from scripts.add.works import AddError
+from scripts.catalogue import Catalogue
+from scripts.catalogue.draft import is_id, nearest_id
+from scripts.catalogue.faults import did_you_mean, quote
+
+Ask = Callable[[str], str]
+"""Shows a prompt and returns what is typed."""
+
+LISTS = ("authors", "papers", "tags")
+_HINTS = {
+    "title": "as it stands on the work itself",
+    "authors": "all of them, in full, with commas between",
+    "date": "of publication, as in 2018-07-09",
+    "language": "as in Python",
+    "tags": "some of ",
+    "note": "one to three sentences of your own: what it contributes, why to open it",
+}
+_REQUIRED = {
+    "publications": ("title", "authors", "date", "tags", "note"),
+    "videos": ("title", "authors", "date", "tags", "note"),
+    "blogs": ("title", "authors", "date", "tags", "note"),
+    "code": ("title", "authors", "date", "language", "tags", "note"),
+}
+_PREFIXES = {"videos": "video", "blogs": "blog", "code": "code"}
+
+
+@dataclass(frozen=True)
+class Blank:
+    """An entry to be: what is known of it, and the list that it joins."""
+
+    section: str
+    known: Mapping[str, str]
+    catalogue: Catalogue
+
+    def completed(self, ask: Ask | None) -> dict[str, str]:
+        """Fill in what is missing, by asking where there is somebody to ask.
+
+        Raises AddError that names everything missing, or the first answer of the
+        flags that cannot be.
+        """
+        fields = dict(self.known)
+        for name, value in fields.items():
+            if value and (problem := self.problem(name, value)):
+                raise AddError(f"--{name}: {problem}")
+        missing = [name for name in _REQUIRED[self.section] if not fields.get(name)]
+        if missing and not ask:
+            lines = [f'  --{name} "…"  {self._hint(name)}' for name in missing]
+            raise AddError("\n".join(["give what is missing:", *lines]))
+        for name in missing if ask else ():
+            fields[name] = self.asked(ask, name)
+        if not fields.get("id"):
+            proposal = self.proposal(fields)
+            fields["id"] = self.asked(ask, "id", proposal) if ask else proposal
+        return fields
+
+    def asked(self, ask: Ask | None, name: str, proposal: str = "") -> str:
+        """Ask until the answer can be; an empty one takes the proposal."""
+        assert ask
+        hint = f"Enter for {proposal}" if proposal else self._hint(name)
+        while True:
+            answer = ask(f"{name} ({hint}): ").strip() or proposal
+            problem = self.problem(name, answer) if answer else "is needed"
+            if not problem:
+                return answer
+            print(f"  {problem}")
+
+    def _hint(self, name: str) -> str:
+        some = ", ".join(self.catalogue.tags) if name == "tags" else ""
+        return _HINTS[name] + some
+
+    def problem(self, name: str, value: str) -> str:
+        """Say what is wrong with a value that can be judged by itself, if anything."""
+        match name:
+            case "date":
+                return _date_problem(value)
+            case "id":
+                return self._id_problem(value)
+            case "tags":
+                return self._unknown(listed(value), self.catalogue.tags, "tag")
+            case "papers":
+                ids = [paper.id for paper in self.catalogue.publications]
+                return self._unknown(listed(value), ids, "publication")
+        return ""
+
+    def _unknown(
+        self, names: Collection[str], known: Collection[str], kind: str
+    ) -> str:
+        for name in names:
+            if name not in known:
+                fix = did_you_mean(name, known, f"known are {', '.join(known)}")
+                return f"{quote(name)} is no {kind} of the list ({fix})"
+        return ""
+
+    def _id_problem(self, name: str) -> str:
+        if not is_id(name):
+            fix = f"write it as in {quote(nearest_id(name))}"
+            return (
+                f"{quote(name)} is not made of a-z, 0-9 and _, a letter first ({fix})"
+            )
+        if name in self._ids():
+            return f"{quote(name)} is the id of another entry (choose another)"
+        return ""
+
+    def _ids(self) -> set[str]:
+        return {entry.id for entry in self.catalogue.entries}
+
+    def proposal(self, fields: Mapping[str, str]) -> str:
+        """Propose an id: a paper's short name, or the kind and the author's surname."""
+        if prefix := _PREFIXES.get(self.section):
+            words = f"{prefix} {listed(fields['authors'])[0].split()[-1]}"
+        else:
+            short, colon, _ = fields["title"].partition(":")
+            words = short if colon and len(short.split()) <= 3 else _initials(short)
+        name = nearest_id(words)[:40].rstrip("_")
+        taken = self._ids()
+        numbered = (f"{name}_{n}" for n in range(2, len(taken) + 3))
+        return next(each for each in (name, *numbered) if each not in taken)
+
+
+def listed(text: str) -> list[str]:
+    """Split a list that is written with commas."""
+    return [item for part in text.split(",") if (item := part.strip())]
+
+
+def _initials(title: str) -> str:
+    """The long title → tlt, without the small words; a single word as it is."""
+    words = [word for word in re.findall(r"[A-Za-z0-9]+", title) if len(word) > 3]
+    if len(words) < 2:
+        return title if title.isascii() else "paper"
+    return "".join(word[0] for word in words)
+
+
+def _date_problem(value: str) -> str:
+    whole = re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII)
+    try:
+        if whole and datetime.date.fromisoformat(value):
+            return ""
+    except ValueError:
+        pass
+    return f"{quote(value)} is no whole ISO date (write it as in 2018-07-09)"

@@ -1,0 +1,123 @@
+"""What a contributor may name a work by, and what kind of work it then is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import quote, unquote
+
+from scripts.catalogue import addresses
+from scripts.catalogue.faults import quote as quoted
+
+Kind = Literal["arxiv", "doi", "youtube", "github", "page"]
+
+
+class AddError(Exception):
+    """The entry cannot be added; the message says why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """A work by the name that a service knows it by, and where it goes on the list."""
+
+    kind: Kind
+    name: str
+    url: str
+    section: str
+
+
+_ARXIV = r"(?P<arxiv>\d{4}\.\d{4,5}|[a-z-]+(?:\.[a-z]{2})?/\d{7})(?:v\d+)?"
+_forms = re.compile(
+    rf"""
+      (?:arxiv:\s*)? {_ARXIV}
+    | https?://(?:\w+\.)?arxiv\.org/(?:abs|pdf|html)/ {_ARXIV.replace("arxiv", "a")}
+      (?:\.pdf)? /? (?:[?\#].*)?
+    | (?:doi:\s*|https?://(?:dx\.|www\.)?doi\.org/) (?P<doi>10\.\d{{4,9}}/\S+)
+    | (?P<bare_doi>10\.\d{{4,9}}/\S+)
+    | https?://(?: youtu\.be/
+        | (?:www\.|m\.)?youtube(?:-nocookie)?\.com/
+          (?:watch\?(?:\S*&)?v=|embed/|shorts/|live/) )
+      (?P<youtube>[\w-]{{11}}) (?:[?&\#/]\S*)?
+    | https?://(?:www\.)?github\.com/ (?P<github>[\w.-]+/[\w.-]+?)
+      (?:\.git)? (?:/tree/(?:main|master))? /? (?:[?\#]\S*)?
+    """,
+    re.VERBOSE | re.IGNORECASE | re.ASCII,
+).fullmatch
+_schemeless = re.compile(r"(?:[a-z0-9-]+\.)+[a-z]{2,}/\S*", re.IGNORECASE).fullmatch
+_section_of_host = {
+    "arxiv.org": "publications",
+    "openreview.net": "publications",
+    "proceedings.mlr.press": "publications",
+    "github.com": "code",
+    "gitlab.com": "code",
+    "vimeo.com": "videos",
+}
+
+
+def identify(text: str) -> Work:
+    """Recognise an arXiv id or address, a DOI, a YouTube, GitHub or other address.
+
+    Raises AddError when it is none of these, or an address that the list refuses.
+    """
+    text = text.strip()
+    match = _forms(text)
+    if not match and _schemeless(text):
+        text = f"https://{text}"
+        match = _forms(text)
+    return _checked(_known(match) if match else _page(text))
+
+
+def _known(match: re.Match[str]) -> Work:
+    form = match.lastgroup or ""
+    return _MAKERS[form](match[form])
+
+
+def _arxiv(name: str) -> Work:
+    return Work("arxiv", name, f"https://arxiv.org/abs/{name}", "publications")
+
+
+def _doi(name: str) -> Work:
+    name = unquote(name)
+    # arXiv's own DOIs, which Crossref does not know.
+    if found := re.fullmatch(rf"10\.48550/arxiv\.{_ARXIV}", name, re.IGNORECASE):
+        return _arxiv(found["arxiv"])
+    url = f"https://doi.org/{quote(name, safe='/:;().-_')}"
+    return Work("doi", name, url, "publications")
+
+
+def _youtube(name: str) -> Work:
+    return Work("youtube", name, f"https://youtu.be/{name}", "videos")
+
+
+def _github(name: str) -> Work:
+    return Work("github", name, f"https://github.com/{name}", "code")
+
+
+_MAKERS: dict[str, Callable[[str], Work]] = {
+    "arxiv": _arxiv,
+    "a": _arxiv,
+    "doi": _doi,
+    "bare_doi": _doi,
+    "youtube": _youtube,
+    "github": _github,
+}
+
+
+def _page(address: str) -> Work:
+    url = re.sub("^http://", "https://", address, flags=re.IGNORECASE)
+    if not url.lower().startswith("https://"):
+        raise AddError(
+            f"{quoted(address)} is no arXiv id, DOI or address "
+            "(write it as in 1410.8516, 10.1109/TPAMI.2020.2992934 "
+            "or https://example.org/post)"
+        )
+    host = url.split("/")[2].lower().removeprefix("www.")
+    return Work("page", url, url, _section_of_host.get(host, "blogs"))
+
+
+def _checked(work: Work) -> Work:
+    if fault := addresses.fault(work.url):
+        raise AddError(f"{quoted(work.url)} {fault[0]} ({fault[1]})")
+    return work

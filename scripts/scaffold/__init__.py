@@ -1,0 +1,174 @@
+"""A first draft of a paper's implementation: its file, its test, its case."""
+
+from __future__ import annotations
+
+import ast
+import keyword
+import re
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import jinja2
+
+from scripts.catalogue import Publication, load
+from scripts.catalogue.document import read
+from scripts.catalogue.faults import did_you_mean, quote
+from scripts.files import write_atomic
+from scripts.text import people
+
+_WIDTH = 88
+
+
+class ScaffoldError(Exception):
+    """There is nothing to write; the message says why, and what to do."""
+
+
+def run(root: Path, name: str) -> int:
+    """Write the draft of a paper's implementation; return the exit status.
+
+    Raises CatalogueError when the catalogue has faults.
+    """
+    try:
+        written = scaffold(root, name)
+    except (ScaffoldError, OSError) as error:
+        print(f"Nothing is written: {error}", file=sys.stderr)
+        return 1
+    for path, text in written.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, text)
+        print(f"{path.relative_to(root)} written")
+    print(f"When the paper's map is in its place: make claims ONLY={name}, then")
+    print(f"make notebooks ONLY={name}, then make test")
+    return 0
+
+
+def scaffold(root: Path, name: str) -> dict[Path, str]:
+    """Return each file to write, with its text.
+
+    Raises ScaffoldError when the paper is not on the list, or has an implementation.
+    """
+    paper = _paper(root, name)
+    module = root / "implementations" / f"{name}.py"
+    test = root / "tests" / "papers" / f"test_{name}.py"
+    for path in (module, test, module.with_suffix("")):
+        if path.exists():
+            raise ScaffoldError(f"{path.relative_to(root)} is there already (edit it)")
+    cases, catalogue = root / "tests/flows/cases.py", root / "resources.yaml"
+    facts = _facts(paper)
+    return {
+        module: _rendered("implementation.py.jinja", facts),
+        test: _rendered("test.py.jinja", facts),
+        cases: _with_case(cases.read_text("utf-8"), name),
+        catalogue: _no_longer_wanted(catalogue.read_bytes(), name),
+    }
+
+
+def _paper(root: Path, name: str) -> Publication:
+    papers = load(root / "resources.yaml", root / "implementations").publications
+    known = {paper.id: paper for paper in papers}
+    if name not in known:
+        fix = did_you_mean(name, known, "add its entry first: make add ENTRY=…")
+        raise ScaffoldError(f"no publication has the id {quote(name)} ({fix})")
+    if keyword.iskeyword(name):
+        raise ScaffoldError(f"{quote(name)} can name no module (change the entry's id)")
+    return known[name]
+
+
+def _facts(paper: Publication) -> dict[str, str]:
+    surnames = people([author.split()[-1] for author in paper.authors])
+    cited = f"{people(paper.authors)} ([{paper.date.year}]({paper.url}))"
+    lines = textwrap.wrap(
+        cited, _WIDTH - 2, break_long_words=False, break_on_hyphens=False
+    )
+    return {
+        "id": paper.id,
+        "title": textwrap.shorten(paper.title, _WIDTH - 4, placeholder=" …"),
+        "citation": "\n".join(f"# {line}" for line in lines),
+        "docstring": _docstring(surnames, paper),
+        "facts": _docstring(f"Facts of {surnames}", paper),
+        "imported": _import(paper.id),
+    }
+
+
+def _docstring(words: str, paper: Publication) -> str:
+    """Return one line that fits, and that ends no string early."""
+    end = f" ({paper.date.year})."
+    plain = re.sub(r'[\\"]', "", words)
+    return textwrap.shorten(plain, _WIDTH - 6 - len(end), placeholder=" …") + end
+
+
+def _rendered(template: str, facts: dict[str, str]) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        autoescape=False,  # Python
+    )
+    return environment.get_template(template).render(facts)
+
+
+def _import(name: str) -> str:
+    line = f"from implementations.{name} import {name}"
+    if len(line) <= _WIDTH:
+        return line
+    return f"from implementations.{name} import (\n    {name},\n)"
+
+
+def _with_case(source: str, name: str) -> str:
+    """Add the paper's import, in its order, and a line to CASES."""
+    lines, tree = source.split("\n"), ast.parse(source)
+    end = _end_of_cases(tree) - 1
+    case = f'    "{name}, 2-d": Case(lambda: {name}(2)),'
+    if len(case) > _WIDTH:
+        case = f'    "{name}, 2-d": Case(\n        lambda: {name}(2)\n    ),'
+    lines[end:end] = [case]
+    ours = list(_imports(tree))
+    before = [
+        node.end_lineno or node.lineno
+        for node in ours
+        if _order(node.module or "") < _order(f"implementations.{name}")
+    ]
+    at = max(before, default=ours[0].lineno - 1)
+    lines[at:at] = [_import(name)]
+    return "\n".join(lines)
+
+
+def _end_of_cases(tree: ast.Module) -> int:
+    """Return the line on which the dictionary CASES is closed."""
+    for node in tree.body:
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "CASES":
+            return node.end_lineno or node.lineno
+    raise ScaffoldError("tests/flows/cases.py has no CASES (restore it)")
+
+
+def _imports(tree: ast.Module) -> Iterator[ast.ImportFrom]:
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom):
+            if (node.module or "").startswith("implementations."):
+                yield node
+
+
+def _order(module: str) -> list[tuple[bool, int, str]]:
+    """Sort as ruff does: flow2 before flow10."""
+    parts = re.findall(r"\d+|\D+", module)
+    return [
+        (not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts
+    ]
+
+
+def _no_longer_wanted(content: bytes, name: str) -> str:
+    """Remove the line "implementation: wanted" of the paper's entry."""
+    document = read(content, "resources.yaml")
+    lines = content.decode("utf-8").split("\n")
+    ids = [paper["id"] for paper in document.data["publications"]]
+    path = ("publications", ids.index(name), "implementation")
+    line = document.key_position(path).line - 1
+    if not re.fullmatch(r" *implementation: wanted\s*(?:#.*)?", lines[line]):
+        raise ScaffoldError(
+            f"resources.yaml:{line + 1}: expected the line "
+            '"implementation: wanted" alone (write it so)'
+        )
+    del lines[line]
+    return "\n".join(lines)
