@@ -31,6 +31,7 @@ from implementations.real_nvp import (
     real_nvp_vector,
     resnet,
 )
+from implementations.vi_flows import Diagonal, Planar, Radial, vi_flows
 
 BATCH = 7
 
@@ -167,4 +168,14 @@ CASES: dict[str, Case] = {
     "maf_mog, 2-d, conditional": Case(
         lambda: maf_mog(2, 2, 3, (8, 8), context=3), exempt=UNBOUNDED
     ),
+    "planar": Case(lambda: Planar(3)),
+    "planar, amortised": Case(lambda: Planar(2, context=3)),
+    "planar, 1-d": Case(lambda: Planar(1)),
+    "radial": Case(lambda: Radial(3)),
+    "radial, amortised": Case(lambda: Radial(2, context=3)),
+    "radial, 1-d": Case(lambda: Radial(1)),
+    "diagonal, amortised": Case(lambda: Diagonal(2, context=3)),
+    "vi_flows, 2-d": Case(lambda: vi_flows(2, 2)),
+    "vi_flows, 2-d, amortised": Case(lambda: vi_flows(2, 2, context=3)),
+    "vi_flows, 5-d, radial": Case(lambda: vi_flows(5, 4, Radial)),
 }
