@@ -98,8 +98,8 @@ def positive(x: Tensor) -> Tensor:
 # There is no formula for the inverse. But $s = a + b$ solves
 # $s + w^\top\hat u \tanh s = c$ with $c = w^\top f(z) + b$, lies no farther from $c$
 # than $|w^\top\hat u|$, and the left side is increasing: halve that interval. Two steps
-# of Newton's method then give what halving cannot, derivatives: each step makes one
-# more of them exact.
+# of Newton's method then give what halving cannot, derivatives: one step makes the
+# first exact, the other the second.
 
 
 # %%
@@ -312,8 +312,8 @@ def vi_flows(
 # $$-\mathcal F(x) = \mathbb E_{q_0}\Big[\beta \log p(x, z_K) - \log q_0(z_0)
 # + \sum_k \log\Big|\det\frac{\partial f_k}{\partial z_{k-1}}\Big|\Big],$$
 # with $\beta = 1$ a lower bound on $\log p(x)$. Note that $p$ sees $z_K$, not $z_0$.
-# Training starts at a small $\beta$ (§6): while the likelihood whispers, the posterior
-# stays wide and finds all of its modes.
+# Training starts at a small $\beta$ (§6), under which a posterior is wide, so that it may
+# find all modes before it settles.
 
 
 # %%
@@ -642,10 +642,10 @@ if __name__ == "__main__":
     )
 
 # %% [markdown]
-# The paper's claim holds in miniature: a chain tightens the bound, by about a tenth of
-# a nat, where posteriors of a Gaussian miss about a quarter. Only amortised maps help;
-# maps that are the same for every image are no better than none, since the decoder can
-# do what they do. That 16 maps beat 4 we do not claim: of three seeds, one disagreed.
+# The paper's claim holds in miniature: a chain tightens the bound, by less than a tenth
+# of a nat, of the quarter or so that Gaussian posteriors miss. Amortised maps do that;
+# free ones, the same for every image, hardly help, for what they do the decoder can do
+# as well. That 16 maps beat 4 we do not claim: the difference is as small as the noise.
 
 # %%
 if __name__ == "__main__":
@@ -737,8 +737,7 @@ if __name__ == "__main__":
 # %% [markdown]
 # ## What to read next
 #
-# A planar map is a layer of one hidden unit, and each bends space along one direction
-# only. [IAF](https://arxiv.org/abs/1606.04934) replaces it by a whole autoregressive
-# network, and gains more with a few steps;
+# A planar map is a residual layer of one hidden unit, a narrow way through.
+# [IAF](https://arxiv.org/abs/1606.04934) puts an autoregressive network in its place;
 # [Neural spline flows](https://arxiv.org/abs/1906.04032) fit posteriors and data alike.
 # [Papamakarios et al.](https://arxiv.org/abs/1912.02762) review all of them.
