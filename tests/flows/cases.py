@@ -41,6 +41,7 @@ from implementations.real_nvp import (
     real_nvp_vector,
     resnet,
 )
+from implementations.vi_flows import Diagonal, Planar, Radial, vi_flows
 
 BATCH = 7
 
@@ -194,4 +195,14 @@ CASES: dict[str, Case] = {
     "glow, 1×4×4, conditional, gated, shuffled": Case(
         lambda: glow((1, 4, 4), 2, 2, 6, Gate, shuffle, context=3)
     ),
+    "planar": Case(lambda: Planar(3)),
+    "planar, amortised": Case(lambda: Planar(2, context=3)),
+    "planar, 1-d": Case(lambda: Planar(1)),
+    "radial": Case(lambda: Radial(3)),
+    "radial, amortised": Case(lambda: Radial(2, context=3)),
+    "radial, 1-d": Case(lambda: Radial(1)),
+    "diagonal, amortised": Case(lambda: Diagonal(2, context=3)),
+    "vi_flows, 2-d": Case(lambda: vi_flows(2, 2)),
+    "vi_flows, 2-d, amortised": Case(lambda: vi_flows(2, 2, context=3)),
+    "vi_flows, 5-d, radial": Case(lambda: vi_flows(5, 4, Radial)),
 }
