@@ -522,8 +522,8 @@ if __name__ == "__main__":
     )
 
 # %% [markdown]
-# The longer the chain, the closer. Eight radial maps are far better than a Gaussian as
-# well; which eight are better, planar or radial, depends on the seed.
+# The longer the chain, the closer. Radial maps need more of them: eight do much better
+# than a Gaussian, but not as well as eight planar ones.
 
 # %%
 if __name__ == "__main__":
