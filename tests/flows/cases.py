@@ -97,12 +97,12 @@ TORCHDIFFEQ = {
 }
 
 
-def twelve_steps(
+def six_steps(
     change: Callable[[Tensor, Tensor], Tensor], state: Tensor, times: Tensor
 ) -> Tensor:
     """RK4 as torchdiffeq has it, by the 3/8 rule, without comparing or writing."""
-    t, h = times[0], (times[1] - times[0]) / 12
-    for k in range(12):
+    t, h = times[0], (times[1] - times[0]) / 6
+    for k in range(6):
         a = change(t + k * h, state)
         b = change(t + (k + 1 / 3) * h, state + h * a / 3)
         c = change(t + (k + 2 / 3) * h, state + h * (b - a / 3))
@@ -194,14 +194,14 @@ CASES: dict[str, Case] = {
     "residual": Case(lambda: Residual(3, (8, 8), 0.5, tolerance=1e-12)),
     "residual, 2-d, nearly 1": Case(lambda: Residual(2, (8,), 0.9, tolerance=1e-12)),
     "residual, 1-d": Case(lambda: Residual(1, (8,), 0.5, tolerance=1e-12)),
-    # Two Jacobians and two directions agree as far as twelve steps do.
+    # Both directions, and both determinants, agree as far as six steps are exact.
     "continuous, solver without writes": Case(
-        lambda: Continuous(2, (8, 8), twelve_steps), float64=1e-5
+        lambda: Continuous(2, (8,), six_steps), float64=1e-5
     ),
     "continuous, 3-d, solver without writes": Case(
-        lambda: Continuous(3, (8,), twelve_steps), float64=1e-5
+        lambda: Continuous(3, (8, 8), six_steps), float64=1e-5
     ),
-    "continuous, torchdiffeq": Case(
-        lambda: Continuous(2, (8, 8), rk4(12)), float64=1e-5, exempt=TORCHDIFFEQ
+    "continuous, 3-d, torchdiffeq": Case(
+        lambda: Continuous(3, (8, 8), rk4(6)), float64=1e-5, exempt=TORCHDIFFEQ
     ),
 }
