@@ -645,8 +645,8 @@ if __name__ == "__main__":
     show(
         fig,
         "Three falling curves. The bias of the cut series against the number of its "
-        "terms; the error of the inverse against iterations, below Banach's bound, down "
-        "to rounding; that of RK4 against steps, along a line of slope minus four.",
+        "terms; the error of the inverse against iterations, below Banach's bound; "
+        "that of RK4 against steps, along a line of slope minus four.",
     )
 
 # %% [markdown]
