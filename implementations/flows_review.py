@@ -234,9 +234,6 @@ class Contraction(nn.Module):
 
 
 # %%
-Function = Callable[[Tensor], Tensor]
-
-
 def basis(x: Tensor) -> list[Tensor]:
     """Return the unit vectors, a batch of each: Σ v vᵀ = I."""
     eye = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
@@ -248,26 +245,30 @@ def signs(x: Tensor) -> list[Tensor]:
     return [2 * torch.empty_like(x).bernoulli_(0.5) - 1]
 
 
-def products(g: Function, x: Tensor) -> tuple[Tensor, Function]:
+def products(
+    g: Callable[[Tensor], Tensor], x: Tensor
+) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     """g(x), and what multiplies rows of vectors by the Jacobian, v ↦ vᵀ J."""
     y, pull = cast(tuple[Tensor, Callable[..., tuple[Tensor]]], vjp(g, x))
     return y, lambda v: pull(v)[0]
 
 
-def jacobian(g: Function, x: Tensor) -> tuple[Tensor, Tensor]:
+def jacobian(g: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
     """g(x) and J of shape (batch, D, D), by D products."""
     y, times_j = products(g, x)
     return y, torch.stack([times_j(e) for e in basis(x)], 1)
 
 
-def exact_log_det(g: Function, x: Tensor) -> Mapped:
+def exact_log_det(g: Callable[[Tensor], Tensor], x: Tensor) -> Mapped:
     """g(x) and log|det(I + J)|."""
     y, j = jacobian(g, x)
     eye = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
     return y, torch.linalg.slogdet(eye + j).logabsdet
 
 
-def series(g: Function, x: Tensor, weights: Sequence[float]) -> Mapped:
+def series(
+    g: Callable[[Tensor], Tensor], x: Tensor, weights: Sequence[float]
+) -> Mapped:
     """g(x) and Σ_k weights_k (-1)^(k+1)/k vᵀ J^k v, with one v for all k."""
     y, times_j = products(g, x)
     (v,) = signs(x)
@@ -285,7 +286,7 @@ class Roulette:
     first: int = 2
     p: float = 0.5
 
-    def __call__(self, g: Function, x: Tensor) -> Mapped:
+    def __call__(self, g: Callable[[Tensor], Tensor], x: Tensor) -> Mapped:
         n = int(torch.empty(()).geometric_(self.p))
         tail = [(1 - self.p) ** -j for j in range(n)]  # 1 / P(N > j)
         return series(g, x, [1.0] * self.first + tail)
@@ -315,7 +316,7 @@ class Residual(Bijection):
         hidden: Sequence[int] = (32, 32),
         lipschitz: float = 0.97,
         tolerance: float = 1e-5,
-        train_log_det: Callable[[Function, Tensor], Mapped] = exact_log_det,
+        train_log_det: Callable[..., Mapped] = exact_log_det,
     ) -> None:
         super().__init__((dim,))
         self.g = Contraction(dim, hidden, lipschitz)
@@ -332,7 +333,7 @@ class Residual(Bijection):
             x = z - g(x)
         return x, -self._log_det(g, x)[1]
 
-    def _log_det(self, g: Function, x: Tensor) -> Mapped:
+    def _log_det(self, g: Callable[[Tensor], Tensor], x: Tensor) -> Mapped:
         return (self.train_log_det if self.training else exact_log_det)(g, x)
 
 
@@ -352,10 +353,7 @@ class Residual(Bijection):
 
 
 # %%
-Solver = Callable[..., Any]
-
-
-def rk4(steps: int) -> Solver:
+def rk4(steps: int) -> Callable[..., Any]:
     """Return Runge and Kutta's method of order 4, in steps of equal size."""
     return partial(odeint, method="rk4", options={"step_size": 1 / steps})
 
@@ -372,7 +370,7 @@ class Continuous(Bijection):
         self,
         dim: int,
         hidden: Sequence[int] = (64, 64),
-        solve: Solver | None = None,
+        solve: Callable[..., Any] | None = None,
         train_vectors: Callable[[Tensor], list[Tensor]] = basis,
     ) -> None:
         super().__init__((dim,))
@@ -608,7 +606,7 @@ if __name__ == "__main__":
     ode.load_state_dict(flows["continuous"].bijection.state_dict())
     x = target.sample(200).double()
 
-    def log_dets(solve: Solver) -> Tensor:
+    def log_dets(solve: Callable[..., Any]) -> Tensor:
         """log|det| at x by another solver."""
         ode.solve = solve
         with torch.no_grad():
