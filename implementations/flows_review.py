@@ -542,8 +542,8 @@ if __name__ == "__main__":
 # dimension, residual and continuous flows would evaluate by estimates as well, and the
 # gap would have error bars. Splines are cheap and close. The residual flow needs no
 # order of the coordinates and no halves; it leaves least astray, and pays for it when
-# it samples: the number of steps follows from $L$. The continuous flow has the fewest
-# parameters and costs the same both ways. No flow tears the noise apart.
+# it samples: the number of steps follows from $L$. The continuous flow comes close with
+# the fewest parameters, and costs the same both ways. No flow tears the noise apart.
 
 # %%
 if __name__ == "__main__":

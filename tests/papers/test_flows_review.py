@@ -14,6 +14,7 @@ from torch.func import jacrev, vmap
 from torch.nn.utils.parametrizations import spectral_norm
 from torchdiffeq import odeint, odeint_adjoint
 
+from benchmarks import families
 from implementations.core.bijection import Bijection, Compose, Inverse
 from implementations.core.fit import fit
 from implementations.core.flow import Flow, StandardNormal
@@ -360,3 +361,9 @@ def test_the_log_ratio_is_the_same_in_x_and_in_u() -> None:
     in_x = target.log_prob(x) - flow.log_prob(x)
     in_u = backwards.log_prob(u) - flow.base.log_prob(u)
     torch.testing.assert_close(in_x, in_u, atol=1e-9, rtol=0)
+
+
+def test_the_benchmark_measures_every_family() -> None:
+    ms = families.measure(points=2, repeats=1)
+    assert set(ms) == set(flows_review())
+    assert all(set(ways) == {"evaluate", "sample"} for ways in ms.values())
