@@ -656,7 +656,7 @@ if __name__ == "__main__":
 # - \log\lvert\det J_T(u)\rvert - \log p(T(u))\big].$$
 # The first is infinite where $q$ has no mass and $p$ has; so a poor $q$ covers too
 # much. The second only asks where $q$ is; so $q$ may sit on one of eight equal modes,
-# at a price of $\log 8 = 2.08$ nats, and not know of the others. Neither need importance
+# at a price of $\log 8 = 2.08$ nats, and know no other. Neither need importance
 # weights $p/q$ at its samples: their effective sample size
 # $(\sum w)^2 / (n \sum w^2)$ (§6.2.1) is high for the fit that misses seven modes.
 
