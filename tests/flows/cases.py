@@ -23,6 +23,7 @@ from implementations.glow import (
     reverse,
     shuffle,
 )
+from implementations.flows_review import Continuous, Residual, rk4
 from implementations.made import Autoregressive
 from implementations.maf import maf, maf_mog
 from implementations.nice import Coupling, Scaling, Shift, nice
@@ -97,6 +98,29 @@ UNBOUNDED = {
     "huge_inputs_stay_finite": "the mixture's scales are exp(α), with any α: at 1e4 "
     "they may overflow"
 }
+
+TORCHDIFFEQ = {
+    "log_det_is_that_of_the_jacobian": "torchdiffeq writes in place, which vmap cannot "
+    "follow; the same field with a solver without writes is another case",
+    "vmap_of_gradient": "torchdiffeq writes in place, which vmap cannot follow",
+    "compiles_without_graph_breaks": "torchdiffeq compares times, which are tensors",
+    "never_looks_at_values": "torchdiffeq compares times, which are tensors",
+}
+
+
+def six_steps(
+    change: Callable[[Tensor, Tensor], Tensor], state: Tensor, times: Tensor
+) -> Tensor:
+    """RK4 as torchdiffeq has it, by the 3/8 rule, without comparing or writing."""
+    t, h = times[0], (times[1] - times[0]) / 6
+    for k in range(6):
+        a = change(t + k * h, state)
+        b = change(t + (k + 1 / 3) * h, state + h * a / 3)
+        c = change(t + (k + 2 / 3) * h, state + h * (b - a / 3))
+        d = change(t + (k + 1) * h, state + h * (a - b + c))
+        state = state + h * (a + 3 * (b + c) + d) / 8
+    return state[None]
+
 
 CASES: dict[str, Case] = {
     "scaling": Case(lambda: Scaling(5)),
@@ -205,4 +229,17 @@ CASES: dict[str, Case] = {
     "vi_flows, 2-d": Case(lambda: vi_flows(2, 2)),
     "vi_flows, 2-d, amortised": Case(lambda: vi_flows(2, 2, context=3)),
     "vi_flows, 5-d, radial": Case(lambda: vi_flows(5, 4, Radial)),
+    "residual": Case(lambda: Residual(3, (8, 8), 0.5, tolerance=1e-12)),
+    "residual, 2-d, nearly 1": Case(lambda: Residual(2, (8,), 0.9, tolerance=1e-12)),
+    "residual, 1-d": Case(lambda: Residual(1, (8,), 0.5, tolerance=1e-12)),
+    # Both directions, and both determinants, agree as far as six steps are exact.
+    "continuous, solver without writes": Case(
+        lambda: Continuous(2, (8,), six_steps), float64=1e-5
+    ),
+    "continuous, 3-d, solver without writes": Case(
+        lambda: Continuous(3, (8, 8), six_steps), float64=1e-5
+    ),
+    "continuous, 3-d, torchdiffeq": Case(
+        lambda: Continuous(3, (8, 8), rk4(6)), float64=1e-5, exempt=TORCHDIFFEQ
+    ),
 }
