@@ -14,6 +14,7 @@ from implementations.core.flow import Flow, StandardNormal
 from implementations.core.nets import mlp
 from implementations.made import Autoregressive
 from implementations.maf import maf, maf_mog
+from implementations.mnf import MNF, Gated, MeanFieldLinear, Normal
 from implementations.nice import Coupling, Scaling, Shift, nice
 from implementations.nsf import (
     Linear,
@@ -167,4 +168,10 @@ CASES: dict[str, Case] = {
     "maf_mog, 2-d, conditional": Case(
         lambda: maf_mog(2, 2, 3, (8, 8), context=3), exempt=UNBOUNDED
     ),
+    "gated coupling": Case(lambda: Coupling(5, Gated(), small)),
+    "diagonal Gaussian": Case(lambda: Normal(3, 1.0)),
+    "diagonal Gaussian, conditional": Case(lambda: Normal(3, 1.0, context=2)),
+    "q(z) of mnf, 2-d": Case(lambda: MNF(MeanFieldLinear(2, 3), 2, 8).q),
+    "r(z | W) of mnf, 2-d": Case(lambda: MNF(MeanFieldLinear(2, 3), 2, 8).r),
+    "q(z) of mnf, 1-d": Case(lambda: MNF(MeanFieldLinear(1, 3), 2, 8).q),
 }
