@@ -26,6 +26,7 @@ from implementations.glow import (
 from implementations.flows_review import Continuous, Residual, rk4
 from implementations.made import Autoregressive
 from implementations.maf import maf, maf_mog
+from implementations.mnf import MNF, Gated, MeanFieldLinear, Normal
 from implementations.nice import Coupling, Scaling, Shift, nice
 from implementations.nsf import (
     Linear,
@@ -242,4 +243,10 @@ CASES: dict[str, Case] = {
     "continuous, 3-d, torchdiffeq": Case(
         lambda: Continuous(3, (8, 8), rk4(6)), float64=1e-5, exempt=TORCHDIFFEQ
     ),
+    "gated coupling": Case(lambda: Coupling(5, Gated(), small)),
+    "diagonal Gaussian": Case(lambda: Normal(3, 1.0)),
+    "diagonal Gaussian, conditional": Case(lambda: Normal(3, 1.0, context=2)),
+    "q(z) of mnf, 2-d": Case(lambda: MNF(MeanFieldLinear(2, 3), 2, 8).q),
+    "r(z | W) of mnf, 2-d": Case(lambda: MNF(MeanFieldLinear(2, 3), 2, 8).r),
+    "q(z) of mnf, 1-d": Case(lambda: MNF(MeanFieldLinear(1, 3), 2, 8).q),
 }
