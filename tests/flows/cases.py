@@ -12,6 +12,7 @@ from torch import Tensor
 from implementations.core.bijection import Bijection, Compose, Inverse
 from implementations.core.flow import Flow, StandardNormal
 from implementations.core.nets import mlp
+from implementations.gnf import HalfStep, Mirror, gnf
 from implementations.made import Autoregressive
 from implementations.maf import maf, maf_mog
 from implementations.nice import Coupling, Scaling, Shift, nice
@@ -85,6 +86,11 @@ def used(flow: Flow) -> Flow:
 UNBOUNDED = {
     "huge_inputs_stay_finite": "the mixture's scales are exp(α), with any α: at 1e4 "
     "they may overflow"
+}
+
+COUNTED = {
+    "context_matters": "the context is a number of nodes: of -2 or -1 there are none",
+    "nan_row_stays_alone": "of no nodes the density is 1, whatever the rows hold",
 }
 
 CASES: dict[str, Case] = {
@@ -167,4 +173,10 @@ CASES: dict[str, Case] = {
     "maf_mog, 2-d, conditional": Case(
         lambda: maf_mog(2, 2, 3, (8, 8), context=3), exempt=UNBOUNDED
     ),
+    "gnf half-step": Case(lambda: HalfStep(4, 3, 8, swap=False)),
+    "gnf half-step, swapped": Case(lambda: HalfStep(3, 5, 8, swap=True)),
+    "gnf mirror": Case(lambda: Mirror(3, 4)),
+    "gnf, 4 nodes of 2 features": Case(lambda: gnf(4, 2, 2, 8)),
+    "gnf, 1 node": Case(lambda: gnf(1, 3, 2, 8)),
+    "gnf, up to 4 nodes": Case(lambda: gnf(4, 4, 2, 8, sized=True), exempt=COUNTED),
 }
