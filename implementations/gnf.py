@@ -327,9 +327,9 @@ if __name__ == "__main__":
 # %%
 if __name__ == "__main__":
     flat = peaks[True][-1] / peaks[True][0]
-    claim("held for 64 steps, over that for 2: recomputing", flat, below=1.01)
+    claim("held for 64 steps, over 2 steps: recomputing", flat, below=1.01)
     linear = peaks[False][-1] / peaks[False][0]
-    claim("ordinary", linear, above=30)
+    claim("held for 64 steps, over 2 steps: ordinary", linear, above=30)
     worst = max(errors[torch.float64])
     claim("relative error of gradients, float64", round(worst, 11), below=1e-10)
 
@@ -356,7 +356,7 @@ if __name__ == "__main__":
 # %% [markdown]
 # ## Does message passing know more than single nodes?
 #
-# The paper first fits sets of points (§4.2). Four nodes share out the modes of a
+# The paper also fits sets of points. Here four nodes share out the modes of a
 # mixture: each is near another corner of a square, $N(\mu_k, I)$ with $\mu_k = (\pm 5,
 # \pm 5)$, in random order. What is best possible is known (up to overlaps, which are
 # rare): the truth has $\log 2\pi e + \tfrac14 \log 4! = 3.63$ nats per node. A model of
@@ -393,7 +393,7 @@ if __name__ == "__main__":
     corner = 2 * (ends[..., 0] > 0) + (ends[..., 1] > 0)
     shared = (corner.sort(1).values == torch.arange(4, device=device())).all(1)
     fair = shared.float().mean().item()
-    claim("nats per node gained on all independent nodes", alone - nats, above=0.1)
+    claim("nats per node gained on all independent nodes", alone - nats, above=0.08)
     claim("sets that have a node in every corner", fair, above=0.3)
 
 # %% [markdown]
@@ -506,7 +506,7 @@ def draw_edges(p: Tensor, n: Tensor) -> Graphs:
 # graph's places into *canonical position*: the mean at 0, the axes those of the
 # variance, largest first, with random signs. And some noise around each place, for the
 # decoder to bear with from the start, keeps the flow's density finite. (Both are
-# deviations: the paper's flow has ten steps of width 2,048 and days to learn.)
+# deviations: the authors' code has ten steps of width 2,048, and up to 200,000 batches.)
 
 
 # %%
@@ -654,7 +654,7 @@ def compare(ours: Graphs, theirs: Graphs) -> dict[str, float]:
 # %% [markdown]
 # ## Generating graphs
 #
-# Two stages (§3.4): fit the auto-encoder; then fit the flow to its places. To generate,
+# Two stages: fit the auto-encoder; then fit the flow to its places. To generate,
 # take the size of a training graph, draw places from the flow, and edges from their
 # probabilities. (The authors' code takes test graphs' sizes, and all edges of
 # $\hat A > \tfrac12$: where a community has four fifths of its edges, cliques.)
@@ -684,38 +684,40 @@ def blurred(x: Tensor) -> Tensor:
     return x + SIGMA * torch.randn_like(x)
 
 
-def learn_graphs(train: Graphs, steps: tuple[int, int]) -> Model:
-    """Fit an auto-encoder, then a flow to what it makes of the graphs."""
-
-    def pick(n: int) -> Tensor:
-        return torch.randint(len(train.n), (n,), device=device())
-
-    def draw() -> tuple[Tensor, ...]:
-        which = pick(16)
-        return train.edges[which], train.n[which]
+def learn_encoder(train: Graphs, steps: int) -> tuple[AutoEncoder, History]:
+    """Fit an auto-encoder to graphs, with noise around its places."""
+    encoder = AutoEncoder().to(device())
 
     def loss(*batch: Tensor) -> Tensor:
         graphs = Graphs(*batch)
         return encoder.cross_entropy(graphs, blurred(encoder.encode(graphs)))
 
-    encoder = AutoEncoder().to(device())
-    first = fit(encoder, loss, steps[0], draw, lr=1e-2, clip=1)
+    def draw() -> tuple[Tensor, ...]:
+        which = torch.randint(len(train.n), (16,), device=device())
+        return train.edges[which], train.n[which]
+
+    return encoder, fit(encoder, loss, steps, draw, lr=1e-2, clip=1)
+
+
+def learn_graphs(train: Graphs, steps: tuple[int, int]) -> Model:
+    """Fit an auto-encoder, then a flow to twenty encodings of each graph."""
+    encoder, first = learn_encoder(train, steps[0])
     with torch.no_grad():
         codes = [canonical(encoder.encode(train), train.n) for _ in range(20)]
-    x = torch.stack(codes, 1)
-    places = x.transpose(0, 1)[:, present(x[:, 0], train.n)[..., 0]].flatten(0, 1)
+    x, there = torch.stack(codes), present(codes[0], train.n)[..., 0]
+    places = x[:, there].flatten(0, 1)
     scale = blurred(places).std(0)
-
-    def draw_places() -> tuple[Tensor, ...]:
-        which = pick(32)
-        code = x[which, torch.randint(20, (32,), device=device())]
-        return blurred(code * random_signs(code)) / scale, train.n[which]
+    flow = gnf(x.shape[2], x.shape[3], steps=4, width=32, sized=True).to(device())
 
     def nats_per_node(x: Tensor, n: Tensor) -> Tensor:
         return -(flow.log_prob(x, n) / n[:, 0]).mean()
 
-    flow = gnf(x.shape[2], x.shape[3], 4, 32, sized=True).to(device())
-    second = fit(flow, nats_per_node, steps[1], draw_places, lr=3e-3, clip=10)
+    def draw() -> tuple[Tensor, ...]:
+        which = torch.randint(len(train.n), (32,), device=device())
+        code = x[torch.randint(20, (32,), device=device()), which]
+        return blurred(code * random_signs(code)) / scale, train.n[which]
+
+    second = fit(flow, nats_per_node, steps[1], draw, lr=3e-3, clip=10)
     return Model(encoder, flow, scale, places, (first, second))
 
 
@@ -775,9 +777,9 @@ if __name__ == "__main__":
 
     er, alike = "Erdős–Rényi", "independent nodes"
     claim("clustering, over Erdős–Rényi", ratio(er, "clustering"), below=0.4)
-    claim("orbits, over Erdős–Rényi", ratio(er, "orbits"), below=0.4)
-    claim("degrees, over independent nodes", ratio(alike, "degrees"), below=0.7)
-    claim("clustering, over independent nodes", ratio(alike, "clustering"), below=0.8)
+    claim("orbits, over Erdős–Rényi", ratio(er, "orbits"), below=0.35)
+    claim("degrees, over independent nodes", ratio(alike, "degrees"), below=0.6)
+    claim("clustering, over independent nodes", ratio(alike, "clustering"), below=0.75)
     z = model.flow.base.sample(100, held_out.n)
     with torch.no_grad():
         x = model.flow.bijection.inverse(z, held_out.n)[0]
@@ -841,6 +843,8 @@ if __name__ == "__main__":
     ego_model = learn_graphs(ego_train, (800, 500))
     ego_drawn = generate(ego_model, ego_train, ego_held_out)
     ego_found = compare_all(ego_drawn, ego_held_out)
+    closer = ego_found["**GNF**"]["clustering"] / ego_found[er]["clustering"]
+    claim("ego graphs: clustering, over Erdős–Rényi", closer, below=0.9)
 
 # %% [markdown]
 # ## Reported and obtained
