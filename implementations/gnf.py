@@ -506,7 +506,7 @@ def draw_edges(p: Tensor, n: Tensor) -> Graphs:
 # graph's places into *canonical position*: the mean at 0, the axes those of the
 # variance, largest first, with random signs. And some noise around each place, for the
 # decoder to bear with from the start, keeps the flow's density finite. (Both are
-# deviations: the authors' code has ten steps of width 2,048, and up to 200,000 batches.)
+# deviations: the authors' code has ten steps of width 2,048, up to 200,000 batches.)
 
 
 # %%

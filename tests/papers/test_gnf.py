@@ -147,6 +147,15 @@ def test_what_fills_up_changes_nothing_and_does_not_change() -> None:
     assert (sample[~filled.expand_as(sample)] != 0).all()
 
 
+def test_half_steps_leave_what_fills_up_where_it_is() -> None:
+    layer = shaken(HalfStep(6, 4, 8, swap=False, context=1))
+    x = noise(5, 6, 4)
+    filled = torch.arange(6)[None, :] >= SIZES
+    z, log_det = layer(x, SIZES)
+    assert torch.equal(z[filled], x[filled])
+    assert (z[~filled][:, 2:] != x[~filled][:, 2:]).all() and (log_det != 0).all()
+
+
 def test_the_density_of_one_node_integrates_to_one() -> None:
     flow = shaken(gnf(1, 2, 3, 8))
     x = torch.linspace(-12, 12, 600, dtype=torch.float64)
