@@ -24,6 +24,7 @@ from implementations.glow import (
     shuffle,
 )
 from implementations.flows_review import Continuous, Residual, rk4
+from implementations.gnf import HalfStep, Mirror, gnf
 from implementations.made import Autoregressive
 from implementations.maf import maf, maf_mog
 from implementations.mnf import MNF, Gated, MeanFieldLinear, Normal
@@ -122,6 +123,11 @@ def six_steps(
         state = state + h * (a + 3 * (b + c) + d) / 8
     return state[None]
 
+
+COUNTED = {
+    "context_matters": "the context is a number of nodes: of -2 or -1 there are none",
+    "nan_row_stays_alone": "of no nodes the density is 1, whatever the rows hold",
+}
 
 CASES: dict[str, Case] = {
     "scaling": Case(lambda: Scaling(5)),
@@ -249,4 +255,10 @@ CASES: dict[str, Case] = {
     "q(z) of mnf, 2-d": Case(lambda: MNF(MeanFieldLinear(2, 3), 2, 8).q),
     "r(z | W) of mnf, 2-d": Case(lambda: MNF(MeanFieldLinear(2, 3), 2, 8).r),
     "q(z) of mnf, 1-d": Case(lambda: MNF(MeanFieldLinear(1, 3), 2, 8).q),
+    "gnf half-step": Case(lambda: HalfStep(4, 3, 8, swap=False)),
+    "gnf half-step, swapped": Case(lambda: HalfStep(3, 5, 8, swap=True)),
+    "gnf mirror": Case(lambda: Mirror(3, 4)),
+    "gnf, 4 nodes of 2 features": Case(lambda: gnf(4, 2, 2, 8)),
+    "gnf, 1 node": Case(lambda: gnf(1, 3, 2, 8)),
+    "gnf, up to 4 nodes": Case(lambda: gnf(4, 4, 2, 8, sized=True), exempt=COUNTED),
 }
