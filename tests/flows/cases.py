@@ -12,6 +12,7 @@ from torch import Tensor
 from implementations.core.bijection import Bijection, Compose, Inverse
 from implementations.core.flow import Flow, StandardNormal
 from implementations.core.nets import mlp
+from implementations.flows_review import Continuous, Residual, rk4
 from implementations.glow import (
     LU,
     ActNorm,
@@ -23,7 +24,6 @@ from implementations.glow import (
     reverse,
     shuffle,
 )
-from implementations.flows_review import Continuous, Residual, rk4
 from implementations.gnf import HalfStep, Mirror, gnf
 from implementations.made import Autoregressive
 from implementations.maf import maf, maf_mog
