@@ -12,6 +12,7 @@ from torch import Tensor
 from implementations.core.bijection import Bijection, Compose, Inverse
 from implementations.core.flow import Flow, StandardNormal
 from implementations.core.nets import mlp
+from implementations.iaf import Gated, iaf
 from implementations.made import Autoregressive
 from implementations.maf import maf, maf_mog
 from implementations.nice import Coupling, Scaling, Shift, nice
@@ -178,4 +179,11 @@ CASES: dict[str, Case] = {
     "vi_flows, 2-d": Case(lambda: vi_flows(2, 2)),
     "vi_flows, 2-d, amortised": Case(lambda: vi_flows(2, 2, context=3)),
     "vi_flows, 5-d, radial": Case(lambda: vi_flows(5, 4, Radial)),
+    "gated autoregressive, conditional": Case(
+        lambda: Autoregressive(3, Gated(), (8, 8), context=2)
+    ),
+    "iaf, 1-d": Case(lambda: iaf(1, 2, (8, 8))),
+    "iaf, 2-d": Case(lambda: iaf(2, 2, (8, 8))),
+    "iaf, 2-d, conditional": Case(lambda: iaf(2, 2, (8, 8), context=3)),
+    "iaf, 5-d": Case(lambda: iaf(5, 3, (8, 8))),
 }
