@@ -89,6 +89,11 @@ UNBOUNDED = {
     "they may overflow"
 }
 
+CONTRACTS = {
+    "deep_stack": "a gate only contracts, σ = 0.88 at first: a hundred flows of "
+    "several lose more than float64 holds"
+}
+
 CASES: dict[str, Case] = {
     "scaling": Case(lambda: Scaling(5)),
     "additive coupling": Case(lambda: Coupling(4, Shift(), small)),
@@ -183,7 +188,9 @@ CASES: dict[str, Case] = {
         lambda: Autoregressive(3, Gated(), (8, 8), context=2)
     ),
     "iaf, 1-d": Case(lambda: iaf(1, 2, (8, 8))),
-    "iaf, 2-d": Case(lambda: iaf(2, 2, (8, 8))),
-    "iaf, 2-d, conditional": Case(lambda: iaf(2, 2, (8, 8), context=3)),
-    "iaf, 5-d": Case(lambda: iaf(5, 3, (8, 8))),
+    "iaf, 2-d": Case(lambda: iaf(2, 2, (8, 8)), exempt=CONTRACTS),
+    "iaf, 2-d, conditional": Case(
+        lambda: iaf(2, 2, (8, 8), context=3), exempt=CONTRACTS
+    ),
+    "iaf, 5-d": Case(lambda: iaf(5, 3, (8, 8)), exempt=CONTRACTS),
 }
