@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import math
+from itertools import count
 
 import torch
 from torch import Tensor, nn
@@ -21,8 +22,21 @@ from torch.distributions import Bernoulli
 from torch.nn.functional import linear, softplus
 
 from implementations.core.bijection import Bijection, Compose, Inverse, Mapped
+from implementations.core.claims import claim, repeated, table
+from implementations.core.digits import digits
+from implementations.core.environment import device, seed
+from implementations.core.fit import History, fit
 from implementations.core.flow import Flow, StandardNormal
 from implementations.core.nets import mlp
+from implementations.core.plots import (
+    density,
+    figure,
+    grid_lines,
+    images,
+    scatter,
+    show,
+    warp,
+)
 
 # %% [markdown]
 # ## Parameters, free or amortised
@@ -203,6 +217,45 @@ class Radial(Bijection):
 
 
 # %% [markdown]
+# ## Three maps, and one that folds
+#
+# Among 20,000 layers with random $u$ and $w$ in the plane, none of ours folds; with
+# $\lVert w\rVert$ in the place of its square, some do.
+
+# %%
+if __name__ == "__main__":
+    seed()
+    u, w = torch.randn(2, 20_000, 2, device=device()).double()
+    wu, norm = (w * u).sum(1, keepdim=True), w.norm(dim=1, keepdim=True)
+    ours, wrong = (u + (softplus(wu) - 1 - wu) * w / norm**k for k in (2, 1))
+    least = 1 + (w * ours).sum(1).min().item()
+    folding = (1 + (w * wrong).sum(1) < 0).double().mean().item()
+    claim("least slope of 20,000 planar maps", least, above=0)
+    claim("share that folds, divided by the norm itself", folding, above=0.003)
+
+# %% tags=["plot"]
+if __name__ == "__main__":
+    fig, axes = figure(columns=4, width=9, height=2.3)
+    a = torch.linspace(-4, 4, 200)
+    for slope, name in ((0.1, "planar"), (-1.5, "one that folds")):
+        axes[0].plot(a, a + (slope - 1) * a.tanh(), label=name)
+    axes[0].set(xlabel="$a$", title="what happens to $a$")
+    axes[0].legend()
+    lines = grid_lines((-2.5, 2.5, -2.5, 2.5))
+    pull, push, plane = Radial(2), Radial(2), Planar(2)
+    starts = {
+        "planar": (plane, [1.5, 0.5, 1.5, 0.5, 0.0]),
+        "radial, pull": (pull, [0.5, 0.5, 0.0, -2.0]),
+        "radial, push": (push, [0.5, 0.5, 0.0, 2.0]),
+    }
+    with torch.no_grad():
+        for ax, (name, (layer, start)) in zip(axes[1:], starts.items(), strict=True):
+            layer.steering.start.copy_(torch.tensor(start))
+            moved, _ = layer.to(device())(lines.flatten(0, 1))
+            warp(ax, moved.view_as(lines), name)
+    show(fig, "TODO")
+
+# %% [markdown]
 # ## From a Gaussian to a posterior
 #
 # The chain begins with $z_0 = \mu + \sigma \odot \varepsilon$ and ends with
@@ -283,6 +336,11 @@ class LatentGaussian(nn.Module):
         self.sizes = (latent, latent, context)
         self.encoder = mlp(dim, sum(self.sizes), hidden, nn.ELU)
         self.decoder = mlp(latent, dim, hidden, nn.ELU)
+        for net in (self.encoder, self.decoder):
+            # From 0, where mlp starts, they learn slowly: each waits for the other.
+            last = net[-1]
+            assert isinstance(last, nn.Linear)
+            last.reset_parameters()
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Draw a z for each x, and return log q(z | x), of shape (batch,), too."""
@@ -295,7 +353,7 @@ class LatentGaussian(nn.Module):
         z, log_det = self.flow(z, h if self.flow.context else None)
         return z, log_q - log_det
 
-    def elbo(self, x: Tensor, beta: float = 1.0) -> Tensor:
+    def elbo(self, x: Tensor, beta: float | Tensor = 1.0) -> Tensor:
         """β log p(x, z) - log q(z | x) for one z each, of shape (batch,) (eq. 15)."""
         z, log_q = self.posterior(x)
         pixels = Bernoulli(logits=self.decoder(z), validate_args=False)
@@ -312,3 +370,294 @@ class LatentGaussian(nn.Module):
     def sample(self, n: int) -> Tensor:
         """Draw n images."""
         return Bernoulli(logits=self.decoder(self.prior.sample(n))).sample()
+
+
+# %% [markdown]
+# ## Four energies
+#
+# Densities known up to a constant, $p(z) = e^{-U(z)}/Z$ (Table 1), with
+# $w_1 = \sin\tfrac{2\pi z_1}{4}$,
+# $w_2 = 3\exp\big(-\tfrac12(\tfrac{z_1 - 1}{0.6})^2\big)$,
+# $w_3 = 3\,\sigma\big(\tfrac{z_1 - 1}{0.3}\big)$:
+# $$\begin{aligned}
+# U_1 &= \tfrac12\Big(\tfrac{\lVert z\rVert - 2}{0.4}\Big)^2
+# - \log\Big(e^{-\frac12(\frac{z_1 - 2}{0.6})^2}
+# + e^{-\frac12(\frac{z_1 + 2}{0.6})^2}\Big) \\
+# U_2 &= \tfrac12\Big(\tfrac{z_2 - w_1}{0.4}\Big)^2 \\
+# U_3 &= -\log\Big(e^{-\frac12(\frac{z_2 - w_1}{0.35})^2}
+# + e^{-\frac12(\frac{z_2 - w_1 + w_2}{0.35})^2}\Big) \\
+# U_4 &= -\log\Big(e^{-\frac12(\frac{z_2 - w_1}{0.4})^2}
+# + e^{-\frac12(\frac{z_2 - w_1 + w_3}{0.35})^2}\Big)
+# \end{aligned}$$
+# As printed, the last three have no density: along $z_1$ they go on for ever. The paper
+# shows them on $[-4, 4]^2$, so we put a soft wall around that square, which adds
+# $\tfrac12 (d/0.2)^2$ where a coordinate is $d$ outside. With it $Z$ is an integral
+# over the plane, which a grid finds to many digits, and
+# $$\mathrm{KL}(q_K \Vert p) = \mathbb E_{q_K}[\log q_K(z) + U(z)] + \log Z$$
+# can be measured, not only compared.
+
+
+# %%
+def bump(x: Tensor, width: float) -> Tensor:
+    """-½ (x / width)²."""
+    return -(x / width).square() / 2
+
+
+def u1(z: Tensor) -> Tensor:
+    """Return the energy of a ring, most of it left and right."""
+    sides = torch.logaddexp(bump(z[:, 0] - 2, 0.6), bump(z[:, 0] + 2, 0.6))
+    return -bump(z.norm(dim=1) - 2, 0.4) - sides
+
+
+def height(z: Tensor) -> Tensor:
+    """z₂ - w₁(z)."""
+    return z[:, 1] - (2 * math.pi / 4 * z[:, 0]).sin()
+
+
+def u2(z: Tensor) -> Tensor:
+    """Return the energy of a wave."""
+    return -bump(height(z), 0.4)
+
+
+def u3(z: Tensor) -> Tensor:
+    """Return the energy of a wave that splits in two, which meet again."""
+    h, w2 = height(z), 3 * bump(z[:, 0] - 1, 0.6).exp()
+    return -torch.logaddexp(bump(h, 0.35), bump(h + w2, 0.35))
+
+
+def u4(z: Tensor) -> Tensor:
+    """Return the energy of a wave that splits in two."""
+    h, w3 = height(z), 3 * ((z[:, 0] - 1) / 0.3).sigmoid()
+    return -torch.logaddexp(bump(h, 0.4), bump(h + w3, 0.35))
+
+
+def wall(z: Tensor) -> Tensor:
+    """½ Σᵢ (dᵢ / 0.2)², where zᵢ is dᵢ outside of [-4, 4]."""
+    return -bump((z.abs() - 4).clamp(min=0), 0.2).sum(1)
+
+
+ENERGIES = (u1, u2, u3, u4)
+
+
+def energy(z: Tensor) -> Tensor:
+    """U(z) and the wall: the first quarter of the rows sees U₁, the next U₂, …."""
+    parts = zip(ENERGIES, z.chunk(4), strict=True)
+    return torch.cat([u(part) for u, part in parts]) + wall(z)
+
+
+def log_constants(n: int = 501) -> Tensor:
+    """log Z of the four, in float64, by the trapezoidal rule on [-7, 7]²."""
+    line = torch.linspace(-7, 7, n, dtype=torch.float64)
+    z = torch.cartesian_prod(line, line)
+    log_p = -energy(z.repeat(4, 1)).view(4, -1)
+    return (log_p.logsumexp(1) + 2 * math.log(14 / (n - 1))).to(device())
+
+
+# %% [markdown]
+# All four are fitted in one loop. The context says which one a sample is for, as one of
+# four unit vectors: an affine function of those is four sets of parameters, each free,
+# and only the loop is shared. While training, the energy is scaled by
+# $\beta_t = \min(1, 0.01 + t/T)$ (§6); the paper's $T$ is 10,000 of 500,000 steps, ours
+# is half of all.
+
+
+# %%
+def beta(t: int, over: float = 10_000) -> float:
+    """min(1, 0.01 + t / over), after t steps (§6)."""
+    return min(1.0, 0.01 + t / over)
+
+
+def which(n: int) -> Tensor:
+    """Return a context for each of 4n samples: n for U₁, n for U₂, …."""
+    return torch.eye(4, device=device()).repeat_interleave(n, 0)
+
+
+@torch.no_grad()
+def kl(flow: Flow, log_z: Tensor, n: int = 20_000) -> Tensor:
+    """KL(q ‖ p) for each energy, in nats, estimated on n samples."""
+    z, log_q = flow.rsample_and_log_prob(4 * n, which(n))
+    return (log_q + energy(z)).view(4, n).double().mean(1) + log_z
+
+
+def learn(flow: Flow, log_z: Tensor, steps: int = 800) -> History:
+    """Minimise the annealed free energy, Σ KL(q ‖ p) but for β and constants."""
+    t, context = count(), which(64)
+
+    def draw() -> tuple[Tensor, Tensor]:
+        return context, torch.tensor(beta(next(t), steps / 2))
+
+    def loss(context: Tensor, beta: Tensor) -> Tensor:
+        z, log_q = flow.rsample_and_log_prob(len(context), context)
+        return (log_q + beta * energy(z)).mean()
+
+    def validate() -> Tensor:
+        return kl(flow, log_z, 1000).mean()
+
+    return fit(flow, loss, steps, draw, lr=2e-2, clip=5, validate=validate)
+
+
+# %%
+if __name__ == "__main__":
+    seed()
+    log_z = log_constants()
+    chains = {
+        "K = 0, a diagonal Gaussian": vi_flows(2, 0, context=4),
+        "K = 2": vi_flows(2, 2, context=4),
+        "K = 8": vi_flows(2, 8, context=4),
+        "K = 32": vi_flows(2, 32, context=4),
+        "K = 8, radial": vi_flows(2, 8, Radial, context=4),
+    }
+    histories, gaps = {}, {}
+    for name, flow in chains.items():
+        histories[name] = learn(flow.to(device()), log_z)
+        gaps[name] = kl(flow, log_z)
+    means = {name: gap.mean().item() for name, gap in gaps.items()}
+    rows = [(name, *gap.tolist(), means[name]) for name, gap in gaps.items()]
+    table(
+        ("KL in nats", "$U_1$", "$U_2$", "$U_3$", "$U_4$", "mean"),
+        [(name, *(f"{value:.2f}" for value in values)) for name, *values in rows],
+    )
+
+# %% [markdown]
+# TODO
+
+# %%
+if __name__ == "__main__":
+    names = list(chains)
+    for longer, shorter, bound in ((1, 0, 0.5), (2, 1, 0.7), (3, 2, 0.9)):
+        text = f"mean KL, {names[longer]} over {names[shorter]}"
+        claim(text, means[names[longer]] / means[names[shorter]], below=bound)
+    worst = (gaps["K = 32"] / gaps["K = 2"]).max().item()
+    claim("KL, K = 32 over K = 2, largest of the four", worst, below=0.5)
+    claim("mean KL, K = 32, nats", means["K = 32"], below=0.2)
+    ratio = means["K = 8, radial"] / means[names[0]]
+    claim("mean KL, K = 8, radial, over K = 0", ratio, below=0.3)
+
+# %% tags=["plot"]
+if __name__ == "__main__":
+    box, context = (-4.0, 4.0, -4.0, 4.0), which(1)
+    fig, axes = figure(columns=4, rows=4, width=7, height=7.2)
+    for k, u in enumerate(ENERGIES):
+        truth = f"$U_{k + 1}$"
+        density(axes[k], lambda z, u=u: -u(z) - wall(z), box, truth, 100)
+        for row, name in enumerate(("K = 2", "K = 8", "K = 32"), 1):
+            flow, c = chains[name], context[k]
+            density(
+                axes[4 * row + k],
+                lambda z, flow=flow, c=c: flow.log_prob(z, c.expand(len(z), -1)),
+                box,
+                name,
+                100,
+            )
+    show(fig, "TODO")
+
+# %% [markdown]
+# TODO the chain
+
+# %% tags=["plot"]
+if __name__ == "__main__":
+    chain = chains["K = 32"].bijection
+    assert isinstance(chain, Inverse) and isinstance(chain.bijection, Compose)
+    fig, axes = figure(columns=6, rows=2, width=9, height=3.3)
+    with torch.no_grad():
+        z, shown = torch.randn(2 * 1500, 2, device=device()), iter(axes)
+        context = which(1500)[[*range(1500), *range(4500, 6000)]]
+        for k, layer in enumerate(chain.bijection.layers):
+            z, _ = layer(z, context)
+            if k in (0, 4, 8, 16, 24, 32):
+                column = (0, 4, 8, 16, 24, 32).index(k)
+                for row in range(2):
+                    part = z[1500 * row : 1500 * (row + 1)]
+                    scatter(axes[6 * row + column], part, box, f"$z_{{{k}}}$")
+    show(fig, "TODO")
+
+# %% tags=["plot"]
+if __name__ == "__main__":
+    fig, axes = figure(height=2.4)
+    for name in names[1:]:
+        axes[0].plot(*zip(*histories[name].validation, strict=True), label=name)
+    axes[0].set(xlabel="step", title="mean KL, nats", yscale="log", ylim=(0.05, 5))
+    axes[0].legend()
+    show(fig, "TODO")
+
+# %% [markdown]
+# ## Digits
+#
+# TODO
+
+
+# %%
+def learn_digits(model: LatentGaussian, x: Tensor, steps: int = 1000) -> History:
+    """Minimise the annealed free energy of x, binarised anew for each batch."""
+    t = count()
+
+    def draw() -> tuple[Tensor, Tensor]:
+        rows = torch.randint(len(x), (128,), device=device())
+        return x[rows].bernoulli(), torch.tensor(beta(next(t), steps / 10))
+
+    def loss(x: Tensor, beta: Tensor) -> Tensor:
+        return -model.elbo(x, beta).mean()
+
+    return fit(model.to(device()), loss, steps, draw, lr=5e-3)
+
+
+def digits_model(maps: int = 0, context: int = 0) -> LatentGaussian:
+    """Build a model of 64 pixels and 16 latents, with so many planar maps."""
+    chain = [Planar(16, context) for _ in range(maps)]
+    return LatentGaussian(64, 16, (200,), Compose(*chain) if chain else None)
+
+
+# %%
+if __name__ == "__main__":
+    seed()
+    train, _, test = (part.images / 16 for part in digits())
+    binary = test.bernoulli()
+    models = {
+        "K = 0": digits_model(),
+        "K = 4, free": digits_model(4),
+        "K = 4": digits_model(4, context=32),
+        "K = 16": digits_model(16, context=32),
+    }
+    curves, scores = {}, {}
+    for name, model in models.items():
+        curves[name] = learn_digits(model, train)
+        with torch.no_grad():
+            draws = torch.stack([model.elbo(binary).mean() for _ in range(100)])
+        log_p = model.log_likelihood(binary, 200).mean()
+        scores[name] = draws.mean().item(), log_p.item()
+    table(
+        ("model", "bound, nats per image, test", "log-likelihood", "gap"),
+        [
+            (name, f"{bound:.2f}", f"{log_p:.2f}", f"{log_p - bound:.2f}")
+            for name, (bound, log_p) in scores.items()
+        ],
+    )
+
+# %% [markdown]
+# TODO
+
+# %%
+if __name__ == "__main__":
+    bounds = {name: bound for name, (bound, _) in scores.items()}
+    gaps_left = {name: log_p - bound for name, (bound, log_p) in scores.items()}
+    gain = bounds["K = 16"] - bounds["K = 0"]
+    claim("nats gained by 16 maps", gain, above=0.02)
+    claim("nats gained by 4 maps", bounds["K = 4"] - bounds["K = 0"], above=0.0)
+    gain = bounds["K = 4"] - bounds["K = 4, free"]
+    claim("nats gained by amortising 4 maps", gain, above=0.0)
+    ratio = gaps_left["K = 16"] / gaps_left["K = 0"]
+    claim("gap, K = 16 over K = 0", ratio, below=1)
+
+# %% tags=["plot"]
+if __name__ == "__main__":
+    drawn = {"test set": binary[:16], "samples": models["K = 16"].sample(16)}
+    fig, axes = figure(height=1.1)
+    images(axes[0], {name: x.reshape(16, 8, 8) for name, x in drawn.items()})
+    show(fig, "TODO")
+
+# %% [markdown]
+# One seed proves little. The same claims, with other seeds:
+
+# %%
+if __name__ == "__main__":
+    repeated("vi_flows")
