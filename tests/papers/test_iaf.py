@@ -184,6 +184,7 @@ def test_the_same_weights_in_zuko() -> None:
 
     theirs = AutoregressiveTransform(meta, passes=4)
     out, log_det = theirs.call_and_ladj(z)
+    assert log_det is not None
     close(f(z, h)[0], out)
     close(f(z, h)[1], log_det)
     close(f.inverse(z, h)[0], theirs.inv(z))
@@ -230,7 +231,7 @@ def test_linear_iaf_is_a_gaussian_of_any_covariance() -> None:
     linear = Autoregressive(3, Shift(), ())
     flow = shaken(Flow(StandardNormal((3,)), Inverse(Compose(Diagonal(3), linear))))
     points = torch.randn(20, 3).double()
-    chain = Compose(*flow.bijection.get_submodule("bijection").get_submodule("layers"))
+    chain = flow.bijection.get_submodule("bijection")
     zero = torch.zeros(1, 3).double()
     a = jacrev(lambda x: chain(x[None])[0][0])(zero[0])
     assert (a.triu(1) == 0).all()
@@ -272,7 +273,7 @@ def test_the_ring_has_the_evidence_that_the_notebook_says() -> None:
     sums = [log_joint(grid, v.expand(len(grid), 1)).exp().sum() * cell for v in y]
     expected = torch.stack(sums).log()
     torch.testing.assert_close(log_evidence(y).double(), expected, atol=1e-3, rtol=0)
-    z = torch.tensor([[0.6, 0.8]]).double()
+    z = torch.tensor([[0.0, 1.0]]).double()
     normal = torch.distributions.Normal(0.0, 1.0)
     given = torch.distributions.Normal(y[1], SPREAD).log_prob(torch.ones(1).double())
     close(log_joint(z, y[1:2]), normal.log_prob(z).sum(1) + given)
