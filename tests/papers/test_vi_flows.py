@@ -16,7 +16,19 @@ from torch.func import jacrev, vmap
 from torch.nn.functional import softplus
 
 from implementations.core.bijection import Bijection, Compose
-from implementations.vi_flows import LatentGaussian, Planar, Radial, vi_flows
+from implementations.vi_flows import (
+    ENERGIES,
+    LatentGaussian,
+    Planar,
+    Radial,
+    beta,
+    energy,
+    kl,
+    log_constants,
+    vi_flows,
+    wall,
+    which,
+)
 
 
 def noise(*shape: int, seed: int = 1) -> Tensor:
@@ -191,8 +203,8 @@ def test_radial_pulls_and_pushes() -> None:
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_the_centre_of_a_radial_map(dtype: torch.dtype) -> None:
     centre = noise(2).to(dtype)
-    for alpha, beta in ((0.0, 1.0), (-200.0, -200.0)):
-        layer = radial(centre, alpha, beta)
+    for a, c in ((0.0, 1.0), (-200.0, -200.0)):
+        layer = radial(centre, a, c)
         for run in (layer, layer.inverse):
             z, log_det = run(centre[None])
             close(z[0], centre)
@@ -297,9 +309,9 @@ def test_a_chain_that_does_nothing_changes_nothing() -> None:
 def test_beta_scales_the_joint_density_only() -> None:
     model, x = shaken(Planar(2, context=3), 2), all_images(3)
     values = []
-    for beta in (0.0, 0.25, 1.0):
+    for scale in (0.0, 0.25, 1.0):
         torch.manual_seed(4)
-        values.append(model.elbo(x, beta))
+        values.append(model.elbo(x, scale))
     torch.manual_seed(4)
     _, log_q = model.posterior(x)
     close(values[0], -log_q)
@@ -325,3 +337,68 @@ def test_images_are_drawn_from_the_prior() -> None:
     assert drawn.shape == (40_000, 3)
     found = (drawn[:, None] == x).all(2).double().mean(0)
     close(found, model.log_likelihood(x, 1000).exp(), 0.02)
+
+
+# The four energies
+
+
+VALUES = (
+    (17.3624, 2.4612, 0.0118, 0.1742),
+    (0.0, 0.0, 0.7812, 3.125),
+    (-0.0970, 0.0, 0.3273, 0.2374),
+    (-0.6716, -0.0001, 0.2008, 3.125),
+)
+
+
+@pytest.mark.parametrize("k", range(4))
+def test_values_of_the_energies(k: int) -> None:
+    z = torch.tensor([[0.0, 0.0], [1.0, 1.0], [-2.0, 0.5], [2.0, -1.0]]).double()
+    close(ENERGIES[k](z), torch.tensor(VALUES[k]).double(), 1e-4)
+    assert ENERGIES[k](z * 1e4).isfinite().all()
+
+
+def test_the_wall_is_outside() -> None:
+    z = torch.tensor([[4.0, -4.0], [4.2, 0.0], [0.0, -4.4], [-4.2, 4.2]])
+    close(wall(z), torch.tensor([0.0, 0.5, 2.0, 1.0]), 1e-5)
+
+
+def test_each_quarter_sees_its_own_energy() -> None:
+    z, context = 2 * noise(12, 2), which(3)
+    for k, u in enumerate(ENERGIES):
+        own = context[:, k] == 1
+        close(energy(z)[own], u(z[own]) + wall(z[own]))
+
+
+def test_constants_are_those_of_the_square_and_its_wall() -> None:
+    """The integral over z₂ is known for the last three; the wall adds √(2π)/5."""
+    log_z = log_constants()
+    length = 8 + 0.2 * math.sqrt(2 * math.pi)
+    across = (0.4, 0.7, 0.75)
+    for value, width in zip(log_z[1:], across, strict=True):
+        free = length * width * math.sqrt(2 * math.pi)
+        assert value.item() == pytest.approx(math.log(free), abs=0.02)
+    expected = torch.tensor([1.8775, 2.1429, 2.7025, 2.7608]).double()
+    close(log_z.cpu(), expected, 1e-4)
+    close(log_constants(401), log_z, 1e-6)
+
+
+def test_divergences_are_exact_where_a_formula_is_known() -> None:
+    """KL of a narrow Gaussian in the wave, where the wave is flat: at its crest."""
+    flow = vi_flows(2, 0, context=4)
+    s = math.log(0.01)
+    with torch.no_grad():
+        for parameter in flow.parameters():
+            parameter.zero_()
+        start = flow.get_parameter("bijection.bijection.layers.0.steering.start")
+        start.copy_(torch.tensor([1.0, 1.0, s, s]))
+        gap = kl(flow, log_constants(), 50_000)
+    entropy = 1 + math.log(2 * math.pi) + 2 * s
+    at_crest = 0.5 * (0.01 / 0.4) ** 2
+    assert gap[1].item() == pytest.approx(2.1429 + at_crest - entropy, abs=0.03)
+
+
+def test_annealing_ends() -> None:
+    assert beta(0) == 0.01
+    assert beta(5000) == pytest.approx(0.51)
+    assert beta(9900) == 1 and beta(500_000) == 1
+    assert beta(200, over=400) == pytest.approx(0.51)
