@@ -140,7 +140,8 @@ def iaf(
 # In brackets stands the log-density, at $\varepsilon$, of a flow that takes
 # $\varepsilon$ for data and $\pi$ for its base: a masked autoregressive flow. So IAF,
 # fitted to $\pi$, *is* MAF, fitted to noise by maximum likelihood, with the same
-# weights. And any MAF, turned round, is an IAF: fast where the other is slow.
+# weights. And any MAF, turned round, is an IAF: fast where the other is slow. Turning
+# round is all that is needed, so the two agree to the last bit.
 
 
 # %%
@@ -186,8 +187,8 @@ if __name__ == "__main__":
 #
 # $\pi$ is the banana $x_1 \sim N(0, 1),\ x_2 = x_1^2 + \tfrac12\varepsilon$, known only
 # by its log-density. In the order $(x_1, x_2)$ a single step can represent it, with
-# $\sigma_2 = \tfrac12$ and $\mu_2 = x_1^2$. In the other, no single step can: there
-# $x_2$ would be Gaussian.
+# $\sigma_2 = \tfrac12$ and $\mu_2 = x_1^2$, if the Gaussian before it is wide enough.
+# In the other, no single step can: there $x_2$ would be Gaussian.
 
 
 # %%
@@ -241,12 +242,16 @@ if __name__ == "__main__":
         density(ax, flows[name].log_prob, box, name)
     show(
         fig,
-        "Four heat maps.",
+        "Four heat maps. The banana is a band bent into a U. The Gaussian is a small "
+        "ellipse at its bottom, one step in the wrong order a small triangle there; "
+        "two steps look like the banana.",
     )
 
 # %% [markdown]
-# A square grid of noise on its way: first the Gaussian's scales, then step by step.
-# Within a step, a line of constant $x_1$ stays straight in the order $(x_1, x_2)$.
+# The Gaussian covers what it can without covering what is unlikely, as whatever
+# minimises $\mathrm{KL}(q \Vert \pi)$ does. Now a square grid of noise on its way
+# through the two steps. The step in the order $(x_1, x_2)$ keeps upright lines upright
+# and does all the work; the other finds next to nothing left to do.
 
 # %% tags=["plot"]
 if __name__ == "__main__":
@@ -261,7 +266,9 @@ if __name__ == "__main__":
         warp(ax, lines, name)
     show(
         fig,
-        "A square grid of noise in four stages.",
+        "A square grid of noise in four stages: stretched by the Gaussian, then bent "
+        "into the shape of the banana by the first step, with upright lines still "
+        "upright, and hardly changed by the second.",
     )
 
 # %% tags=["plot"]
@@ -284,34 +291,36 @@ if __name__ == "__main__":
 # ## A posterior for every observation
 #
 # Inference is *amortised*: a context says what was observed, and one flow serves all
-# observations. Let $z \sim N(0, I)$ in the plane, and observe its distance from the
-# origin, $y \sim N(\lVert z \rVert, 0.2^2)$. The posterior is a ring whose radius
-# depends on $y$; by quadrature we know $\log p(y)$, hence the exact gap.
+# observations. Let $z \sim N(0, I)$ in the plane, and observe
+# $y \sim N(z_2 + z_1^2, 0.3^2)$. The posterior of $z$ is an arch, at a height that
+# depends on $y$. Given $z_1$, $y - z_1^2$ is Gaussian, so $\log p(y)$ takes quadrature
+# over one variable, and the gap $\mathrm{KL}(q(z \mid y) \Vert p(z \mid y))$ is known.
 
 
 # %%
-SPREAD = 0.2
+SPREAD = 0.3
 
 
 def log_joint(z: Tensor, y: Tensor) -> Tensor:
     """log p(z) + log p(y | z), for y of shape (batch, 1)."""
-    error = (y[:, 0] - z.norm(dim=1)) / SPREAD
+    error = (y[:, 0] - z[:, 1] - z[:, 0].square()) / SPREAD
     prior = -0.5 * z.square().sum(1) - LOG_2PI
     return prior - 0.5 * (error.square() + LOG_2PI) - math.log(SPREAD)
 
 
 def log_evidence(y: Tensor) -> Tensor:
-    """log p(y), by quadrature over the radius r = ‖z‖, of density r exp(-r²/2)."""
-    r = torch.linspace(1e-4, 8, 4000, device=y.device)
-    error = (y - r) / SPREAD
-    log_p = r.log() - 0.5 * (r.square() + error.square() + LOG_2PI) - math.log(SPREAD)
-    return log_p.logsumexp(1) + (r[1] - r[0]).log()
+    """log p(y), of shape (batch,): ∫ N(z₁; 0, 1) N(y - z₁²; 0, 1 + 0.3²) dz₁."""
+    z1 = torch.linspace(-8, 8, 1601, dtype=y.dtype, device=y.device)
+    variance = 1 + SPREAD**2
+    rest = (y - z1.square()).square() / variance + math.log(variance) + LOG_2PI
+    log_p = -0.5 * (z1.square() + LOG_2PI + rest)
+    return log_p.logsumexp(1) + (z1[1] - z1[0]).log()
 
 
 def observe(n: int) -> Tensor:
     """Draw n observations from the model, of shape (n, 1)."""
-    z = torch.randn(n, 2, device=device())
-    return z.norm(dim=1, keepdim=True) + SPREAD * torch.randn(n, 1, device=device())
+    z1, z2, noise = torch.randn(3, n, 1, device=device())
+    return z2 + z1.square() + SPREAD * noise
 
 
 def negative_elbo(flow: Flow, y: Tensor) -> Tensor:
@@ -338,33 +347,34 @@ if __name__ == "__main__":
             name: (negative_elbo(flow, y) + log_evidence(y)).mean().item()
             for name, flow in amortised.items()
         }
-    claim("ring: gap of a Gaussian for every y, nats", short["T = 0"], above=1)
-    gained = short["T = 0"] - short["T = 2"]
-    claim("ring: nats gained by two steps", gained, above=0.2)
+    claim("arch: gap of a Gaussian for every y, nats", short["T = 0"], above=0.3)
+    claim(
+        "arch: gap of two steps, over that", short["T = 2"] / short["T = 0"], below=0.7
+    )
 
 # %% tags=["plot"]
 if __name__ == "__main__":
-    rings = amortised["T = 2"]
+    arches = amortised["T = 2"]
     fig, axes = figure(columns=6, width=9, height=1.8)
-    box = (-3.5, 3.5, -3.5, 3.5)
-    for k, radius in enumerate((0.7, 1.4, 2.1)):
-        given = torch.tensor([[radius]], device=device())
+    box = (-3.0, 3.0, -4.0, 4.0)
+    for k, seen in enumerate((-1.0, 1.0, 3.0)):
+        given = torch.tensor([[seen]], device=device())
         density(
             axes[2 * k],
             lambda z, y=given: log_joint(z, y) - log_evidence(y),
             box,
-            f"exact, y = {radius}",
+            f"exact, y = {seen:g}",
         )
         density(
             axes[2 * k + 1],
-            lambda z, y=given: rings.log_prob(z, y.expand(len(z), 1)),
+            lambda z, y=given: arches.log_prob(z, y.expand(len(z), 1)),
             box,
             "IAF",
         )
     show(
         fig,
         "Three pairs of heat maps, exact and learned posteriors for three "
-        "observations: rings that grow with y. IAF's are rings, too, with a cut.",
+        "observations: arches, higher and wider the larger y is. IAF's are alike.",
     )
 
 # %% [markdown]
@@ -479,7 +489,10 @@ if __name__ == "__main__":
     )
 
 # %% [markdown]
-# PROSE
+# The flow leaves less between the bound and $\log p(x)$ than a diagonal Gaussian does,
+# as in the paper. On images this small the step up in the bound is small, too, and
+# four planar maps serve 16 latents as well: the paper's case against them is made in
+# many dimensions. So we assert what is left, and only that the bound does not suffer.
 
 # %%
 if __name__ == "__main__":
