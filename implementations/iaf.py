@@ -491,7 +491,7 @@ if __name__ == "__main__":
 # %% [markdown]
 # The flow leaves less between the bound and $\log p(x)$ than a diagonal Gaussian does,
 # as in the paper. On images this small the step up in the bound is small, too, and
-# four planar maps serve 16 latents as well: the paper's case against them is made in
+# four planar maps come close with 16 latents: the case against them is made in
 # many dimensions. So we assert what is left, and only that the bound does not suffer.
 
 # %%
