@@ -23,14 +23,13 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 from torch.distributions import MultivariateNormal
-from torch.nn.functional import conv2d, cross_entropy, linear, logsigmoid
+from torch.nn.functional import conv2d, cross_entropy, linear
 
 from implementations.core.bijection import (
     Bijection,
     Compose,
     Inverse,
     Mapped,
-    Univariate,
 )
 from implementations.core.claims import claim, repeated, table
 from implementations.core.digits import Digits, digits
@@ -46,6 +45,7 @@ from implementations.core.plots import (
     scatter,
     show,
 )
+from implementations.iaf import Gated
 from implementations.nice import Coupling
 
 # %% [markdown]
@@ -189,30 +189,14 @@ class MeanFieldConv2d(MeanField):
 # $$\log\left|\det \frac{\partial z_{t+1}}{\partial z_t}\right|
 # = \sum_i (1 - m_i) \log s_i,$$
 # with linear $f$, $g$ and $k$. Fix the mask $m$ to every other unit, taking turns, and
-# this is NICE's coupling layer with another scalar map. (The paper draws masks at
-# random each time; fixed ones make $q(z)$ a density that can be tested.) The bias of
-# $k$ starts at 2, as in the authors' code: $s = 0.88$, nearly the identity.
+# this is NICE's coupling layer with IAF's gated map, whose bias of 2 the authors' code
+# has as well: it starts at $s = 0.88$, nearly the identity. (The paper draws masks at
+# random each time; fixed ones make $q(z)$ a density that can be tested.)
 
 
 # %%
-class Gated(Univariate):
-    """z = s x + (1 - s) μ, s = σ(k + 2), steered by (k, μ) (eq. 6)."""
-
-    n_params = 2
-
-    def forward(self, x: Tensor, params: Tensor) -> Mapped:
-        k, mu = params.unbind(-1)
-        s = (k + 2).sigmoid()
-        return s * x + (1 - s) * mu, logsigmoid(k + 2)
-
-    def inverse(self, z: Tensor, params: Tensor) -> Mapped:
-        k, mu = params.unbind(-1)
-        s = (k + 2).sigmoid()
-        return (z - (1 - s) * mu) / s, -logsigmoid(k + 2)
-
-
 def gates(dim: int, steps: int, hidden: int) -> list[Coupling]:
-    """Return steps from z_t to z_{t+1}, each with one hidden layer of tanh."""
+    """Return steps from z_t to z_{t+1}, each with one hidden layer of tanh (eq. 6)."""
     m = partial(mlp, hidden=(hidden,), activation=nn.Tanh)
     return [Coupling(dim, Gated(), m, swap=t % 2 == 1) for t in range(steps)]
 

@@ -16,7 +16,6 @@ from implementations.core.flow import Flow
 from implementations.mnf import (
     MNF,
     Bayesian,
-    Gated,
     Gaussians,
     MeanField,
     MeanFieldConv2d,
@@ -64,19 +63,14 @@ def close_in_moments(ours: Tensor, theirs: Tensor) -> None:
     assert (ours.var(0) / var - 1).abs().max() < 6 * math.sqrt(4 / n)
 
 
-def test_the_gate_keeps_088_at_the_start() -> None:
-    x, params = noise(5), torch.zeros(5, 2, dtype=torch.float64)
-    z, log_slope = Gated()(x, params)
-    assert (z / x).tolist() == pytest.approx([0.8807970779778823] * 5)
-    assert log_slope.exp().tolist() == pytest.approx([0.8807970779778823] * 5)
-
-
-def test_the_gate_mixes_in_what_it_is_given() -> None:
-    """A closed gate leaves μ, an open one x; both stay finite (eq. 6)."""
-    x, params = noise(2), torch.tensor([[-1000.0, 3], [1000, 3]]).double()
-    z, log_slope = Gated()(x, params)
-    assert z.tolist() == pytest.approx([3, x[1].item()])
-    assert log_slope.tolist() == pytest.approx([-998, 0])
+def test_a_step_keeps_088_at_the_start() -> None:
+    (step,) = gates(4, 1, 7)
+    x = noise(3, 4)
+    z, log_det = step.double()(x)
+    gate = torch.tensor(2.0).double().sigmoid()
+    torch.testing.assert_close(z[:, 0::2], x[:, 0::2])
+    torch.testing.assert_close(z[:, 1::2], gate * x[:, 1::2])
+    torch.testing.assert_close(log_det, (2 * gate.log()).expand(3))
 
 
 def test_steps_move_every_other_unit_in_turns() -> None:
