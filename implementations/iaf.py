@@ -428,7 +428,7 @@ if __name__ == "__main__":
 
 
 # %%
-LATENT, STEPS = 16, 1000
+LATENT, STEPS = 16, 1800
 
 
 def autoencoder(flow: Bijection | None) -> LatentGaussian:
@@ -489,18 +489,20 @@ if __name__ == "__main__":
     )
 
 # %% [markdown]
-# The flow leaves less between the bound and $\log p(x)$ than a diagonal Gaussian does,
-# as in the paper. On images this small the step up in the bound is small, too, and
-# four planar maps come close with 16 latents: the case against them is made in
-# many dimensions. So we assert what is left, and only that the bound does not suffer.
+# As in the paper, the flow raises both the bound and $\log p(x)$, and leaves less
+# between them. On images this small the gain is small, too, a fifth of a nat, but much
+# the same under every seed. Four planar maps come close with 16 latents; the case
+# against them is made in many dimensions, so we assert nothing about them.
 
 # %%
 if __name__ == "__main__":
     best, plain = "IAF, 2 steps", "diagonal"
     gain = bounds[best] - bounds[plain]
-    claim("bound: nats gained by IAF on the diagonal posterior", gain, above=-0.1)
+    claim("bound: nats gained by IAF on the diagonal posterior", gain, above=0.08)
+    gain = scores[best] - scores[plain]
+    claim("log p(x): nats gained by it", gain, above=0)
     left = (scores[best] - bounds[best]) / (scores[plain] - bounds[plain])
-    claim("what the bound misses, over that of the diagonal one", left, below=1)
+    claim("what the bound misses, over that of the diagonal one", left, below=0.9)
 
 # %% tags=["plot"]
 if __name__ == "__main__":
