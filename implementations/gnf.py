@@ -405,6 +405,7 @@ if __name__ == "__main__":
     fig, axes = figure(columns=5, width=9, height=2.1)
     f = sets.bijection
     assert isinstance(f, Compose)
+    z, colours = z[:800], corner[:800]
     stages = {"noise": z}
     for k, layer in reversed(list(enumerate(f.layers))):
         with torch.no_grad():
@@ -414,14 +415,14 @@ if __name__ == "__main__":
     stages["samples"] = stages.pop("0 steps left")
     for ax, (name, nodes) in zip(axes, stages.items(), strict=True):
         for k, colour in enumerate((BLUE, ORANGE, GREEN, GREY)):
-            ax.plot(*nodes[corner == k].T.cpu(), ".", color=colour, markersize=1.2)
+            ax.plot(*nodes[colours == k].T.cpu(), ".", color=colour, markersize=1.2)
         ax.set(title=name, xticks=[], yticks=[])
         ax.axis("off")
     show(
         fig,
-        "Nodes of two thousand sets in five stages, coloured by the corner in which "
-        "they end. In the noise the colours are mixed; step by step they part, into "
-        "four clouds with few nodes between them.",
+        "Nodes of eight hundred sets in five stages, coloured by the corner in which "
+        "they end. In the noise the colours overlap widely; step by step they part, "
+        "into four clouds with few nodes between them.",
     )
 
 # %% [markdown]
@@ -812,22 +813,23 @@ if __name__ == "__main__":
     show(
         fig,
         "Four rows of six graphs. Those held out are two communities and a bridge; "
-        "those of GNF mostly too, with some more bridges; of independent nodes, one "
-        "community is often smaller; Erdős–Rényi graphs are one even tangle.",
+        "of GNF's, some are too, and others have more bridges or looser communities; "
+        "those of independent nodes are uneven, with single nodes apart; Erdős–Rényi "
+        "graphs are one even tangle.",
     )
 
 # %% tags=["plot"]
 if __name__ == "__main__":
     fig, axes = figure(columns=3, width=9, height=2.3)
-    axes[0].plot(learnt.loss)
-    levels(axes[0], {"independent": alone, "truth": truth})
-    axes[0].set(title="corners, nats per node", xlabel="step", ylim=(3.5, 6))
-    for ax, history, title, top in (
-        (axes[1], model.histories[0], "auto-encoder, nats per pair", 1),
-        (axes[2], model.histories[1], "flow over places, nats per node", 6),
+    for ax, history, title, window in (
+        (axes[0], learnt, "corners, nats per node", (3.5, 6)),
+        (axes[1], model.histories[0], "auto-encoder, nats per pair", (0.3, 1)),
+        (axes[2], model.histories[1], "flow over places, nats per node", (4.6, 6)),
     ):
-        ax.plot(history.loss, linewidth=0.7)
-        ax.set(title=title, xlabel="step", ylim=(None, top))
+        means = [part.mean().item() for part in torch.tensor(history.loss).split(10)]
+        ax.plot(range(5, 10 * len(means), 10), means)
+        ax.set(title=title, xlabel="step", ylim=window)
+    levels(axes[0], {"independent": alone, "truth": truth})
     show(
         fig,
         "Three training curves. That of the corners falls through the level that "

@@ -669,9 +669,9 @@ if __name__ == "__main__":
     show(
         fig,
         "Left and middle, shares of digits up to some entropy. On seen digits the "
-        "plain network is nearly certain, then come dropout, MNF, and the two without "
-        "a flow; unseen ones have more entropy for all. Right, while training, bounds "
-        "of the two without a flow rise above that of MNF.",
+        "plain network is nearly certain, then comes MNF, then the other three close "
+        "together; unseen ones have more entropy for all, in the same order. Right, "
+        "while training, bounds of the two without a flow rise above that of MNF.",
     )
 
 # %% [markdown]
