@@ -339,9 +339,9 @@ if __name__ == "__main__":
 # samples, Adam at 0.005 on a cosine to 0. Beside it the same stack with the affine map
 # of [Real NVP](https://arxiv.org/abs/1605.08803) in the place of splines, its networks
 # widened to as many parameters, within one percent. To stay within two minutes it has
-# 1,000 steps. With 2,000 it comes closer, but not close: over five seeds its gap was then
-# 9 to 27 times that of the splines on the moons, 46 to 67 times on the Gaussians, 17 to
-# 23 times on the swirl and 5.7 to 6.3 times on the checkerboard.
+# 1,000 steps. With 2,000 it comes closer, but not close: over five seeds its gap was
+# then 9 to 27 times that of the splines on the moons, 46 to 67 times on the Gaussians,
+# 17 to 23 times on the swirl and 5.7 to 6.3 times on the checkerboard.
 
 
 # %%
