@@ -652,15 +652,15 @@ if __name__ == "__main__":
     levels = torch.linspace(0, math.log(5), 100)
     colours = (GREY, GREY, ORANGE, "C2", BLUE)
     for name, colour in zip(nets, colours, strict=True):
-        look = {"color": colour, "linestyle": ":" if name == "plain" else "-"}
+        line = ":" if name == "plain" else "-"
         for ax, h in zip(axes, (entropy(p[name]), doubt[name]), strict=False):
             share = (h.cpu() <= levels[:, None]).float().mean(1)
-            ax.plot(levels, share, label=name, **look)
+            ax.plot(levels, share, label=name, color=colour, linestyle=line)
         if name in posteriors[:2]:
             losses = torch.tensor([histories[n].loss for n in (name, "MNF")])
             excess = len(x) * (losses[0] - losses[1])
             blocks = [block.mean() for block in excess.split(20)]
-            axes[2].plot([20 * k for k in range(len(blocks))], blocks, **look)
+            axes[2].plot(range(0, 20 * len(blocks), 20), blocks, color=colour)
     axes[0].set(title="seen digits", xlabel="entropy, at most", ylabel="share")
     axes[1].set(title="unseen digits", xlabel="entropy, at most")
     axes[2].set(title="bound above that of MNF, nats", xlabel="step")
