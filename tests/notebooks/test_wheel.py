@@ -17,7 +17,12 @@ from scripts.notebook.cells import Cell
 from scripts.notebook.kernel import session
 
 ROOT = Path(__file__).parents[2]
-NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
+# One that builds on no other paper and one that does; the others take minutes.
+QUICK = {"nice", "maf"}
+NOTEBOOKS = [
+    pytest.param(path, marks=[] if path.stem in QUICK else pytest.mark.long)
+    for path in sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
+]
 WHENCE = "import os, implementations; print(implementations.__file__, os.listdir())"
 
 

@@ -92,7 +92,8 @@ def test_folded_code_opens(visit: Visit) -> None:
 
 def test_the_genealogy_shows_arcs_and_leads_to_papers(visit: Visit) -> None:
     page = visit.open("genealogy/")
-    row = page.locator(".genealogy li", has_text="Neural spline flows")
+    title = page.locator("h2", has_text="Neural spline flows")
+    row = page.locator(".genealogy li", has=title)
     height = row.bounding_box()
     assert height and height["height"] == ROW
     arc = row.locator("path").first
