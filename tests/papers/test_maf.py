@@ -6,9 +6,17 @@ from typing import TypeVar
 
 import pytest
 import torch
-from torch import nn
-from torch.distributions import Normal
+from torch import Tensor, nn
+from torch.distributions import (
+    AffineTransform,
+    Independent,
+    IndependentTransform,
+    Normal,
+    Transform,
+)
 from torch.func import jacrev, vmap
+from zuko.distributions import NormalizingFlow
+from zuko.transforms import AutoregressiveTransform, ComposedTransform
 
 from implementations.core.bijection import Compose
 from implementations.core.flow import Flow, StandardNormal
@@ -141,3 +149,35 @@ def test_the_wrong_order_is_as_far_away_as_the_notebook_says() -> None:
     second = (p * y.square()).sum(1) * dy / of_x
     best = best + (of_x * 0.5 * (2 * torch.pi * torch.e * second).log()).sum() * dx
     assert (best - target.entropy).item() == pytest.approx(0.335, abs=1e-3)
+
+
+def theirs(layer: nn.Module) -> Transform:
+    """Return one of our layers, with its weights, as zuko and torch have it."""
+    if isinstance(layer, BatchNorm):
+        scale = (layer.var + layer.eps).rsqrt()
+        return IndependentTransform(AffineTransform(-layer.mean * scale, scale), 1)
+    assert isinstance(layer, Autoregressive)
+    a = layer.univariate.get_parameter("a")
+
+    def meta(x: Tensor) -> Transform:
+        s, t = layer.m(x).unbind(-1)
+        return IndependentTransform(AffineTransform(t, (a * s.tanh()).exp()), 1)
+
+    return AutoregressiveTransform(meta, passes=layer.x_shape[0])
+
+
+def test_has_the_density_and_the_samples_of_zuko_with_the_same_weights() -> None:
+    """zuko's autoregressive maps, inverted by passes, composed by zuko."""
+    flow = maf(5, 3, (32, 32)).double()
+    for _ in range(3):  # statistics of its own
+        flow.bijection(2 * torch.randn(50, 5).double() + 1)
+    flow = shaken(flow)
+    assert isinstance(flow.bijection, Compose)
+    transform = ComposedTransform(*map(theirs, flow.bijection.layers))
+    base = Independent(Normal(torch.zeros(5).double(), 1.0), 1)
+    x = torch.randn(30, 5, dtype=torch.float64)
+    with torch.no_grad():
+        log_prob = NormalizingFlow(transform, base).log_prob(x)
+        torch.testing.assert_close(flow.log_prob(x), log_prob, atol=1e-10, rtol=0)
+        ours, _ = flow.bijection.inverse(x)
+        torch.testing.assert_close(ours, transform.inv(x), atol=1e-10, rtol=1e-10)
