@@ -35,13 +35,9 @@ from implementations.flows_review import (
 )
 from implementations.maf import maf
 from implementations.nice import Scaling
+from tests.papers.shaking import noise
 
 M = TypeVar("M", bound=nn.Module)
-
-
-def noise(*shape: int, seed: int = 1) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(*shape, dtype=torch.float64, generator=generator)
 
 
 def shaken(module: M, size: float = 0.3) -> M:

@@ -40,15 +40,11 @@ from implementations.glow import (
 )
 from implementations.nice import Shift
 from implementations.real_nvp import Affine, FactorOut
+from tests.papers.shaking import noise
 
 M = TypeVar("M", bound=nn.Module)
 
 IMAGE = (4, 2, 3)
-
-
-def noise(*shape: int, seed: int = 1) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(*shape, dtype=torch.float64, generator=generator)
 
 
 def shaken(module: M, seed: int = 0, spread: float = 0.5) -> M:

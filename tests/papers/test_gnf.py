@@ -35,6 +35,7 @@ from implementations.gnf import (
     reversible,
     statistics,
 )
+from tests.papers.shaking import noise
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -47,11 +48,6 @@ def shaken(module: M, seed: int = 0, spread: float = 0.5) -> M:
             fan_in = max(1, weight.shape[1:].numel())
             weight.add_(torch.randn_like(weight), alpha=spread / fan_in**0.5)
     return module.double()
-
-
-def noise(*shape: int, seed: int = 1) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(*shape, dtype=torch.float64, generator=generator)
 
 
 def layers(flow: Flow) -> list[nn.Module]:

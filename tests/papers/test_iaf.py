@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import TypeVar
 
 import pytest
 import torch
@@ -36,18 +35,7 @@ from implementations.made import Autoregressive
 from implementations.maf import maf
 from implementations.nice import Shift
 from implementations.vi_flows import Diagonal
-
-M = TypeVar("M", bound=nn.Module)
-
-
-def shaken(module: M, seed: int = 0) -> M:
-    """Return the module in float64 and evaluation mode, with random weights."""
-    torch.manual_seed(seed)
-    with torch.no_grad():
-        for parameter in module.parameters():
-            fan_in = max(1, parameter.shape[1:].numel())
-            parameter.copy_(torch.randn_like(parameter) / fan_in**0.5)
-    return module.double().eval()
+from tests.papers.shaking import shaken
 
 
 def step(order: tuple[int, ...] | None = None, context: int = 3) -> Autoregressive:

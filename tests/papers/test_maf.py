@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 import pytest
 import torch
 from torch import Tensor, nn
@@ -31,18 +29,7 @@ from implementations.maf import (
     mixture_made,
 )
 from implementations.real_nvp import Affine, BatchNorm
-
-M = TypeVar("M", bound=nn.Module)
-
-
-def shaken(module: M, seed: int = 0) -> M:
-    """Return the module in float64 and evaluation mode, with random weights."""
-    torch.manual_seed(seed)
-    with torch.no_grad():
-        for parameter in module.parameters():
-            fan_in = max(1, parameter.shape[1:].numel())
-            parameter.copy_(torch.randn_like(parameter) / fan_in**0.5)
-    return module.double().eval()
+from tests.papers.shaking import shaken
 
 
 def test_a_layer_is_a_model_with_gaussian_conditionals() -> None:

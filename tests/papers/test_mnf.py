@@ -29,6 +29,7 @@ from implementations.mnf import (
     predict,
 )
 from implementations.nice import Coupling
+from tests.papers.shaking import noise
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -40,11 +41,6 @@ def shaken(module: M, seed: int = 0, size: float = 0.3) -> M:
         for parameter in module.parameters():
             parameter.add_(torch.randn_like(parameter), alpha=size)
     return module.double()
-
-
-def noise(*shape: int, seed: int = 1) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(*shape, dtype=torch.float64, generator=generator)
 
 
 def fixed(layer: MeanField, z: Tensor, n: int) -> Tensor:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from functools import partial
 from itertools import islice
-from typing import TypeVar
 
 import pytest
 import torch
@@ -26,20 +25,9 @@ from implementations.nice import (
     inpaint,
     nice,
 )
-
-M = TypeVar("M", bound=nn.Module)
+from tests.papers.shaking import shaken
 
 SMALL = (16, 16)
-
-
-def shaken(module: M, seed: int = 0) -> M:
-    """Return the module in float64, with random weights."""
-    torch.manual_seed(seed)
-    with torch.no_grad():
-        for parameter in module.parameters():
-            fan_in = max(1, parameter.shape[1:].numel())
-            parameter.copy_(torch.randn_like(parameter) / fan_in**0.5)
-    return module.double()
 
 
 def jacobians(f: Bijection, n: int = 20) -> Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import TypeVar
 
 import pytest
 import torch
@@ -28,30 +27,14 @@ from implementations.real_nvp import (
     real_nvp_vector,
     resnet,
 )
-
-M = TypeVar("M", bound=nn.Module)
+from tests.papers.shaking import noise, shaken
 
 IMAGE = (2, 4, 4)
-
-
-def shaken(module: M, seed: int = 0) -> M:
-    """Return the module in float64, in evaluation mode, with random weights."""
-    torch.manual_seed(seed)
-    with torch.no_grad():
-        for parameter in module.parameters():
-            fan_in = max(1, parameter.shape[1:].numel())
-            parameter.copy_(torch.randn_like(parameter) / fan_in**0.5)
-    return module.double().eval()
 
 
 def jacobians(f: Bijection, x: Tensor) -> Tensor:
     rows = vmap(jacrev(lambda x: f(x[None])[0].flatten()))(x)
     return rows.flatten(2)
-
-
-def noise(*shape: int, seed: int = 1) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(*shape, dtype=torch.float64, generator=generator)
 
 
 def test_the_scale_is_bounded_by_the_learned_number() -> None:

@@ -29,11 +29,7 @@ from implementations.vi_flows import (
     wall,
     which,
 )
-
-
-def noise(*shape: int, seed: int = 1) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(*shape, dtype=torch.float64, generator=generator)
+from tests.papers.shaking import noise
 
 
 def planar(u: Tensor, w: Tensor, b: float = 0.0) -> Planar:
