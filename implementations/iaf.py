@@ -355,8 +355,8 @@ if __name__ == "__main__":
 # %% [markdown]
 # Two steps close most of the gap, not all: where the arch falls into two arms, they
 # keep one, since $\mathrm{KL}(q \Vert p)$ forgives what is left out. (The Gaussian's
-# log-scale is linear in $y$, so it may be far off for a large $y$, which is rare: in the
-# last table this shows as one very large gap.)
+# log-scale is linear in $y$, so it may be far off for a large $y$, which is rare: in
+# the last table this shows as one very large gap.)
 
 # %% tags=["plot"]
 if __name__ == "__main__":
