@@ -16,8 +16,8 @@ MINUTES = {
     "catalogue": 2,
     "scaffold": 1,
     "github": 1,
-    "flows": 5,
-    "papers": 3,
+    "flows": 4,
+    "papers": 4,
     "notebooks": 4,
     "site": 5,
 }
