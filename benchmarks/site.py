@@ -111,7 +111,10 @@ def _measure_large_site(sizes: Sizes, copy: Path) -> Iterator[Measure]:
     _say(f"Building a site of {sizes.publications:,} publications")
     _enlarge(copy / "resources.yaml", sizes.publications)
     name = f"site of {sizes.publications:,} publications"
-    yield Measure(f"{name}, build", _build(copy), "s", 12)
+    seconds = _build(copy)
+    yield Measure(f"{name}, build", seconds, "s", 12)
+    policies = 100 * pages.time_policies(copy / "site") / seconds
+    yield Measure(f"{name}, policies", policies, "%", 5)
     yield Measure(f"{name}, size", _size(copy / "site"), "MB", 60)
 
 

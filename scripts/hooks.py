@@ -6,17 +6,23 @@ import os
 import re
 import sys
 from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
+import jinja2
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+from mkdocs.utils import get_relative_url
 
-from scripts import notebook_page, site
+from scripts import notebook_page, policy, site
 from scripts.catalogue import CatalogueError, load
 from scripts.exports import EXPORTS
 from scripts.genealogy import genealogy
 from scripts.notebook.cells import CellError
 from scripts.notebook_page import NotebookError
+from scripts.policy import PolicyError
 from scripts.project import read_project
 
 # Path under docs/ → content. While its sources are at fault, a preview keeps the last.
@@ -91,8 +97,68 @@ _PREFORMATTED = re.compile(r"(<pre.*?</pre>)", re.DOTALL)
 _INDENT = re.compile(r"\n\s+")
 
 
-def on_post_page(output: str, **_: object) -> str:
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
     """Drop the indentation of the theme's templates: a fifth of a short page."""
     parts = _PREFORMATTED.split(output)
     parts[::2] = [_INDENT.sub("\n", part) for part in parts[::2]]
-    return "".join(parts)
+    root = get_relative_url(".", page.url)
+    return _protected("".join(parts), root, config, page.file.src_uri)
+
+
+def on_post_template(output: str, template_name: str, config: MkDocsConfig) -> str:
+    """Give the page for what is not found its policy, too."""
+    if not template_name.endswith(".html"):
+        return output
+    root = urlsplit(config.site_url or "/").path
+    return _protected(output, root, config, template_name)
+
+
+_preview = False
+# The way from a page to the site's root → the theme's inline scripts on such a page.
+_own_scripts: dict[str, list[str]] = {}
+_environment: jinja2.Environment
+
+
+def on_startup(command: Literal["build", "gh-deploy", "serve"], dirty: bool) -> None:
+    """Remember whether this is a preview; MkDocs then keeps this module's state."""
+    global _preview
+    _preview = command == "serve"
+
+
+def on_env(env: jinja2.Environment, **_: Any) -> None:
+    """Remember the theme's templates, and begin anew with what they hold."""
+    global _environment
+    _environment = env
+    _own_scripts.clear()
+
+
+def _protected(html: str, root: str, config: MkDocsConfig, name: str) -> str:
+    if root not in _own_scripts:
+        _own_scripts[root] = _theme_scripts(root, config)
+    try:
+        if _preview:
+            return policy.protect_preview(html)
+        return policy.protect(html, _own_scripts[root])
+    except PolicyError as error:
+        raise PluginError(f"{name}: {error}") from None
+
+
+def _theme_scripts(root: str, config: MkDocsConfig) -> list[str]:
+    """Take the scripts from the theme itself, where no entry can have put any."""
+    context = {
+        "base_url": root,
+        "config": config,
+        "features": config.theme["features"],
+    }
+    templates = {
+        f"partials/javascripts/{path.name}"
+        for folder in config.theme.dirs
+        for path in Path(folder, "partials/javascripts").glob("*.html")
+    }
+    return [
+        script
+        for name in templates
+        for script in policy.inline_scripts(
+            _environment.get_template(name).render(context)
+        )
+    ]

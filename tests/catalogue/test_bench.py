@@ -59,6 +59,7 @@ def test_benchmark_measures_everything(tmp_path: Path) -> None:
         "NICE's page, base64": 0,
         "NICE's page, requests to other hosts": 0,
         "site of 30 publications, build": 12,
+        "site of 30 publications, policies": 5,
         "site of 30 publications, size": 60,
     }
     assert all(values[name] > 0 for name, most in budgets.items() if most != 0)

@@ -42,7 +42,9 @@ def main() -> None:
         for width, height in WIDTHS.items():
             for scheme in SCHEMES:
                 context = browser.new_context(
-                    viewport={"width": width, "height": height}, color_scheme=scheme
+                    viewport={"width": width, "height": height},
+                    color_scheme=scheme,
+                    bypass_csp=True,  # for the style that is added below
                 )
                 _photograph(
                     context.new_page(), root, arguments.pictures, f"{width}-{scheme}"

@@ -12,8 +12,10 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
+from playwright.sync_api import Browser, expect
 
 from tests.site.serving import PREFIX
+from tests.site.visit import Visit
 
 PATIENCE = 60  # seconds
 
@@ -66,13 +68,19 @@ def preview(project: Path, tmp_path: Path) -> Iterator[Preview]:
     preview.process.wait(PATIENCE)
 
 
-def test_the_preview_follows_the_catalogue(preview: Preview) -> None:
+def test_the_preview_follows_the_catalogue(preview: Preview, browser: Browser) -> None:
     preview.wait_until_said("Serving on")
-    assert "Introduces the additive coupling layer" in preview.page("papers/nice/")
+    visit = Visit(browser.new_page(), preview.root)
+    open_page = visit.open("papers/nice/").locator("article").first
+    expect(open_page).to_contain_text("Introduces the additive coupling layer")
 
+    # The policy of a preview lets its reloading script run, and is one all the same.
     preview.edit("Introduces the additive", "Brings the additive")
     preview.wait_until_said("Reloading browsers")
-    assert "Brings the additive coupling layer" in preview.page("papers/nice/")
+    expect(open_page).to_contain_text("Brings the additive coupling", timeout=10_000)
+    assert "default-src 'none'" in preview.page("papers/nice/")
+    assert visit.faults == []
+    visit.page.close()
 
     preview.edit("id: nice", "id: Nice")
     preview.wait_until_said("resources.yaml:")
