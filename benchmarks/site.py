@@ -9,8 +9,6 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
-import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -18,13 +16,13 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import yaml
 
 from benchmarks import pages
 from benchmarks.generate import generate
+from benchmarks.machine import machine, versions
 from scripts.project import ROOT, read_project
 
 RESULTS = ROOT / "benchmarks" / "results" / "site.json"
@@ -159,26 +157,11 @@ def _size(directory: Path) -> float:
     return sum(path.stat().st_size for path in files) / 1e6
 
 
-def _machine() -> dict[str, object]:
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    processors = Path("/proc/cpuinfo")
-    lines = processors.read_text().splitlines() if processors.exists() else []
-    models = [
-        line.partition(": ")[2] for line in lines if line.startswith("model name")
-    ]
-    return {
-        "cores": os.cpu_count(),
-        "model": models[0] if models else platform.machine(),
-        "memory_gb": round(memory),
-    }
-
-
 def _report(measures: Sequence[Measure]) -> dict[str, object]:
     return {
         "date": datetime.date.today().isoformat(),
-        "machine": _machine(),
-        "versions": {"python": platform.python_version()}
-        | {package: version(package) for package in PACKAGES},
+        "machine": machine().model_dump(),
+        "versions": versions(*PACKAGES),
         "measures": [asdict(m) | {"value": round(m.value, 3)} for m in measures],
     }
 

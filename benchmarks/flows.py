@@ -1,0 +1,264 @@
+"""Our flows beside zuko, nflows and normflows: time and memory.
+
+`python -m benchmarks.flows` writes benchmarks/results/flows.json and prints ratios:
+×2 means that we take half the time of the fastest peer. One process, one thread,
+libraries in turns. `--quick` takes seconds, and fails where a ratio has collapsed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import gc
+import statistics
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from benchmarks.contenders import PEERS, contenders
+from benchmarks.machine import machine, versions
+from benchmarks.memory import peak_bytes
+from benchmarks.own import OWN, Own
+from benchmarks.tasks import Run, tasks
+from benchmarks.timing import interleaved
+from implementations.core.flow import Flow
+from implementations.core.nets import size
+from scripts import measurements
+from scripts.measurements import Contest, Memory, Race, Seconds, Task, Timing, races
+from scripts.project import ROOT
+
+RESULTS = ROOT / "benchmarks" / "results" / "flows.json"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is measured: the widths of each family, batches, how often, our flows."""
+
+    dims: dict[str, tuple[int, ...]]
+    batches: tuple[int, ...]
+    repeats: int
+    own: Sequence[Own]
+
+
+FULL = Plan(
+    {
+        "real_nvp": (2, 64),
+        "maf": (6, 21, 64),
+        "iaf": (64,),
+        "nsf": (2, 6, 64),
+        "nsf_autoregressive": (2, 6, 64),
+    },
+    batches=(512, 4096),
+    repeats=7,
+    own=OWN,
+)
+QUICK = Plan(
+    {"real_nvp": (2,), "maf": (21,), "iaf": (21,), "nsf": (2,)},
+    batches=(64,),
+    repeats=3,
+    own=[own for own in OWN if own.paper == "nsf"],
+)
+# Below this, against the fastest peer, a ratio has collapsed; less is forgiven where
+# components come one after another, since we are several times as fast there.
+LEAST, LEAST_UNROLLED = 0.4, 1.0
+UNROLLED = {("maf", "sample"), ("iaf", "log_density")}
+
+TASKS: dict[Task, str] = {
+    "log_density": "log-density",
+    "sample": "sampling",
+    "training_step": "training step",
+}
+LEFT_OUT = (
+    "A training step of IAF: it is trained on its own samples, not on given points.",
+    "Sampling autoregressive NSF in 64 dimensions, 4,096 at once: it would take the "
+    "peers a minute each time.",
+)
+
+
+def _tasks(family: str, dim: int, batch: int) -> list[Task]:
+    """All but those that are left out."""
+    tasks = list(TASKS)
+    if family == "iaf":
+        tasks.remove("training_step")
+    if family == "nsf_autoregressive" and dim * batch > 100_000:
+        tasks.remove("sample")
+    return tasks
+
+
+def contest(family: str, dim: int, batch: int, repeats: int) -> Iterator[Contest]:
+    """Time every task of the flow in all libraries, which take turns."""
+    libraries = contenders(family, dim)
+    x = torch.randn(batch, dim)
+    runs = {
+        name: tasks(each.model, each.log_prob, each.sample, x)
+        for name, each in libraries.items()
+    }
+    for task in _tasks(family, dim, batch):
+        for each in libraries.values():
+            each.model.train(task == "training_step")
+        turns = {name: run[task] for name, run in runs.items()}
+        for name, seconds in interleaved(turns, repeats).items():
+            yield Contest(
+                family=family,
+                dim=dim,
+                batch=batch,
+                task=task,
+                library=name,
+                parameters=libraries[name].parameters,
+                seconds=_rounded(seconds),
+            )
+
+
+def memory(family: str, dim: int, batch: int) -> Iterator[Memory]:
+    """Measure the peak of a training step in all libraries."""
+    x = torch.randn(batch, dim)
+    for name, each in contenders(family, dim).items():
+        run = tasks(each.model, each.log_prob, each.sample, x)["training_step"]
+        run()  # What Adam allocates in its first step stays; gradients do not.
+        each.model.zero_grad()
+        yield Memory(
+            family=family, dim=dim, batch=batch, library=name, bytes=peak_bytes(run)
+        )
+
+
+def timings(own: Sequence[Own], points: int, repeats: int) -> Iterator[Timing]:
+    """Time all tasks of our flows, which take turns. They are not trained."""
+    models = {each.name: each.build() for each in own}
+    runs: dict[str, Mapping[Task, Run]] = {}
+    for each in own:
+        x, model = torch.randn(points, *each.shape), models[each.name]
+        if isinstance(model, Flow):
+            model.initialise(x)
+        runs[each.name] = tasks(model, model.log_prob, model.sample, x)
+    seconds: dict[Task, dict[str, Seconds]] = {}
+    for task in TASKS:
+        for model in models.values():
+            model.train(task == "training_step")
+        turns = {name: run[task] for name, run in runs.items()}
+        seconds[task] = interleaved(turns, repeats)
+    for each in own:
+        yield Timing(
+            paper=each.paper,
+            name=each.name,
+            family=each.family,
+            shape=each.shape,
+            parameters=size(models[each.name]),
+            batch=points,
+            log_det=each.log_det,
+            **{task: _rounded(by_name[each.name]) for task, by_name in seconds.items()},
+        )
+
+
+def _rounded(seconds: Sequence[float]) -> Seconds:
+    return tuple(float(f"{value:.4g}") for value in seconds)
+
+
+def measure(plan: Plan, families: Sequence[str]) -> measurements.Flows:
+    """Measure what the plan says of these families; tell how far it is on stderr."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    gc.freeze()  # What is imported need not be searched for garbage.
+    places = [
+        (family, dim, batch)
+        for family in families
+        for dim in plan.dims[family]
+        for batch in plan.batches
+    ]
+    contests: list[Contest] = []
+    peaks: list[Memory] = []
+    for number, (family, dim, batch) in enumerate(places, 1):
+        _say(f"[{number}/{len(places)}] {family}, {dim} dimensions, batch {batch}")
+        rows = list(contest(family, dim, batch, plan.repeats))
+        for race in races(rows):
+            print(line(race), flush=True)
+        contests += rows
+        if "training_step" in _tasks(family, dim, batch):
+            peaks += memory(family, dim, batch)
+    _say(f"our {len(plan.own)} flows")
+    return measurements.Flows(
+        date=datetime.date.today(),
+        machine=machine(),
+        versions=versions("torch", *PEERS),
+        threads=torch.get_num_threads(),
+        gpu="not measured",
+        repeats=plan.repeats,
+        flows=tuple(timings(plan.own, plan.batches[0], plan.repeats)),
+        contests=tuple(contests),
+        memory=tuple(peaks),
+        left_out=LEFT_OUT,
+    )
+
+
+def line(race: Race) -> str:
+    """Say on one line how a race went."""
+    ms = {name: 1e3 * statistics.median(row.seconds) for name, row in race.rows.items()}
+    times = "  ".join(f"{name} {value:.4g}" for name, value in ms.items())
+    task = f"{race.family} {race.dim}-d ×{race.batch} {TASKS[race.task]}"
+    return f"{task:45} ×{race.ratio:<6.3g} {times} ms"
+
+
+def collapsed(race: Race) -> bool:
+    """Whether the ratio is so low that something must have broken."""
+    unrolled = (race.family, race.task) in UNROLLED
+    return race.ratio < (LEAST_UNROLLED if unrolled else LEAST)
+
+
+def _say(progress: str) -> None:
+    print(f"→ {progress}", file=sys.stderr, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.flows",
+        description="Time our flows beside zuko, nflows and normflows, and their "
+        "training steps' memory. ×2 means that the fastest of them takes twice as long "
+        "as we do. All of it takes up to ten minutes.",
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="small flows, seconds; exit 1 where a ratio has collapsed; write nothing "
+        "unless --output is given",
+    )
+    parser.add_argument(
+        "--only",
+        metavar="FAMILY,…",
+        help=f"of {', '.join(FULL.dims)}; write nothing unless --output is given",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="where to write (default, when all is measured: "
+        f"{RESULTS.relative_to(ROOT)})",
+    )
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print, write; return 1 when a quick run finds a ratio collapsed."""
+    parser = _parser()
+    args = parser.parse_args(arguments)
+    plan = QUICK if args.quick else FULL
+    families = args.only.split(",") if args.only else list(plan.dims)
+    for family in families:
+        if family not in plan.dims:
+            parser.error(
+                f"--only: expected any of {', '.join(plan.dims)}, got {family}"
+            )
+    report = measure(plan, families)
+    output = args.output or (None if args.quick or args.only else RESULTS)
+    if output:
+        measurements.write(report, output)
+        _say(f"written: {output}")
+    fallen = [race for race in races(report.contests) if collapsed(race)]
+    for race in fallen if args.quick else []:
+        print(f"collapsed: {line(race)}")
+    return int(args.quick and bool(fallen))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,30 @@
+"""What a measurement was taken on, as every file of results says it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+from scripts.measurements import Machine
+
+
+def machine() -> Machine:
+    """Cores, model of the processor, memory in GB."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    processors = Path("/proc/cpuinfo")
+    lines = processors.read_text().splitlines() if processors.exists() else []
+    models = [
+        line.partition(": ")[2] for line in lines if line.startswith("model name")
+    ]
+    return Machine(
+        cores=os.cpu_count() or 1,
+        model=models[0] if models else platform.machine(),
+        memory_gb=round(memory),
+    )
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Version of Python and of each package."""
+    return {"python": platform.python_version()} | {p: version(p) for p in packages}

@@ -1,0 +1,176 @@
+"""The form of benchmarks/results/: what `benchmarks` writes and the site reads."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import statistics
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+
+Task = Literal["log_density", "sample", "training_step"]
+# Seconds of one call, once for each repeat.
+Seconds = Annotated[
+    tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1, strict=False)
+]
+Shape = Annotated[tuple[PositiveInt, ...], Field(min_length=1, strict=False)]
+
+
+class Form(BaseModel):
+    """A form that knows all of its fields, and cannot be changed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Machine(Form):
+    """What it was measured on."""
+
+    cores: PositiveInt
+    model: str
+    memory_gb: PositiveInt
+
+
+class Head(Form):
+    """What every file of results begins with.
+
+    `versions` are by package; `gpu` is the card's name, or "not measured".
+    """
+
+    date: Annotated[datetime.date, Field(strict=False)]
+    machine: Machine
+    versions: dict[str, str]
+    threads: PositiveInt
+    gpu: str
+
+
+class Contest(Form):
+    """One library's time for one task of one flow."""
+
+    family: str
+    dim: PositiveInt
+    batch: PositiveInt
+    task: Task
+    library: str
+    parameters: PositiveInt
+    seconds: Seconds
+
+
+class Memory(Form):
+    """Bytes of tensors that a training step has allocated at its peak."""
+
+    family: str
+    dim: PositiveInt
+    batch: PositiveInt
+    library: str
+    bytes: PositiveInt
+
+
+class Timing(Form):
+    """How long one flow of ours takes. `paper` is the publication's id."""
+
+    paper: str
+    name: str
+    family: str
+    shape: Shape
+    parameters: PositiveInt
+    batch: PositiveInt
+    log_det: str
+    log_density: Seconds
+    sample: Seconds
+    training_step: Seconds
+
+
+class Flows(Head):
+    """What `python -m benchmarks.flows` writes to flows.json."""
+
+    repeats: PositiveInt
+    flows: Annotated[tuple[Timing, ...], Field(strict=False)]
+    contests: Annotated[tuple[Contest, ...], Field(strict=False)]
+    memory: Annotated[tuple[Memory, ...], Field(strict=False)]
+    # What was not measured, and why.
+    left_out: Annotated[tuple[str, ...], Field(strict=False)]
+
+
+class Gap(Form):
+    """How near one flow of ours comes to the truth.
+
+    `gap` is KL(target ‖ flow) in nats, a value for each seed; `round_trip` the largest
+    |f⁻¹(f(x)) - x| in float32, at fresh samples of the target; none without a map f.
+    """
+
+    paper: str
+    name: str
+    gap: Annotated[tuple[float, ...], Field(min_length=1, strict=False)]
+    round_trip: float | None
+
+
+class Gaps(Head):
+    """What `python -m benchmarks.gaps` writes to gaps.json: all had the same budget."""
+
+    target: str
+    steps: PositiveInt
+    batch: PositiveInt
+    gaps: Annotated[tuple[Gap, ...], Field(strict=False)]
+
+
+Report = TypeVar("Report", bound=Head)
+
+
+def read(form: type[Report], path: Path) -> Report:
+    """Read results; a pydantic.ValidationError says what is wrong with them."""
+    return form.model_validate_json(path.read_bytes())
+
+
+def write(report: Head, path: Path) -> None:
+    """Write results, a row of a table a line."""
+    fields = report.model_dump(mode="json").items()
+    lines = [f"  {json.dumps(name)}: {_value(value)}" for name, value in fields]
+    path.write_text("{\n" + ",\n".join(lines) + "\n}\n", "utf-8")
+
+
+def _value(value: Any) -> str:
+    if not isinstance(value, list) or not value:
+        return json.dumps(value, ensure_ascii=False)
+    rows = [f"    {json.dumps(row, ensure_ascii=False)}" for row in value]
+    return "[\n" + ",\n".join(rows) + "\n  ]"
+
+
+class Race(NamedTuple):
+    """What the libraries did of one task: times as fast as the fastest peer we are.
+
+    `ratio` is the median over repeats, in each of which all took turns.
+    """
+
+    family: str
+    dim: int
+    batch: int
+    task: Task
+    ratio: float
+    rows: dict[str, Contest]
+
+    @property
+    def best(self) -> str:
+        """The fastest of the others."""
+        return _best(self.rows)
+
+
+def races(contests: Iterable[Contest]) -> list[Race]:
+    """Group contests by flow, batch and task, in their order."""
+    groups: dict[tuple[str, int, int, Task], dict[str, Contest]] = {}
+    for row in contests:
+        key = (row.family, row.dim, row.batch, row.task)
+        groups.setdefault(key, {})[row.library] = row
+    return [Race(*key, _ratio(rows), rows) for key, rows in groups.items()]
+
+
+def _best(rows: dict[str, Contest]) -> str:
+    peers = [name for name in rows if name != "ours"]
+    return min(peers, key=lambda name: statistics.median(rows[name].seconds))
+
+
+def _ratio(rows: dict[str, Contest]) -> float:
+    theirs, ours = rows[_best(rows)].seconds, rows["ours"].seconds
+    return statistics.median(t / o for t, o in zip(theirs, ours, strict=True))
