@@ -155,7 +155,7 @@ if __name__ == "__main__":
     claim("so is F of what F⁻¹ draws", worst_uniformity(exact(drawn)[0]), below=2)
     claim("correlation of z₁ and z₂", z.T.corrcoef()[0, 1].abs().item(), below=0.06)
 
-# %% tags=["plot"]
+# %% Every flow at once: data to a uniform square, and back tags=["plot"]
 if __name__ == "__main__":
     lines = grid_lines((0.001, 0.999, 0.001, 0.999), n=25).double()
     with torch.no_grad():
@@ -475,7 +475,7 @@ if __name__ == "__main__":
         gaps[name] = kl_to(target, flow)
         bridges[name] = astray(flow, target)
 
-# %% tags=["plot"]
+# %% Eight discs, and seven kinds of flow fitted to them tags=["plot"]
 if __name__ == "__main__":
     fig, axes = figure(columns=4, rows=2, height=3.8)
     density(axes[0], target.log_prob, target.box, "the truth", n=90)
@@ -624,7 +624,7 @@ if __name__ == "__main__":
     t = noisy.mean().abs() / (noisy.mean(1).std() / 20**0.5)
     claim("random signs: bias, in standard errors", t.item(), below=4)
 
-# %% tags=["plot"]
+# %% What approximations cost: series, fixed points, numerical solvers tags=["plot"]
 if __name__ == "__main__":
     fig, axes = figure(columns=3, width=9, height=2.4)
     axes[0].semilogy(counts.cpu(), bias.cpu(), ".-", label="cut off")
@@ -714,7 +714,7 @@ if __name__ == "__main__":
     covers = reverse["one affine layer, forward"] - price
     claim("covering all, KL(q‖p) more than that", covers, above=0.5)
 
-# %% tags=["plot"]
+# %% The discs, fitted by forward and by reverse KL divergence tags=["plot"]
 if __name__ == "__main__":
     fig, axes = figure(columns=4, width=9, height=2.3)
     for ax, (name, flow) in zip(axes, fits.items(), strict=True):

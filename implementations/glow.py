@@ -389,7 +389,7 @@ def glow(
 # An image of one pixel and two channels is a point. Here are points that actnorm
 # centres and scales, a convolution turns, and a coupling (with random weights) bends.
 
-# %% tags=["plot"]
+# %% One step of the flow on the plane: its three layers in turn tags=["plot"]
 if __name__ == "__main__":
     torch.manual_seed(3)
     x = torch.randn(1000, 2) @ torch.tensor([[2.0, 0.9], [0.0, 0.5]]) + 3
@@ -519,7 +519,7 @@ if __name__ == "__main__":
     ratio = size(flows["affine", "1×1"]) / size(flows["affine", "reverse"])
     claim("parameters with 1×1, over those without", ratio, below=1.02)
 
-# %% tags=["plot"]
+# %% Three ways to mix channels, with two kinds of coupling tags=["plot"]
 if __name__ == "__main__":
     fig, axes = figure(columns=2)
     for (kind, name), history in histories.items():
@@ -589,7 +589,7 @@ if __name__ == "__main__":
     claim("more than at T = 1", alike["0.7"] - alike["1.0"], above=0.04)
     claim("test digits that the model itself tells right", own, above=0.8)
 
-# %% tags=["plot"]
+# %% Samples of each class, from cold to warm tags=["plot"]
 if __name__ == "__main__":
     two = one_hot(classes.repeat_interleave(2), 10).float()
     drawn = {f"T = {T}": sample(flow, 20, T, two)[:, 0] for T in (0.0, 0.5, 0.7, 1.0)}
@@ -631,7 +631,7 @@ if __name__ == "__main__":
     claim("bits/dim, half way in noise, less the ends", between - ends, below=0)
     claim("half way in pixels, less half way in noise", blended - between, above=0.2)
 
-# %% tags=["plot"]
+# %% On a straight line through the noise, from one digit to another tags=["plot"]
 if __name__ == "__main__":
     lines = interpolate(flow, left[:8], right[:8], 9)[:, :, 0]
     fig, axes = figure(width=4, height=3.4)
@@ -706,7 +706,7 @@ if __name__ == "__main__":
     lost = min(shifted[1], shifted[-1]) - bits[0]
     claim("that a step in pixels costs", lost, above=0.3)
 
-# %% tags=["plot"]
+# %% A direction in the noise that slants digits tags=["plot"]
 if __name__ == "__main__":
     fig, axes = figure(height=2.2)
     images(axes[0], {f"{k} steps": y[:16, 0] for k, y in moved.items()})
@@ -721,7 +721,7 @@ if __name__ == "__main__":
 # the test set, and over as many classes drawn at two temperatures. The cooler samples
 # are better digits, but differ less from one another than digits do.
 
-# %% tags=["plot"]
+# %% Ink and slant: samples against the test set tags=["plot"]
 if __name__ == "__main__":
     fig, axes = figure(columns=2, height=2.4)
     asked = examples(test, 20)[1]

@@ -333,7 +333,7 @@ if __name__ == "__main__":
     worst = max(errors[torch.float64])
     claim("relative error of gradients, float64", round(worst, 11), below=1e-10)
 
-# %% tags=["plot"]
+# %% What recomputing saves in memory, and costs in precision tags=["plot"]
 if __name__ == "__main__":
     fig, axes = figure(columns=2)
     for name, values in zip(("ordinary", "recomputing"), peaks.values(), strict=True):
@@ -400,7 +400,7 @@ if __name__ == "__main__":
 # Independent nodes would share out the corners in $4!/4^4 = 9\,\%$ of all sets. Each
 # step of the inverse moves nodes by where the others are, until they have parted:
 
-# %% tags=["plot"]
+# %% From noise to data, coloured by where each node ends tags=["plot"]
 if __name__ == "__main__":
     fig, axes = figure(columns=5, width=9, height=2.1)
     f = sets.bijection
@@ -789,7 +789,7 @@ if __name__ == "__main__":
     off = round((back - z).abs().max().item(), 2)
     claim("round trip, z → x → z", off, below=0.02)
 
-# %% tags=["plot"]
+# %% Communities: graphs held out, and graphs of three models tags=["plot"]
 if __name__ == "__main__":
     fig, axes = figure(columns=6, rows=4, width=9, height=5.4)
     rows = {
@@ -818,7 +818,7 @@ if __name__ == "__main__":
         "graphs are one even tangle.",
     )
 
-# %% tags=["plot"]
+# %% What the models learn, step by step tags=["plot"]
 if __name__ == "__main__":
     fig, axes = figure(columns=3, width=9, height=2.3)
     for ax, history, title, window in (

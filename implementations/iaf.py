@@ -232,7 +232,7 @@ if __name__ == "__main__":
     claim("two steps, one in each order", gaps["two steps"], below=0.03)
     claim("no step", gaps["Gaussian"], above=0.5, below=0.7)
 
-# %% tags=["plot"]
+# %% The banana, and what three posteriors make of it tags=["plot"]
 if __name__ == "__main__":
     fig, axes = figure(columns=4, width=9, height=2.2)
     box = (-3.0, 3.0, -1.5, 6.0)
@@ -253,7 +253,7 @@ if __name__ == "__main__":
 # through the two steps. The step in the order $(x_1, x_2)$ keeps upright lines upright
 # and does all the work; the other finds next to nothing left to do.
 
-# %% tags=["plot"]
+# %% Noise on its way to the posterior, one step at a time tags=["plot"]
 if __name__ == "__main__":
     lines = grid_lines((-2.5, 2.5, -2.5, 2.5))
     fig, axes = figure(columns=4, width=9, height=2.2)
@@ -271,7 +271,7 @@ if __name__ == "__main__":
         "upright, and hardly changed by the second.",
     )
 
-# %% tags=["plot"]
+# %% The divergence while training tags=["plot"]
 if __name__ == "__main__":
     fig, axes = figure(height=2.4)
     for name, history in histories.items():
@@ -358,7 +358,7 @@ if __name__ == "__main__":
 # log-scale is linear in $y$, so it may be far off for a large $y$, which is rare: in
 # the last table this shows as one very large gap.)
 
-# %% tags=["plot"]
+# %% One network, a posterior for each of three observations tags=["plot"]
 if __name__ == "__main__":
     arches = amortised["T = 2"]
     fig, axes = figure(columns=6, width=9, height=1.8)
@@ -511,7 +511,7 @@ if __name__ == "__main__":
     left = (scores[best] - bounds[best]) / (scores[plain] - bounds[plain])
     claim("what the bound misses, over that of the diagonal one", left, below=0.9)
 
-# %% tags=["plot"]
+# %% Three auto-encoders: their bounds while training, their samples tags=["plot"]
 if __name__ == "__main__":
     fig, axes = figure(columns=2, height=2.6)
     blocks = {

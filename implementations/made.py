@@ -390,7 +390,7 @@ def made(
 # %% [markdown]
 # ## Two masks of one network
 
-# %% tags=["plot"]
+# %% Masks for two orders, and the connections they leave tags=["plot"]
 if __name__ == "__main__":
     seed()
     net = MaskedMLP(6, 1, (12,), orders=[range(6), (3, 0, 5, 1, 4, 2)])
@@ -485,7 +485,7 @@ if __name__ == "__main__":
     ratio = gap / gaps["MADE, no hidden layer"].item()
     claim("its gap, over that without hidden units", ratio, below=0.2)
 
-# %% tags=["plot"]
+# %% Learned against true log-probability, for all 1,024 states tags=["plot"]
 if __name__ == "__main__":
     fig, axes = figure(columns=3, height=2.4)
     for ax, name in zip(axes, ["autoencoder", *names[1:]], strict=True):
@@ -574,7 +574,7 @@ if __name__ == "__main__":
     told = nats["one mask"] - nats["one mask, given the class"]
     claim("nats gained by the class", told, above=math.log(10))
 
-# %% tags=["plot"]
+# %% One mask against four, on validation images tags=["plot"]
 if __name__ == "__main__":
     fig, axes = figure(height=2.6)
     for name, curve in curves.items():
@@ -608,7 +608,7 @@ if __name__ == "__main__":
     ratio = sampling.get_total_flops() / evaluation.get_total_flops()
     claim("multiplications of sampling, over those of one evaluation", ratio, below=0.6)
 
-# %% tags=["plot"]
+# %% A sample appears pixel by pixel; finished samples; true digits tags=["plot"]
 if __name__ == "__main__":
     place = one.m.place[0]
     shown = {f"{i} pixels": drawn[:16] * (place < i) for i in (16, 32, 48, 64)}
@@ -645,7 +645,7 @@ if __name__ == "__main__":
     claim("gap with x₁ first, nats", right, below=0.01)
     claim("gap with x₂ first, nats", wrong, above=0.7)
 
-# %% tags=["plot"]
+# %% Order matters: the banana, with either variable first tags=["plot"]
 if __name__ == "__main__":
     fig, axes = figure(columns=3, height=2.2)
     box = (-3.0, 3.0, -1.5, 6.0)

@@ -200,7 +200,7 @@ if __name__ == "__main__":
     ratio = gaps["MADE MoG, wrong order"] / wrong
     claim("gap of MADE MoG, over that of MADE", ratio, below=0.3)
 
-# %% tags=["plot"]
+# %% A parabola, as MADE in the wrong order and as MAF learn it tags=["plot"]
 if __name__ == "__main__":
     fig, axes = figure(columns=3, height=2.2)
     box = (-4.0, 12.0, -6.0, 6.0)
@@ -217,7 +217,7 @@ if __name__ == "__main__":
 # What the layers do, seen in the noise that they recover from data: normal, if the
 # model is right.
 
-# %% tags=["plot"]
+# %% Layer by layer, samples turn into noise tags=["plot"]
 if __name__ == "__main__":
     layers = [m for m in flows["MAF (5)"].modules() if isinstance(m, Autoregressive)]
     norms = [m for m in flows["MAF (5)"].modules() if isinstance(m, BatchNorm)]
@@ -235,7 +235,7 @@ if __name__ == "__main__":
         "they look like a standard normal.",
     )
 
-# %% tags=["plot"]
+# %% The gap to the truth while training tags=["plot"]
 if __name__ == "__main__":
     fig, axes = figure(height=2.4)
     for name in ("MADE, wrong order", "MAF (2)", "MAF (5)"):
@@ -321,7 +321,7 @@ if __name__ == "__main__":
     claim("nats gained by the class", gain, above=0.7)
     claim("digits classified correctly", accuracy, above=0.9)
 
-# %% tags=["plot"]
+# %% Samples of each of the ten classes tags=["plot"]
 if __name__ == "__main__":
     labels = torch.eye(10, device=device()).repeat_interleave(12, 0)
     pixels = by_class.sample(120, labels).clamp(0, 1).view(10, 12, 8, 8)

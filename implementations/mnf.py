@@ -423,7 +423,7 @@ if __name__ == "__main__":
 # $z$, nothing happened; so here $\sigma$ starts small and $z$ wide, and of three starts
 # the best bound counts: about one in ten never leaves the uncorrelated solution.
 
-# %% tags=["plot"]
+# %% The posterior of two weights, and how MNF comes to it tags=["plot"]
 if __name__ == "__main__":
     precision = torch.eye(2) + 0.3**-2
     mean = torch.full((2,), 1 / (2 + 0.3**2))
@@ -509,7 +509,7 @@ if __name__ == "__main__":
     ratio = spread["MNF"][1] / spread["mean-field"][1]
     claim("cubic: its width beyond, over mean-field", ratio, above=0.6, below=1.8)
 
-# %% tags=["plot"]
+# %% A cubic, and how certain two kinds of weights are of it tags=["plot"]
 if __name__ == "__main__":
     fig, axes = figure(columns=2)
     for ax, (name, (mean, sd)) in zip(axes, bands.items(), strict=True):
@@ -656,7 +656,7 @@ if __name__ == "__main__":
     ratio = bounds["MNF"] / (len(x) * math.log(5))
     claim("but the bound of MNF, over that of the prior", ratio, above=5)
 
-# %% tags=["plot"]
+# %% Certainty on seen and unseen digits; the bound while training tags=["plot"]
 if __name__ == "__main__":
     fig, axes = figure(columns=3, width=9)
     levels = torch.linspace(0, math.log(5), 100)

@@ -283,7 +283,7 @@ if __name__ == "__main__":
     claim("banana: couplings alone do not", gap_rigid, above=0.18, below=0.22)
     claim("two scales: the gap stays", gap_torn, above=0.63, below=0.75)
 
-# %% tags=["plot"]
+# %% The banana, NICE fitted to it, and its couplings alone tags=["plot"]
 if __name__ == "__main__":
     fig, axes = figure(columns=3, height=2.2)
     box = (-3.0, 3.0, -1.5, 6.0)
@@ -301,7 +301,7 @@ if __name__ == "__main__":
 # its cells; then each layer shears the grid along one axis, up and down or left and
 # right, and no cell changes its area.
 
-# %% tags=["plot"]
+# %% From noise to data, layer by layer tags=["plot"]
 if __name__ == "__main__":
     lines = grid_lines((-2.5, 2.5, -2.5, 2.5))
     stages = {"noise": lines}
@@ -331,7 +331,7 @@ if __name__ == "__main__":
         own = torn.log_prob(torn.sample(50_000))
     claim("variance of log q at samples of q", own.var().item(), above=0.93, below=1.07)
 
-# %% tags=["plot"]
+# %% Two scales need two volumes, and NICE has one tags=["plot"]
 if __name__ == "__main__":
     fig, axes = figure(columns=3, height=2.2)
     box = (-3.0, 5.0, -3.5, 3.5)
@@ -407,7 +407,7 @@ if __name__ == "__main__":
 # pixel a component starts from; the last dozen start from the outer columns, which are
 # blank in nearly every digit.
 
-# %% tags=["plot"]
+# %% Digits: the loss while training, and the scales learned tags=["plot"]
 if __name__ == "__main__":
     fig, axes = figure(columns=2)
     axes[0].plot(*zip(*history.validation, strict=True))
@@ -423,7 +423,7 @@ if __name__ == "__main__":
         "pixel. Right, the spectrum falls slowly, and steeply for the last dozen.",
     )
 
-# %% tags=["plot"]
+# %% Digits of the test set, and samples of NICE tags=["plot"]
 if __name__ == "__main__":
     drawn = {"test set": test[:16] / 17, "samples": flow.sample(16)}
     fig, axes = figure(height=1.1)
@@ -466,7 +466,7 @@ if __name__ == "__main__":
     ratio = (steps[-1] - x).square().mean() / (mean - x).square().mean()
     claim("squared error, over that of the mean digit", ratio.item(), below=0.9)
 
-# %% tags=["plot"]
+# %% Lower halves filled in by ascending the log-density tags=["plot"]
 if __name__ == "__main__":
     drawn = {"given": torch.where(hidden, 0, x)}
     drawn |= {f"step {i}": steps[i] for i in (0, 10, 50, 300)} | {"truth": x}

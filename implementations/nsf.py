@@ -309,7 +309,7 @@ def nsf_autoregressive(
 # Six bins, steered by 17 random numbers. Knots may lie anywhere, the slope is
 # continuous, and a Gaussian pulled back through one spline may have many modes.
 
-# %% tags=["plot"]
+# %% A spline, its slope, and the density it makes of a Gaussian tags=["plot"]
 if __name__ == "__main__":
     torch.manual_seed(2)
     params, x = 0.7 * torch.randn(17), torch.linspace(-4, 4, 801)
@@ -412,7 +412,7 @@ if __name__ == "__main__":
         ratio = gaps["affine", name] / gaps["spline", name]
         claim(f"{name}: affine gap, over that", ratio, above=factor)
 
-# %% tags=["plot"]
+# %% Four densities, as splines and as affine maps learn them tags=["plot"]
 if __name__ == "__main__":
     fig, axes = figure(columns=4, rows=3, height=4.2)
     for k, (name, target) in enumerate(targets.items()):
@@ -430,7 +430,7 @@ if __name__ == "__main__":
 # The loss, less the entropy of the target, is the gap on each batch. Splines are ahead
 # from the first hundred steps on.
 
-# %% tags=["plot"]
+# %% The gap to the truth while training tags=["plot"]
 if __name__ == "__main__":
     fig, axes = figure(columns=4, height=2.2)
     for ax, (name, target) in zip(axes, targets.items(), strict=True):
@@ -453,7 +453,7 @@ if __name__ == "__main__":
 # along one axis, by an amount that depends on both coordinates: it opens gaps and
 # squeezes lines together, which an affine layer cannot do on one line.
 
-# %% tags=["plot"]
+# %% From noise to the checkerboard, layer by layer tags=["plot"]
 if __name__ == "__main__":
     bijection = splines["checkerboard"].bijection
     assert isinstance(bijection, Compose)

@@ -438,7 +438,7 @@ if __name__ == "__main__":
     claim("two scales: NICE stays above its floor", above, above=0)
     claim("two scales: Real NVP passes it", gap, below=0.1)
 
-# %% tags=["plot"]
+# %% Two scales, as NICE and as Real NVP learn them tags=["plot"]
 if __name__ == "__main__":
     fig, axes = figure(columns=4, width=9, height=2.2)
     box = (-3.0, 5.0, -3.5, 3.5)
@@ -464,7 +464,7 @@ if __name__ == "__main__":
 # A square grid of noise on its way to the data, two layers at a time. Shears alone
 # would leave each cell its area; now some shrink to the dot, while others grow.
 
-# %% tags=["plot"]
+# %% From noise to data, one pair of layers at a time tags=["plot"]
 if __name__ == "__main__":
     lines = grid_lines((-2.5, 2.5, -2.5, 2.5), n=25)
     fig, axes = figure(columns=5, width=9, height=2)
@@ -562,7 +562,7 @@ if __name__ == "__main__":
     gain = others["frequencies per pixel"] - bits["Real NVP, images"]
     claim("gained on the frequencies of each pixel", gain, above=0.25)
 
-# %% tags=["plot"]
+# %% Loss on validation digits, for vectors and for images tags=["plot"]
 if __name__ == "__main__":
     fig, axes = figure(columns=2)
     for name, history in histories.items():
@@ -579,7 +579,7 @@ if __name__ == "__main__":
         "copy that only shifts. All of them fall below the frequencies per pixel.",
     )
 
-# %% tags=["plot"]
+# %% Digits of the test set, and samples of three models tags=["plot"]
 if __name__ == "__main__":
     flow = flows["Real NVP, images"]
     drawn = {
@@ -638,7 +638,7 @@ if __name__ == "__main__":
     saved = blended - between
     claim("bits per dimension saved by the mean of noise", saved, above=0.2)
 
-# %% tags=["plot"]
+# %% Between four digits of the test set, by way of the noise tags=["plot"]
 if __name__ == "__main__":
     page = manifold(flow, x[[9, 3, 7, 8]], 9).reshape(9, 9, 8, 8)
     fig, axes = figure(width=4, height=4)
@@ -670,7 +670,7 @@ if __name__ == "__main__":
     ratio = error["first"] / error["second"]
     claim("change by the first scale, over that by the second", ratio, below=0.6)
 
-# %% tags=["plot"]
+# %% What each scale holds: its noise drawn anew tags=["plot"]
 if __name__ == "__main__":
     fig, axes = figure(height=1.6)
     drawn = {"truth": x} | {f"{name} redrawn": y for name, y in redrawn.items()}

@@ -233,7 +233,7 @@ if __name__ == "__main__":
     claim("least slope of 20,000 planar maps", least, above=0)
     claim("share that folds, divided by the norm itself", folding, above=0.003)
 
-# %% tags=["plot"]
+# %% Keeping the map invertible; what it does to a grid tags=["plot"]
 if __name__ == "__main__":
     fig, axes = figure(columns=4, width=8, height=2.0)
     a, lines = torch.linspace(-4, 4, 200), grid_lines((-2.5, 2.5, -2.5, 2.5), 13)
@@ -537,7 +537,7 @@ if __name__ == "__main__":
     ratio = means["K = 8, radial"] / means[names[0]]
     claim("mean KL, K = 8, radial, over K = 0", ratio, below=0.5)
 
-# %% tags=["plot"]
+# %% Four densities, and chains of maps fitted to them tags=["plot"]
 if __name__ == "__main__":
     box, context = (-4.0, 4.0, -4.0, 4.0), which(1)
     fig, axes = figure(columns=4, rows=4, width=5.4, height=5.6)
@@ -561,7 +561,7 @@ if __name__ == "__main__":
 # How a Gaussian becomes a ring, and a wave that splits, map by map. (The heat maps
 # above are the inverse of this: each pixel was followed back through the chain.)
 
-# %% tags=["plot"]
+# %% A Gaussian on its way through 32 maps tags=["plot"]
 if __name__ == "__main__":
     chain = chains["K = 32"].bijection
     assert isinstance(chain, Inverse) and isinstance(chain.bijection, Compose)
@@ -659,7 +659,7 @@ if __name__ == "__main__":
     ratio = gaps_left["K = 16"] / gaps_left["K = 0"]
     claim("gap, K = 16 over K = 0", ratio, below=1)
 
-# %% tags=["plot"]
+# %% Digits of the test set, samples, and reconstructions tags=["plot"]
 if __name__ == "__main__":
     drawn = {"test set": binary[:16], "samples": models["K = 16"].sample(16)}
     with torch.no_grad():
@@ -674,7 +674,7 @@ if __name__ == "__main__":
         "of the pixels given an inferred z, smooth versions of the first row.",
     )
 
-# %% tags=["plot"]
+# %% Longer chains, for the four densities and for digits tags=["plot"]
 if __name__ == "__main__":
     fig, axes = figure(columns=2)
     for name in names[1:]:

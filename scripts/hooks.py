@@ -60,10 +60,12 @@ def _generate(root: Path) -> dict[str, str | bytes]:
     for name, to_root in _TEMPLATES.items():
         written = (root / "docs" / name).read_text("utf-8")
         generated[name] = site.fill_in(written, catalogue, project, to_root)
+    implemented = {
+        paper.id: paper for paper in catalogue.publications if paper.implemented
+    }
     notebooks = {
-        paper.id: notebook_page.render(root / "docs", paper, project)
-        for paper in catalogue.publications
-        if paper.implemented
+        id: notebook_page.render(root / "docs", implemented[id], project)
+        for id in site.along_the_path(generated["learn.md"], list(implemented))
     }
     lines = site.first_lines((root / "resources.yaml").read_text("utf-8"))
     generated |= site.pages(catalogue, project, genealogy(root), notebooks, lines)

@@ -7,6 +7,7 @@ docs/decisions/0004-site.md.
 
 from __future__ import annotations
 
+import ast
 import datetime
 import hashlib
 import json
@@ -24,7 +25,8 @@ from scripts.project import Project
 from scripts.text import long_date
 
 _IMAGE = Markup(
-    '<figure><img src="{}" alt="{}" width="{}" height="{}" loading="lazy"></figure>'
+    '<figure><img src="{}" alt="{}" width="{}" height="{}" loading="lazy">'
+    "<figcaption>{}</figcaption></figure>"
 )
 
 
@@ -33,12 +35,16 @@ class NotebookError(Exception):
 
 
 class Figure(NamedTuple):
-    """A PNG of a notebook: its name beside the page, its text, its size in pixels."""
+    """A PNG of a notebook: its name beside the page, its texts, its size in pixels.
+
+    `alt` says what is to be seen, to who cannot see it; `caption` what it is.
+    """
 
     name: str
     alt: str
     width: int
     height: int
+    caption: str
 
 
 class NotebookPage(NamedTuple):
@@ -58,7 +64,7 @@ def render(docs: Path, paper: Publication, project: Project) -> NotebookPage:
     """Turn the paper's notebook into its page.
 
     NotebookError when the notebook is missing, was not executed to its end, wrote to
-    stderr, or has a figure without alt text.
+    stderr, or has a figure without alt text or caption.
     """
     path = docs / "notebooks" / f"{paper.id}.ipynb"
     if not path.exists():
@@ -86,14 +92,33 @@ def _cell(cell: dict[str, Any], figures: dict[Figure, bytes]) -> list[str]:
     source = "".join(cell["source"])
     if cell["cell_type"] == "markdown":
         return [_own_paragraphs(source)]
-    outputs = [_output(output, figures) for output in cell["outputs"]]
+    caption = cell["metadata"].get("title", "")
+    outputs = [_output(output, caption, figures) for output in cell["outputs"]]
     code = _fence(source, "python")
     tags = cell["metadata"].get("tags", [])
     if "setup" in tags:  # installs the project on Colab: no reading matter
         return []
     if "plot" in tags:
-        code = f'??? plot "Show the code"\n\n{indent(code, "    ")}'
+        return [*outputs, _fold(code, "Show the code")]
+    if _only_imports(source):
+        return [_fold(code, "Show the imports"), *outputs]
     return [code, *outputs]
+
+
+def _fold(code: str, summary: str) -> str:
+    return f'??? fold "{summary}"\n\n{indent(code, "    ")}'
+
+
+def _only_imports(source: str) -> bool:
+    """Whether the cell imports, and beside that only names or says what is constant."""
+    body = ast.parse(source).body
+    imports = [s for s in body if isinstance(s, (ast.Import, ast.ImportFrom))]
+    others = [s for s in body if s not in imports]
+    return bool(imports) and all(
+        isinstance(statement, (ast.Assign, ast.Expr))
+        and isinstance(statement.value, ast.Constant)
+        for statement in others
+    )
 
 
 _DISPLAY = re.compile(r"^([ ]*)(\$\$.+?\$\$)[ ]*$", re.MULTILINE | re.DOTALL)
@@ -114,7 +139,7 @@ def _fence(text: str, attributes: str) -> str:
 _PRINTED = "{ .text .output .no-copy }"
 
 
-def _output(output: dict[str, Any], figures: dict[Figure, bytes]) -> str:
+def _output(output: dict[str, Any], caption: str, figures: dict[Figure, bytes]) -> str:
     match output:
         case {"output_type": "error", "ename": name, "evalue": value}:
             raise NotebookError(f"it raised {name}: {value}")
@@ -123,7 +148,8 @@ def _output(output: dict[str, Any], figures: dict[Figure, bytes]) -> str:
         case {"output_type": "stream", "text": text}:
             return _fence("".join(text), _PRINTED)
         case {"data": {"image/png": png}, "metadata": {**metadata}}:
-            return _figure("".join(png), metadata.get("image/png", {}), figures)
+            about = metadata.get("image/png", {}) | {"caption": caption}
+            return _figure("".join(png), about, figures)
         case {"data": {"text/markdown": text}}:
             return "".join(text)
         case {"data": {"text/plain": text}}:
@@ -136,11 +162,13 @@ def _figure(base64: str, about: dict[str, Any], figures: dict[Figure, bytes]) ->
     alt = " ".join(about.get("alt", "").split())
     if not alt:
         raise NotebookError("a figure has no alt text (`plots.show` takes it)")
+    if not about["caption"]:
+        raise NotebookError('a figure has no caption (`# %% Caption tags=["plot"]`)')
     png = b64decode(base64)
     width, height = struct.unpack(">II", png[16:24])
     name = hashlib.sha256(png).hexdigest()[:16] + ".png"
     shown = about.get("width", width), about.get("height", height)
-    figure = Figure(name, alt, *shown)
+    figure = Figure(name, alt, *shown, about["caption"])
     figures[figure] = png
     return _IMAGE.format(*figure)
 
@@ -169,12 +197,16 @@ def _stamp(stamp: dict[str, Any] | None, name: str) -> str:
     """Say in words what the notebook ran on."""
     if not stamp:
         raise NotebookError(f"{name} has no stamp (run `make notebooks`)")
-    executed = long_date(datetime.date.fromisoformat(stamp["executed"]))
+    executed, changed = (
+        long_date(datetime.date.fromisoformat(stamp[day]))
+        for day in ("executed", "changed")
+    )
     on_cpu = stamp["device"] == "cpu"
     device = "a CPU" if on_cpu else stamp["device"]
     gpu = " On a GPU: not measured." if on_cpu else ""
     return (
         f"Executed on {executed} with Python {stamp['python']} "
         f"and torch {stamp['torch']} on {device} in {stamp['seconds']} seconds, "
-        f"seed {stamp['seed']}; its assertions hold.{gpu}\n{{ .stamp }}"
+        f"seed {stamp['seed']}; its assertions hold. "
+        f"Its code has not changed since {changed}.{gpu}\n{{ .stamp }}"
     )

@@ -131,6 +131,13 @@ def fill_in(markdown: str, catalogue: Catalogue, project: Project, root: str) ->
     )
 
 
+def along_the_path(learn: str, ids: Sequence[str]) -> list[str]:
+    """Order papers as the page for learners comes to them; others follow."""
+    found = re.findall(r"notebooks/([a-z][a-z0-9_]*)/", learn)
+    path = [id for id in dict.fromkeys(found) if id in ids]
+    return [*path, *(id for id in ids if id not in path)]
+
+
 def _sections(catalogue: Catalogue) -> list[Section]:
     entries = (
         catalogue.publications,

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 _MARKER = re.compile(r"\s*#\s*%%(\s.*)?")
 _OPTIONS = re.compile(
-    r"[^\[\]=]*"
+    r"(?P<title>[^\[\]=]*?)\s*"
     r"(?P<markdown>\[markdown\])?\s*"
     r"""(?:tags=\[(?P<tags>(?:"[\w-]+"[, ]*)*)\])?\s*"""
 )
@@ -30,12 +30,16 @@ class CellError(Exception):
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell; `lines` holds, for each line of its source, its line in the file."""
+    """One cell; `lines` holds, for each line of its source, its line in the file.
+
+    Its title stands behind `# %%`; that of a figure's cell is the figure's caption.
+    """
 
     kind: Literal["code", "markdown"]
     source: str
     lines: tuple[int, ...]
     tags: tuple[str, ...] = ()
+    title: str = ""
 
     @cached_property
     def body(self) -> list[ast.stmt]:
@@ -132,24 +136,28 @@ def _cell(number: int, marker: str, body: _Numbered, file: str) -> Cell:
         expected = '`# %% title [markdown] tags=["plot"]`, each part optional'
         raise CellError(file, number, f"expected {expected}, got `{marker}`")
     tags = tuple(re.findall(r'"([^"]*)"', options["tags"] or ""))
+    title = options["title"].strip()
     if not options["markdown"]:
-        return _numbered_cell("code", body, tags)
+        return _numbered_cell("code", body, tags, title)
     for line, text in body:
         if text.strip() and not text.startswith("#"):
             problem = "a markdown cell holds code (begin a new cell with `# %%`)"
             raise CellError(file, line, problem)
     prose = [(line, re.sub("^# ?", "", text)) for line, text in body]
-    return _numbered_cell("markdown", prose, tags)
+    return _numbered_cell("markdown", prose, tags, title)
 
 
 def _numbered_cell(
-    kind: Literal["code", "markdown"], body: _Numbered, tags: tuple[str, ...] = ()
+    kind: Literal["code", "markdown"],
+    body: _Numbered,
+    tags: tuple[str, ...] = (),
+    title: str = "",
 ) -> Cell:
     """Build the cell without its outer blank lines (IPython would drop them anyway)."""
     filled = [index for index, (_, text) in enumerate(body) if text.strip()]
     kept = body[filled[0] : filled[-1] + 1] if filled else []
     source = "\n".join(text for _, text in kept)
-    return Cell(kind, source, tuple(line for line, _ in kept), tags)
+    return Cell(kind, source, tuple(line for line, _ in kept), tags, title)
 
 
 def _guard_body(cell: Cell, file: str) -> list[ast.stmt] | None:
@@ -203,7 +211,7 @@ def lift(cell: Cell, file: str) -> Cell:
     body = _guard_body(cell, file)
     if body is None:
         return cell
-    lifted = _numbered_cell("code", list(_dedented(cell)), cell.tags)
+    lifted = _numbered_cell("code", list(_dedented(cell)), cell.tags, cell.title)
     if ast.dump(ast.Module(lifted.body, [])) != ast.dump(ast.Module(body, [])):
         raise CellError(file, cell.lines[0], "lifting the guard changes the code")
     return lifted

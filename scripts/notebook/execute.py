@@ -127,8 +127,10 @@ class _Batch:
         started = monotonic()
         source = (self.root / notebook.file).read_text("utf-8")
         check_syntax(source, notebook.file)
+        today = datetime.datetime.now(datetime.UTC).date().isoformat()
         stamp = {
-            "executed": datetime.datetime.now(datetime.UTC).date().isoformat(),
+            "changed": notebook.changed or today,
+            "executed": today,
             "fingerprint": notebook.fingerprint,
             "seed": int(self.environment["SEED"]),
         }

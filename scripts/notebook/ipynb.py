@@ -48,6 +48,14 @@ class Notebook:
         """The cells that a kernel executes."""
         return [cell for cell in self.cells if cell.kind == "code"]
 
+    @property
+    def changed(self) -> str | None:
+        """The day of the first run of today's code, where the committed one ran it."""
+        committed = _read(self.path)
+        if committed is None or committed.stamp.get("fingerprint") != self.fingerprint:
+            return None
+        return _since(committed.stamp)
+
     @cached_property
     def refreshed(self) -> str | None:
         """The committed notebook with today's prose and comments.
@@ -59,7 +67,8 @@ class Notebook:
             return None
         if committed.stamp.get("fingerprint") != self.fingerprint:
             return None
-        return self.render(committed.outputs, committed.stamp)
+        stamp = committed.stamp | {"changed": _since(committed.stamp)}
+        return self.render(committed.outputs, stamp)
 
     @cached_property
     def state(self) -> State:
@@ -76,7 +85,7 @@ class Notebook:
             document = {
                 "cell_type": cell.kind,
                 "id": f"cell-{number:02}",
-                "metadata": {"tags": list(cell.tags)} if cell.tags else {},
+                "metadata": _metadata(cell),
                 "source": _lines(cell.source),
             }
             if cell.kind == "code":
@@ -91,6 +100,11 @@ class Notebook:
             "nbformat_minor": 5,
         }
         return json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _metadata(cell: Cell) -> dict[str, Any]:
+    about = {"tags": list(cell.tags), "title": cell.title}
+    return {name: value for name, value in about.items() if value}
 
 
 def _output(output: dict[str, Any], count: int) -> dict[str, Any]:
@@ -110,6 +124,11 @@ class _Committed(NamedTuple):
 
     outputs: list[list[Any]]
     stamp: dict[str, Any]
+
+
+def _since(stamp: dict[str, Any]) -> str:
+    """Since when the code is what it is; one that ran once, since it ran."""
+    return stamp.get("changed", stamp["executed"])
 
 
 def _read(path: Path) -> _Committed | None:

@@ -15,7 +15,12 @@ from scripts.notebook import ipynb
 from scripts.notebook.fingerprint import Fingerprints
 
 ROOT = Path(__file__).parents[2]
-STAMP = {"executed": "2026-01-02", "python": "3.11", "torch": "2.13.0"}
+STAMP = {
+    "changed": "2026-01-01",
+    "executed": "2026-01-02",
+    "python": "3.11",
+    "torch": "2.13.0",
+}
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ SAMPLES = {
     "no final newline": "# %%\nx = 1",
     "prose": "# %% [markdown]\n# # T\n#\n# $$x_1,\\quad x_2$$\n#     code\n#hashed\n",
     "prose, blank line": "# %% [markdown]\n# one\n\n# two\n# %%\n",
-    "titles": "# %% One title\nx = 1\n# %% Other [markdown]\n# y\n",
+    "titles": '# %% One, a title\nx = 1\n# %% Other [markdown]\n# y\n# %% T tags=["a"]',
     "tags": '# %% tags=["plot"]\nx = 1\n# %% T [markdown] tags=["a", "b-c"]\n# y\n',
     "tight markers": "#%%\nx = 1\n#  %% [markdown]\n# y\n",
     "not markers": "# %%\nx = 1\n# 5 %% 3\n#  %\n#%%%\n",
@@ -35,16 +35,22 @@ SAMPLES = {
 }
 
 
-def as_jupytext(source: str) -> list[tuple[str, str, tuple[str, ...]]]:
-    notebook = jupytext.reads(source, "py:percent")
+Read = list[tuple[str, str, tuple[str, ...], str]]
+
+
+def as_jupytext(source: str) -> Read:
     return [
-        (cell.cell_type, cell.source.strip("\n"), tuple(cell.metadata.get("tags", ())))
-        for cell in notebook.cells
+        (cell.cell_type, cell.source.strip("\n"), tuple(about.get("tags", ())), title)
+        for cell in jupytext.reads(source, "py:percent").cells
+        for about, title in [(cell.metadata, cell.metadata.get("title", ""))]
     ]
 
 
-def as_ours(source: str) -> list[tuple[str, str, tuple[str, ...]]]:
-    return [(cell.kind, cell.source, cell.tags) for cell in cells(source, "nice.py")]
+def as_ours(source: str) -> Read:
+    return [
+        (cell.kind, cell.source, cell.tags, cell.title)
+        for cell in cells(source, "nice.py")
+    ]
 
 
 @pytest.mark.parametrize("source", SAMPLES.values(), ids=SAMPLES)

@@ -159,6 +159,7 @@ def test_the_stamp_says_what_it_ran_on(ran: Ran) -> None:
     assert stamp.pop("seconds") in range(1, 100)
     executed = datetime.date.fromisoformat(stamp.pop("executed"))
     assert abs(executed - datetime.date.today()) <= datetime.timedelta(days=1)
+    assert stamp.pop("changed") == executed.isoformat()
     assert stamp.pop("fingerprint") == ran.project.read("good").fingerprint
     assert re.fullmatch(r"\d+\.\d+\.\d+", stamp.pop("torch"))
     assert re.fullmatch(r"3\.\d+", stamp.pop("python"))
@@ -170,7 +171,11 @@ def test_the_same_notebook_again_is_the_same_file(ran: Ran) -> None:
         return re.sub(r'"(executed|seconds)": .*', "", text)
 
     path: Path = ran.project.path("good")
-    first = path.read_text("utf-8")
+    # Its code is older than this run of it, and stays so.
+    first = re.sub(
+        '"changed": ".*"', '"changed": "2020-01-01"', path.read_text("utf-8")
+    )
+    path.write_text(first, "utf-8")
     process = ran.project.start("only='good'", "force=True", SEED="3", DEVICE="cpu")
     out, err = process.communicate(timeout=100)
     assert (process.returncode, err) == (0, ""), out

@@ -84,7 +84,7 @@ def test_the_theme_is_switched_and_kept(visit: Visit) -> None:
 
 def test_folded_code_opens(visit: Visit) -> None:
     page = visit.open("notebooks/nice/")
-    folded = page.locator("details.plot").first
+    folded = page.locator("details.fold").first
     expect(folded.locator("code")).not_to_be_visible()
     folded.locator("summary").click()
     expect(folded.locator("code")).to_be_visible()

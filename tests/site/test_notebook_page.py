@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import struct
 import zlib
 from base64 import b64encode
@@ -21,6 +22,7 @@ from scripts.notebook_page import render as render_page
 from scripts.project import Project
 
 STAMP = {
+    "changed": "2026-11-21",
     "executed": "2026-11-23",
     "python": "3.11",
     "torch": "2.13.0",
@@ -62,9 +64,10 @@ def printed(text: str, name: str = "stdout") -> NotebookNode:
 
 
 def code(
-    source: str, *outputs: NotebookNode, tags: tuple[str, ...] = ()
+    source: str, *outputs: NotebookNode, tags: tuple[str, ...] = (), title: str = ""
 ) -> NotebookNode:
-    return new_code_cell(source, outputs=list(outputs), metadata={"tags": list(tags)})
+    about = {"tags": list(tags), "title": title}
+    return new_code_cell(source, outputs=list(outputs), metadata=about)
 
 
 Render = Callable[..., dict[str, str | bytes]]
@@ -102,7 +105,8 @@ def test_under_the_title_stand_the_links_and_the_stamp(render: Render) -> None:
 { .links }
 
 Executed on Nov 23, 2026 with Python 3.11 and torch 2.13.0 on a CPU in 41 seconds, \
-seed 0; its assertions hold. On a GPU: not measured.
+seed 0; its assertions hold. Its code has not changed since Nov 21, 2026. \
+On a GPU: not measured.
 { .stamp }
 
 A flow.
@@ -127,29 +131,58 @@ def test_a_fence_is_longer_than_those_in_the_code(render: Render) -> None:
 
 
 def test_plotting_code_is_folded_and_its_figure_is_not(render: Render) -> None:
-    cell = code("plot()\nshow()", figure(png(2, 1), alt="Two"), tags=("plot",))
-    folded, _, shown = page(render(TITLE, cell)).rpartition("\n\n")
-    assert folded.endswith(
-        '??? plot "Show the code"\n\n    ```python\n    plot()\n    show()\n    ```'
+    drawn = figure(png(2, 1), alt="Two")
+    cell = code("plot()\nshow()", drawn, tags=("plot",), title="One, and two")
+    assert re.search(
+        "<figure>.*<figcaption>One, and two</figcaption></figure>\n\n"
+        r'\?\?\? fold "Show the code"\n\n    ```python\n    plot\(\)\n    show\(\)\n'
+        "    ```\n$",
+        page(render(TITLE, cell)),
     )
-    assert shown.startswith("<figure>")
+
+
+FOLDED = '??? fold "Show the imports"\n\n    ```python\n    '
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["import math", '"""NICE."""\n\nfrom math import pi\n\nG = "g"', "import a, b"],
+)
+def test_what_only_imports_is_folded(render: Render, source: str) -> None:
+    shown = page(render(TITLE, code(source)))
+    assert FOLDED + source.partition("\n")[0] in shown
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "G = 1",
+        "import math\n\nmath.pi",
+        "import a\n\ndef f(): pass",
+        "import a\na.run()",
+    ],
+)
+def test_what_does_more_is_not_folded(render: Render, source: str) -> None:
+    assert page(render(TITLE, code(source))).endswith(f"```python\n{source}\n```\n")
 
 
 def test_a_figure_becomes_a_file_named_by_its_content(render: Render) -> None:
     image = png(3, 2)
-    published = render(TITLE, code("", figure(image, alt='A "bell" & <two>')))
+    cell = code("", figure(image, alt='A "bell" & <two>'), title="1 < 2")
+    published = render(TITLE, cell)
     [path] = [path for path in published if path.endswith(".png")]
     assert published[path] == image
     name = path.removeprefix("notebooks/nice/")
     assert page(published).endswith(
         f'<figure><img src="{name}" alt="A &#34;bell&#34; &amp; &lt;two&gt;" '
-        'width="3" height="2" loading="lazy"></figure>\n'
+        'width="3" height="2" loading="lazy">'
+        "<figcaption>1 &lt; 2</figcaption></figure>\n"
     )
 
 
 def test_a_figure_may_say_how_large_it_is_shown(render: Render) -> None:
     about = {"alt": "A", "width": 30, "height": 20}
-    published = render(TITLE, code("", figure(png(60, 40), **about)))
+    published = render(TITLE, code("", figure(png(60, 40), **about), title="A"))
     assert 'width="30" height="20"' in page(published)
 
 
@@ -192,9 +225,13 @@ ERROR = new_output("error", ename="ValueError", evalue="negative", traceback=[])
             figure(png(1, 1), alt=" \n"),
             "a figure has no alt text (`plots.show` takes it)",
         ),
+        (
+            figure(png(1, 1), alt="A"),
+            'a figure has no caption (`# %% Caption tags=["plot"]`)',
+        ),
         (SVG, "it shows image/svg+xml, but a page PNG, Markdown and plain text"),
     ],
-    ids=["error", "stderr", "no alt", "blank alt", "svg"],
+    ids=["error", "stderr", "no alt", "blank alt", "no caption", "svg"],
 )
 def test_what_may_not_be_published(
     render: Render, output: NotebookNode, fault: str

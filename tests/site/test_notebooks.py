@@ -6,6 +6,8 @@ import gzip
 import re
 from collections import Counter
 from collections.abc import Iterator
+from html import unescape
+from itertools import pairwise
 
 import nbformat
 import pytest
@@ -13,11 +15,12 @@ from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 from nbformat import NotebookNode
 
-from scripts.project import ROOT
+from scripts.project import ROOT, read_project
 from tests.site.conftest import Built
 from tests.site.html import Parsed
 from tests.site.test_build import article
 
+PROJECT = read_project()
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "docs/notebooks").glob("*.ipynb"))
 # NICE's is the shortest; kilobytes of HTML, plain and compressed.
 LIMITS = {"nice": (60, 15)}
@@ -46,20 +49,50 @@ def test_every_figure_is_there_with_its_authors_words(
     built: Built, pages: dict[str, str], id: str
 ) -> None:
     written = [
-        " ".join(output.metadata["image/png"]["alt"].split())
+        (" ".join(output.metadata["image/png"]["alt"].split()), cell.metadata.title)
         for cell in read(id).cells
         for output in cell.get("outputs", [])
         if "image/png" in output.get("data", {})
     ]
-    images = [
-        tag.attributes
-        for tag in Parsed(article(pages[f"notebooks/{id}/"])).tags
-        if tag.name == "img"
-    ]
-    assert [image["alt"] for image in images] == written
+    html = article(pages[f"notebooks/{id}/"])
+    images = [tag.attributes for tag in Parsed(html).tags if tag.name == "img"]
+    captions = map(unescape, re.findall("<figcaption>(.*?)</figcaption>", html))
+    alts = [image["alt"] for image in images]
+    assert [*zip(alts, captions, strict=True)] == written
+    assert len({*alts}) == len(alts)
     for image in images:
         assert (built.site / "notebooks" / id / image["src"]).is_file()
         assert int(image["width"]) > 0 < int(image["height"])
+
+
+def test_notebooks_lead_along_the_path(pages: dict[str, str]) -> None:
+    """Those of the page for learners, in its order; so do previous and next."""
+    learn = article(pages["learn/"])
+    path = [*dict.fromkeys(re.findall(r"notebooks/(\w+)/", learn))]
+    assert set(path) <= set(NOTEBOOKS)
+    for here, there in pairwise(path):
+        assert footer(pages[f"notebooks/{here}/"])["next"] == f"../{there}/"
+        assert footer(pages[f"notebooks/{there}/"])["prev"] == f"../{here}/"
+
+
+def footer(html: str) -> dict[str, str]:
+    """Return where the footer leads, by direction."""
+    found = re.findall(
+        'href="([^"]*)" class="md-footer__link md-footer__link--(prev|next)"', html
+    )
+    return {direction: address for address, direction in found}
+
+
+@pytest.mark.parametrize("id", NOTEBOOKS)
+def test_a_page_leads_up_to_what_it_is_made_of(pages: dict[str, str], id: str) -> None:
+    html = article(pages[f"notebooks/{id}/"])
+    texts = re.findall('<a href="([^"]*)">(Paper|Open in Colab|Download|Source)<', html)
+    assert {text: address for address, text in texts} == {
+        "Paper": f"../../papers/{id}/",
+        "Open in Colab": PROJECT.colab(f"docs/notebooks/{id}.ipynb"),
+        "Download": f"../{id}.ipynb",
+        "Source": PROJECT.blob(f"implementations/{id}.py"),
+    }
 
 
 @pytest.mark.parametrize("id", NOTEBOOKS)
