@@ -56,18 +56,19 @@ _TEMPLATES = {"index.md": "", "learn.md": "../"}
 def _generate(root: Path) -> dict[str, str | bytes]:
     catalogue = load(root / "resources.yaml", root / "implementations")
     project = read_project(root / "mkdocs.yml")
-    generated: dict[str, str | bytes] = {}
+    by_hand: dict[str, str] = {}
     for name, to_root in _TEMPLATES.items():
         written = (root / "docs" / name).read_text("utf-8")
-        generated[name] = site.fill_in(written, catalogue, project, to_root)
+        by_hand[name] = site.fill_in(written, catalogue, project, to_root)
     implemented = {
         paper.id: paper for paper in catalogue.publications if paper.implemented
     }
     notebooks = {
         id: notebook_page.render(root / "docs", implemented[id], project)
-        for id in site.along_the_path(generated["learn.md"], list(implemented))
+        for id in site.along_the_path(by_hand["learn.md"], list(implemented))
     }
     lines = site.first_lines((root / "resources.yaml").read_text("utf-8"))
+    generated: dict[str, str | bytes] = {**by_hand}
     generated |= site.pages(catalogue, project, genealogy(root), notebooks, lines)
     for notebook in notebooks.values():
         generated |= notebook.files

@@ -13,20 +13,9 @@ from typing import Literal
 from playwright.sync_api import Page
 
 from tests.site.chromium import chromium
+from tests.site.kinds import KINDS
 from tests.site.serving import serving
 
-PAGES = {
-    "home": "",
-    "learn": "learn/",
-    "notation": "notation/",
-    "list": "list/",
-    "genealogy": "genealogy/",
-    "paper": "papers/nice/",
-    "gallery": "notebooks/",
-    "notebook": "notebooks/nice/",
-    "exports": "exports/",
-    "missing": "no-such-page/",
-}
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 WIDTHS = {1440: 900, 820: 1180, 390: 844}
 
@@ -53,7 +42,7 @@ def main() -> None:
 
 
 def _photograph(page: Page, root: str, folder: Path, kind: str) -> None:
-    for name, path in PAGES.items():
+    for name, path in KINDS.items():
         page.goto(root + path, wait_until="networkidle")
         # A full-page picture never scrolls, which would call for these.
         page.evaluate("for (const i of document.images) i.loading = 'eager'")

@@ -9,16 +9,12 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from scripts.lineage import ROW
+from tests.site.kinds import KINDS
 from tests.site.visit import PHONE, Visit
-
-VISITED = [
-    *("", "learn/", "notation/", "list/", "genealogy/", "exports/"),
-    *("papers/nice/", "papers/glow/", "notebooks/", "notebooks/nice/"),
-]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", VISITED)
+@pytest.mark.parametrize("path", KINDS.values(), ids=KINDS)
 def test_pages_load_in_silence_and_from_one_host(
     visit: Visit, path: str, scheme: Literal["light", "dark"]
 ) -> None:
@@ -114,7 +110,7 @@ def test_code_is_copied(browser: Browser, root: str) -> None:
     context.close()
 
 
-@pytest.mark.parametrize("path", VISITED)
+@pytest.mark.parametrize("path", KINDS.values(), ids=KINDS)
 def test_a_phone_scrolls_down_only(visit: Visit, path: str) -> None:
     visit.page.set_viewport_size(PHONE)
     page = visit.open(path)
@@ -133,10 +129,6 @@ def test_a_phone_has_the_navigation_in_its_drawer(visit: Visit) -> None:
 
 
 def test_a_page_that_is_not_there_leads_back(visit: Visit) -> None:
-    page = visit.page
-    page.goto(visit.root + "papers/none/")
+    page = visit.open(KINDS["missing"])
     page.locator("article").get_by_role("link", name="the list").click()
     page.wait_for_url(visit.root + "list/")
-    # The browser reports the missing page itself, and it should.
-    assert [fault for fault in visit.faults if "404" in fault] == visit.faults
-    visit.faults.clear()

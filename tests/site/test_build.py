@@ -137,6 +137,13 @@ def test_the_gallery_shows_every_notebook_by_its_first_figure(
     assert len(pictures) == len(implemented)
 
 
+def test_every_picture_is_told_in_words(pages: dict[str, str]) -> None:
+    for path, html in pages.items():
+        for name, attributes in Parsed(article(html)).tags:
+            told = name != "img" or attributes.get("alt", "").strip()
+            assert told, f"{path}: {attributes['src']}"
+
+
 def test_the_path_leads_from_the_first_video_to_the_review(
     pages: dict[str, str],
 ) -> None:

@@ -6,6 +6,9 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import ConsoleMessage, Page, Request, ViewportSize
 
+from tests.site.kinds import KINDS
+
+DESKTOP = ViewportSize(width=1280, height=800)
 PHONE = ViewportSize(width=390, height=844)
 
 
@@ -21,7 +24,9 @@ class Visit:
         page.on("requestfailed", self._miss)
 
     def _hear(self, message: ConsoleMessage) -> None:
-        if message.type in ("warning", "error"):
+        # The browser itself reports a missing page, and it should.
+        missing = message.location["url"] == self.root + KINDS["missing"]
+        if message.type in ("warning", "error") and not missing:
             self.faults.append(f"{message.type}: {message.text}")
 
     def _see(self, request: Request) -> None:

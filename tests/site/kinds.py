@@ -1,0 +1,16 @@
+"""Every kind of page, by one that shows all that its kind may have."""
+
+from __future__ import annotations
+
+KINDS = {
+    "home": "",
+    "learn": "learn/",
+    "notation": "notation/",
+    "list": "list/",
+    "genealogy": "genealogy/",
+    "paper": "papers/nice/",
+    "gallery": "notebooks/",
+    "notebook": "notebooks/nice/",
+    "exports": "exports/",
+    "missing": "no-such-page/",
+}

@@ -1,0 +1,95 @@
+"""Everybody can use every kind of page, as far as machines can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.site.kinds import KINDS
+from tests.site.visit import DESKTOP, PHONE, Visit
+
+AXE = Axe()
+# WCAG 2.2, levels A and AA, with what earlier versions ask.
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+OPTIONS = {
+    "resultTypes": ["violations"],
+    "runOnly": {"type": "tag", "values": TAGS},
+}
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+# What is folded, and what is drawn only when it is scrolled to.
+UNFOLD = """
+for (const details of document.querySelectorAll("details")) details.open = true
+for (const entry of document.querySelectorAll(".entry"))
+  entry.style.contentVisibility = "visible"
+"""
+
+
+def violations(page: Page) -> Iterator[str]:
+    """Say what axe finds, and where."""
+    for violation in AXE.run(page, options=OPTIONS).response["violations"]:
+        for node in violation["nodes"]:
+            yield f"{violation['id']}: {node['html']}\n{node['failureSummary']}"
+
+
+def in_every_look(page: Page) -> Iterator[str]:
+    """Say what axe finds on a phone and on a desk, light and dark."""
+    for size in (DESKTOP, PHONE):
+        page.set_viewport_size(size)
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme)
+            for violation in violations(page):
+                yield f"{scheme}, {size['width']} pixels: {violation}"
+
+
+def open_calmly(visit: Visit, path: str) -> Page:
+    # Colours that fade into one another are measured on the way.
+    visit.page.emulate_media(reduced_motion="reduce")
+    page = visit.open(path)
+    page.wait_for_load_state("networkidle")
+    page.evaluate(UNFOLD)
+    return page
+
+
+@pytest.mark.parametrize("path", KINDS.values(), ids=KINDS)
+def test_nothing_stands_in_the_way(visit: Visit, path: str) -> None:
+    assert [*in_every_look(open_calmly(visit, path))] == []
+
+
+def test_axe_finds_what_does_stand_in_the_way(visit: Visit) -> None:
+    page = open_calmly(visit, KINDS["notebook"])
+    page.evaluate("document.querySelector('article img').removeAttribute('alt')")
+    page.evaluate("document.querySelector('h1').style.color = '#999'")
+    found = {violation.partition(":")[0] for violation in violations(page)}
+    assert found == {"color-contrast", "image-alt"}
+
+
+def search(page: Page) -> None:
+    page.keyboard.press("/")
+    page.keyboard.type("coupling")
+    expect(page.locator(".md-search-result__item").first).to_be_visible()
+
+
+def filter_the_list(page: Page) -> None:
+    page.locator("#browse label", has_text="Videos").click()
+    page.get_by_role("searchbox", name="Show only").fill("variational")
+
+
+def find_nothing(page: Page) -> None:
+    page.get_by_role("searchbox", name="Show only").fill("no such word")
+
+
+@pytest.mark.parametrize(
+    ("kind", "act"),
+    [("home", search), ("list", filter_the_list), ("list", find_nothing)],
+    ids=["search", "filter", "nothing"],
+)
+def test_nor_does_what_opens(
+    visit: Visit, kind: str, act: Callable[[Page], None]
+) -> None:
+    page = open_calmly(visit, KINDS[kind])
+    act(page)
+    assert [*in_every_look(page)] == []
