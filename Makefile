@@ -69,7 +69,8 @@ lint: .venv/test ## Lint, check the formatting and the types
 
 constraints: .venv/test ## Pin what is installed now
 	@{ echo "# What \`make site\` and \`make test\` install; \`make constraints\` writes it."; \
-	   $(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//'; } > constraints.txt
+	   $(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//'; } > .constraints.txt.tmp
+	@mv .constraints.txt.tmp constraints.txt
 
 publish-readme: .venv/site ## Regenerate README.md, commit and push it (for the workflow)
 	@$(SCRIPTS) publish-readme

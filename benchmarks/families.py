@@ -21,6 +21,7 @@ from pathlib import Path
 import torch
 
 from implementations.flows_review import flows_review
+from scripts.files import write_atomic
 
 OUTPUT = Path(__file__).parent / "results" / "families.json"
 POINTS, REPEATS = 1000, 7
@@ -74,7 +75,7 @@ def main() -> None:
         "repeats": REPEATS,
         "ms": measure(POINTS, REPEATS),
     }
-    OUTPUT.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
+    write_atomic(OUTPUT, json.dumps(report, indent=2) + "\n")
     print(*(f"{name:24} {ms}" for name, ms in report["ms"].items()), sep="\n")
 
 

@@ -23,6 +23,7 @@ import yaml
 from benchmarks import pages
 from benchmarks.generate import generate
 from benchmarks.machine import machine, versions
+from scripts.files import write_atomic
 from scripts.project import ROOT, read_project
 
 RESULTS = ROOT / "benchmarks" / "results" / "site.json"
@@ -190,7 +191,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         measures.append(m)
         print(_row(m), flush=True)
     text = json.dumps(_report(measures), indent=2, ensure_ascii=False)
-    args.output.write_text(f"{text}\n", "utf-8")
+    write_atomic(args.output, f"{text}\n")
     return int(args.strict and any(m.verdict not in ("", "ok") for m in measures))
 
 

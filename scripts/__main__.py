@@ -78,10 +78,21 @@ def _schema(args: argparse.Namespace) -> int:
 def _readme(args: argparse.Namespace) -> int:
     from scripts import readme
 
-    page = readme.render(_load(args), read_project())
-    if args.since:
-        return readme.check_since(args.output, page, args.since)
-    return (readme.check if args.check else readme.write)(args.output, page)
+    if args.check or args.since:
+        page = readme.render(_load(args), read_project())
+        if args.since:
+            return readme.check_since(args.output, page, args.since)
+        return readme.check(args.output, page)
+    return _regenerate(args)
+
+
+def _regenerate(args: argparse.Namespace) -> int:
+    from scripts import readme
+    from scripts.files import turn
+
+    # What is written comes from the list as it is then.
+    with turn(args.catalogue.resolve().parent):
+        return readme.write(args.output, readme.render(_load(args), read_project()))
 
 
 def _add(args: argparse.Namespace) -> int:
@@ -114,7 +125,7 @@ def _new(args: argparse.Namespace) -> int:
 def _publish_readme(args: argparse.Namespace) -> int:
     from scripts.github import Clone
 
-    return _readme(args) or Clone(ROOT).publish(args.output.name)
+    return _regenerate(args) or Clone(ROOT).publish(args.output.name)
 
 
 def _answer_issue(args: argparse.Namespace) -> int:
@@ -242,7 +253,7 @@ def _parser() -> argparse.ArgumentParser:
         parents=[source, target],
         help="regenerate README.md, commit and push it (for the workflow)",
     )
-    command.set_defaults(run=_publish_readme, check=False, since="")
+    command.set_defaults(run=_publish_readme)
 
     command = commands.add_parser(
         "answer-issue",
@@ -308,7 +319,14 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; exit status 1 when it found fault with its input."""
     args = _parser().parse_args(arguments)
-    return args.run(args)
+    try:
+        return args.run(args)
+    except OSError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Interrupted: every file is whole, as it was or new", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

@@ -6,15 +6,14 @@ committed with the fingerprint of the code that they came from, plotting left ou
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from asyncio.subprocess import PIPE
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,16 +61,10 @@ def run(
         return 1
     stale = [name for name in current if force or _is_stale(root, name, seeds, current)]
     print(f"{len(current) - len(stale)} up to date, {len(stale)} to run, {seeds} seeds")
-    runs = [Run(paper, seed) for paper in stale for seed in range(seeds)]
-    failed = 0
-    with ThreadPoolExecutor(jobs) as pool:
-        variables = environment(root, device, jobs)
-        outcomes = pool.map(lambda run: _outcome(root, run, variables), runs)
-        bar = iter(tqdm(outcomes, total=len(runs), unit="run", disable=None))
-        for paper in stale:
-            outcome = [next(bar) for _ in range(seeds)]
-            failed |= _record(root, paper, current[paper], outcome)
-    return failed
+    with tqdm(total=len(stale) * seeds, unit="run", disable=None) as bar:
+        variables, gate = environment(root, device, jobs), asyncio.Semaphore(jobs)
+        batch = _Batch(root, variables, gate, bar)
+        return asyncio.run(batch.run({name: current[name] for name in stale}, seeds))
 
 
 def fingerprints(root: Path, papers: Iterable[str]) -> dict[str, str]:
@@ -114,33 +107,81 @@ def _is_stale(root: Path, paper: str, seeds: int, current: dict[str, str]) -> bo
     return len(results["seeds"]) < seeds
 
 
-def _outcome(
-    root: Path, run: Run, variables: dict[str, str]
-) -> dict[str, Any] | RunError:
-    """Run one seed; return its claims, what it ran on, and its seconds."""
-    module = f"{PACKAGE}.{run.paper}"
-    source = f"import runpy\nrunpy.run_module({module!r}, run_name='__main__')\n{FACTS}"
-    with tempfile.TemporaryDirectory(prefix="claims-") as folder:
-        recorded = Path(folder, "claims.jsonl")
+@dataclass(frozen=True)
+class _Batch:
+    """Runs that are made together, and what they share."""
+
+    root: Path
+    variables: dict[str, str]
+    gate: asyncio.Semaphore
+    bar: tqdm[Any]
+
+    async def run(self, papers: Mapping[str, str], seeds: int) -> int:
+        """Run papers, given with their fingerprints; return the exit status."""
+        async with asyncio.TaskGroup() as group:
+            running = [
+                group.create_task(self._paper(paper, fingerprint, seeds))
+                for paper, fingerprint in papers.items()
+            ]
+        return max((task.result() for task in running), default=0)
+
+    async def _paper(self, paper: str, fingerprint: str, seeds: int) -> int:
+        runs = [self._outcome(Run(paper, seed)) for seed in range(seeds)]
+        outcomes = await asyncio.gather(*runs)
+        try:
+            return _record(self.root, paper, fingerprint, outcomes)
+        except OSError as error:
+            print(error, file=sys.stderr)
+            return 1
+
+    async def _outcome(self, run: Run) -> dict[str, Any] | RunError:
+        """Run one seed; return its claims, what it ran on, and its seconds."""
+        async with self.gate:
+            with tempfile.TemporaryDirectory(prefix="claims-") as folder:
+                outcome = await self._run(run, Path(folder))
+        self.bar.update()
+        return outcome
+
+    async def _run(self, run: Run, folder: Path) -> dict[str, Any] | RunError:
+        source = (
+            "import runpy\n"
+            f"runpy.run_module('{PACKAGE}.{run.paper}', run_name='__main__')\n{FACTS}"
+        )
+        recorded = folder / "claims.jsonl"
         recorded.touch()
         started = time.monotonic()
-        process = subprocess.run(
-            [sys.executable, "-c", source],
-            cwd=folder,
-            env={**variables, "SEED": str(run.seed), "CLAIMS_OUT": str(recorded)},
-            capture_output=True,
-            text=True,
+        own = {"SEED": str(run.seed), "CLAIMS_OUT": str(recorded)}
+        status, out, err = await _said(
+            sys.executable, "-c", source, cwd=folder, env=self.variables | own
         )
-        if process.returncode:
-            last = (process.stderr.strip() or "no message").splitlines()[-1]
+        if status:
+            last = (err.strip() or "no message").splitlines()[-1]
             return RunError(f"{PACKAGE}/{run.paper}.py, seed {run.seed}: {last}")
-        claims = [json.loads(line) for line in recorded.read_text("utf-8").splitlines()]
-    facts = json.loads(process.stdout.splitlines()[-1])
-    return {
-        "claims": claims,
-        "facts": facts,
-        "seconds": round(time.monotonic() - started),
-    }
+        lines = recorded.read_text("utf-8").splitlines()
+        return {
+            "claims": [json.loads(line) for line in lines],
+            "facts": json.loads(out.splitlines()[-1]),
+            "seconds": round(time.monotonic() - started),
+        }
+
+
+async def _said(
+    *command: str, cwd: Path, env: Mapping[str, str]
+) -> tuple[int | None, str, str]:
+    """Run a command to its end, or kill it when this is cancelled.
+
+    Return its exit status and what it wrote.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=cwd, env=env, stdout=PIPE, stderr=PIPE
+    )
+    try:
+        out, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return process.returncode, out.decode("utf-8"), err.decode("utf-8")
 
 
 def _record(
@@ -165,9 +206,8 @@ def _record(
         "seconds": [outcome["seconds"] for outcome in finished],
         "claims": _merged([outcome["claims"] for outcome in finished]),
     }
-    path = _path(root, paper)
-    os.makedirs(path.parent, exist_ok=True)
-    write_atomic(path, json.dumps(results, indent=2, ensure_ascii=False) + "\n")
+    text = json.dumps(results, indent=2, ensure_ascii=False)
+    write_atomic(_path(root, paper), f"{text}\n")
     complaints = broken(results)
     print(f"{paper}: {len(results['claims'])} claims, {len(complaints)} broken")
     print(*complaints, sep="\n", end="\n" if complaints else "", file=sys.stderr)

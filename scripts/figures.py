@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
-from scripts.files import write_atomic
+from scripts.files import turn, write_together
 from scripts.notebook.cells import export
 from scripts.notebook.fingerprint import Fingerprints
 
@@ -39,12 +39,14 @@ def run(root: Path, force: bool = False, check: bool = False) -> int:
     for name in stale:
         print(f"Drawing {name} …", flush=True)
         try:
-            stamps[name] = {"fingerprint": current[name], **draw(root, name)}
+            pictures, facts = draw(root, name)
         except subprocess.CalledProcessError:
             print(f"{SOURCES / name}.py failed: its old pictures stay", file=sys.stderr)
             return 1
-        kept = {name: stamps[name] for name in sorted(current) if name in stamps}
-        write_atomic(root / PICTURES / "stamps.json", json.dumps(kept, indent=2) + "\n")
+        with turn(root):
+            stamps = read_stamps(root) | {name: {"fingerprint": current[name], **facts}}
+            kept = {name: stamps[name] for name in sorted(current) if name in stamps}
+            _write(root, pictures, kept)
     print(f"{len(stale)} drawn, {len(current) - len(stale)} up to date")
     return 0
 
@@ -65,17 +67,28 @@ def read_stamps(root: Path) -> dict[str, dict[str, object]]:
     return json.loads(path.read_text("utf-8")) if path.exists() else {}
 
 
-def draw(root: Path, name: str) -> dict[str, object]:
-    """Run the figure's module; its pictures replace the old ones when it succeeds."""
-    folder = root / PICTURES
-    folder.mkdir(parents=True, exist_ok=True)
+def draw(root: Path, name: str) -> tuple[dict[str, bytes], dict[str, object]]:
+    """Run the figure's module; return its pictures by name, and when it was drawn.
+
+    Raises CalledProcessError when it fails.
+    """
     start = time.monotonic()
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".drawing-") as drawing:
+    with tempfile.TemporaryDirectory(prefix="drawing-") as drawing:
         module = ".".join((*SOURCES.parts, name))
         subprocess.run([sys.executable, "-m", module, drawing], cwd=root, check=True)
-        for picture in sorted(Path(drawing).iterdir()):
-            os.replace(picture, folder / picture.name)
-    return {
+        paths = sorted(Path(drawing).iterdir())
+        pictures = {path.name: path.read_bytes() for path in paths}
+    return pictures, {
         "drawn": datetime.date.today().isoformat(),
         "seconds": round(time.monotonic() - start),
     }
+
+
+def _write(
+    root: Path, pictures: Mapping[str, bytes], stamps: Mapping[str, object]
+) -> None:
+    """Write a figure's pictures and all stamps, together."""
+    folder = root / PICTURES
+    stamped = json.dumps(stamps, indent=2) + "\n"
+    files = {folder / name: picture for name, picture in pictures.items()}
+    write_together({**files, folder / "stamps.json": stamped})

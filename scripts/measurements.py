@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
+from scripts.files import write_atomic
+
 Task = Literal["log_density", "sample", "training_step"]
 # Seconds of one call, once for each repeat.
 Seconds = Annotated[
@@ -128,7 +130,7 @@ def write(report: Head, path: Path) -> None:
     """Write results, a row of a table a line."""
     fields = report.model_dump(mode="json").items()
     lines = [f"  {json.dumps(name)}: {_value(value)}" for name, value in fields]
-    path.write_text("{\n" + ",\n".join(lines) + "\n}\n", "utf-8")
+    write_atomic(path, "{\n" + ",\n".join(lines) + "\n}\n")
 
 
 def _value(value: Any) -> str:

@@ -20,6 +20,7 @@ MINUTES = {
     "papers": 4,
     "notebooks": 4,
     "site": 5,
+    "whole": 1,
 }
 NEVER_SKIPPED = {"flows", "papers", "notebooks", "site"}
 seconds: dict[str, float] = defaultdict(float)

@@ -121,6 +121,37 @@ def test_notebooks_and_genealogy_know_no_catalogue() -> None:
         assert not reach(module) & {"scripts.catalogue", *RENDERERS}, module
 
 
+WRITES = re.compile(
+    r".+\.write_(text|bytes)|(os|shutil)\.(replace|rename|move)|json\.dump|.+\.mkstemp"
+    r"|(.+\.)?open\(.*'[rb]*[wax+].*"
+)
+
+
+def writes(source: str) -> set[str]:
+    """Calls in the source that write files."""
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    return {
+        name
+        for call in calls
+        if WRITES.fullmatch(name := ast.unparse(call.func))
+        or WRITES.fullmatch(name := ast.unparse(call))
+    }
+
+
+@pytest.mark.parametrize("module", room("scripts"))
+def test_one_module_alone_writes_files(module: str) -> None:
+    found = writes(modules()[module].read_text("utf-8"))
+    assert found == set() or module == "scripts.files"
+
+
+def test_what_writes_files_is_found() -> None:
+    source = "path.write_text('')\nos.replace(a, b)\nopen(p, 'wb')\np.open(mode='a')"
+    assert writes(source) == {
+        *("path.write_text", "os.replace", "open(p, 'wb')", "p.open(mode='a')")
+    }
+    assert writes("text.replace('a', 'b')\nopen(p)\np.open('r')\nwrite(p)") == set()
+
+
 @pytest.mark.parametrize("module", modules())
 def test_only_the_hooks_know_mkdocs(module: str) -> None:
     assert module == "scripts.hooks" or "mkdocs" not in imports(module)

@@ -16,7 +16,7 @@ from scripts.add.listing import Listing
 from scripts.add.services import Services, visible
 from scripts.add.web import Web, WebError
 from scripts.add.works import AddError, Work, identify
-from scripts.files import write_atomic
+from scripts.files import turn, write_atomic
 from scripts.project import Project
 
 
@@ -40,7 +40,10 @@ class Adder:
     ask: Ask | None = None
 
     def add(self, what: str, section: str = "", **flags: str) -> int:
-        """Add a work and show what that changes; return the exit status."""
+        """Add a work and show what that changes; return the exit status.
+
+        Raises OSError when the catalogue cannot be read or written.
+        """
         return self._run(what, section, flags, write=True)
 
     def preview(self, what: str, section: str = "", **flags: str) -> int:
@@ -54,8 +57,6 @@ class Adder:
             return self._add(what, section, flags, write)
         except AddError as error:
             message = str(error)
-        except OSError as error:
-            message = f"{error.filename or self.catalogue.name}: {error.strerror}"
         except (EOFError, KeyboardInterrupt):
             message = "interrupted"
         print(f"Nothing is added: {message}", file=sys.stderr)
@@ -72,18 +73,31 @@ class Adder:
         known = self._known(work, section, flags)
         listing.refuse_title(known.get("title", ""), section)
         fields = Blank(section, known, listing.catalogue).completed(self.ask)
+        fields |= {"url": work.url, "added": today.isoformat()}
+        if not write:
+            self._joined(listing, section, fields)
+            print("This was a dry run: nothing is written")
+            return 0
+        if not self.ask:
+            fields["id"] = known.get("id", "")  # else it is proposed again
+        with turn(self.catalogue.resolve().parent):
+            # Answering takes its time: the list may have grown meanwhile.
+            self._write(*self._joined(listing.current(), section, fields))
+        return 0
+
+    def _joined(
+        self, listing: Listing, section: str, fields: Mapping[str, str]
+    ) -> tuple[str, str, str]:
+        """Show what an entry changes; return the list before and after, and README."""
+        listing.refuse_known(fields["url"])
         listing.refuse_title(fields["title"], section)
-        added = {"url": work.url, "added": today.isoformat()}
-        entry = self._entry(section, fields | added)
+        fields = Blank(section, fields, listing.catalogue).completed(None)
+        entry = self._entry(section, fields)
         content, catalogue = listing.joined(section, entry)
         page = readme.render(catalogue, self.project)
         _show(self.catalogue.name, listing.content, content)
         _show(self.readme.name, _text(self.readme), page)
-        if write:
-            self._write(listing.content, content, page)
-        else:
-            print("This was a dry run: nothing is written")
-        return 0
+        return listing.content, content, page
 
     def _known(
         self, work: Work, section: str, flags: Mapping[str, str]
@@ -122,13 +136,17 @@ class Adder:
             raise AddError(
                 f"{self.catalogue.name} has changed meanwhile (run it again)"
             )
-        write_atomic(self.catalogue, content)
-        print(f"{self.catalogue.name} written: look it over before you commit it")
         try:
+            write_atomic(self.catalogue, content)
+            print(f"{self.catalogue.name} written: look it over before you commit it")
             readme.write(self.readme, page)
-        except OSError as error:
+        except (OSError, KeyboardInterrupt) as error:
+            if _text(self.catalogue) != content:
+                raise
             # The entry is added all the same, and main regenerates the rest.
-            print(f"{self.readme.name} is behind: {error.strerror}", file=sys.stderr)
+            why = str(error) or "interrupted"
+            left = "The entry is added, and `make readme` is left to do"
+            print(f"{left}: {why}", file=sys.stderr)
 
 
 def _text(path: Path) -> str:

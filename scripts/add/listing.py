@@ -36,6 +36,12 @@ class Listing:
         text = content.decode("utf-8")
         return cls(path, implementations, today, text, document, catalogue)
 
+    def current(self) -> Listing:
+        """Return this list, or what the file has become meanwhile."""
+        if self.path.read_bytes().decode("utf-8", "replace") == self.content:
+            return self
+        return Listing.read(self.path, self.implementations, self.today)
+
     def refuse_known(self, url: str) -> None:
         """Raise AddError, which points at the entry, when one leads there already."""
         place = addresses.place(url)

@@ -109,13 +109,12 @@ class _Batch:
             try:
                 stamp = await self._execute(notebook, outputs)
                 cleaned = clean(notebook.code, outputs, notebook.file)
-            except CellError as error:
+                write_atomic(notebook.path, notebook.render(cleaned, stamp))
+            except (CellError, OSError) as error:
                 self.failed += 1
                 self.bar.update(len(notebook.code) - len(outputs))
                 self.bar.write(str(error), file=sys.stderr)
             else:
-                notebook.path.parent.mkdir(parents=True, exist_ok=True)
-                write_atomic(notebook.path, notebook.render(cleaned, stamp))
                 self.bar.write(f"{notebook.name}: executed in {stamp['seconds']} s")
         self.finished += 1
         self.bar.set_description_str(f"{self.finished}/{total} notebooks")

@@ -15,7 +15,7 @@ import jinja2
 from scripts.catalogue import Publication, load
 from scripts.catalogue.document import read
 from scripts.catalogue.faults import did_you_mean, quote
-from scripts.files import write_atomic
+from scripts.files import turn, write_together
 from scripts.text import people
 
 _WIDTH = 88
@@ -31,13 +31,13 @@ def run(root: Path, name: str) -> int:
     Raises CatalogueError when the catalogue has faults.
     """
     try:
-        written = scaffold(root, name)
+        with turn(root):
+            written = scaffold(root, name)
+            write_together(written)
     except (ScaffoldError, OSError) as error:
         print(f"Nothing is written: {error}", file=sys.stderr)
         return 1
-    for path, text in written.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, text)
+    for path in written:
         print(f"{path.relative_to(root)} written")
     print(f"When the paper's map is in its place: make claims ONLY={name}, then")
     print(f"make notebooks ONLY={name}, then make test")
@@ -52,17 +52,24 @@ def scaffold(root: Path, name: str) -> dict[Path, str]:
     paper = _paper(root, name)
     module = root / "implementations" / f"{name}.py"
     test = root / "tests" / "papers" / f"test_{name}.py"
-    for path in (module, test, module.with_suffix("")):
-        if path.exists():
-            raise ScaffoldError(f"{path.relative_to(root)} is there already (edit it)")
+    for path in (module, module.with_suffix("")):
+        _refuse(root, path, path.exists())
     cases, catalogue = root / "tests/flows/cases.py", root / "resources.yaml"
     facts = _facts(paper)
-    return {
-        module: _rendered("implementation.py.jinja", facts),
+    # In this order, since whoever is interrupted between two of them runs it again.
+    written = {
         test: _rendered("test.py.jinja", facts),
         cases: _with_case(cases.read_text("utf-8"), name),
+        module: _rendered("implementation.py.jinja", facts),
         catalogue: _no_longer_wanted(catalogue.read_bytes(), name),
     }
+    _refuse(root, test, test.exists() and test.read_text("utf-8") != written[test])
+    return written
+
+
+def _refuse(root: Path, path: Path, taken: bool) -> None:
+    if taken:
+        raise ScaffoldError(f"{path.relative_to(root)} is there already (edit it)")
 
 
 def _paper(root: Path, name: str) -> Publication:
@@ -117,8 +124,10 @@ def _import(name: str) -> str:
 
 
 def _with_case(source: str, name: str) -> str:
-    """Add the paper's import, in its order, and a line to CASES."""
+    """Add the paper's import, in its order, and a line to CASES, unless it is there."""
     lines, tree = source.split("\n"), ast.parse(source)
+    if any(node.module == f"implementations.{name}" for node in _imports(tree)):
+        return source
     end = _end_of_cases(tree) - 1
     case = f'    "{name}, 2-d": Case(lambda: {name}(2)),'
     if len(case) > _WIDTH:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.generate import generate
-from scripts import files
+from scripts import files, readme
 from scripts.__main__ import main
 from scripts.add import Adder
 from scripts.add.entry import insert, scalar, write
@@ -306,24 +307,83 @@ def test_who_leaves_the_terminal_leaves_everything_as_it_was(
     assert contents(folder) == before
 
 
-def test_a_list_that_changed_meanwhile_is_not_overwritten(
+def grow() -> None:
+    with open("resources.yaml", "a") as file:
+        file.write("# edited meanwhile\n")
+
+
+def test_what_is_edited_while_prompts_wait_is_kept(
+    folder: Path, adder: Callable[..., Adder]
+) -> None:
+    def ask(prompt: str) -> str:
+        grow()
+        return "my_flow"
+
+    assert adder(ask=ask).add("2101.00001", **SAID) == 0
+    after = (folder / "resources.yaml").read_text()
+    assert after.endswith("# edited meanwhile\n") and "  - id: my_flow\n" in after
+
+
+def test_what_is_added_while_prompts_wait_is_no_duplicate(
     folder: Path, adder: Callable[..., Adder], capsys: pytest.CaptureFixture[str]
 ) -> None:
     def ask(prompt: str) -> str:
-        with open("resources.yaml", "a") as file:
-            file.write("# edited meanwhile\n")
+        assert adder().add("2101.00001", **SAID) == 0
         return "my_flow"
 
-    before = (folder / "resources.yaml").read_text()
     assert adder(ask=ask).add("2101.00001", **SAID) == 1
+    assert "it is on the list already, as a_flow" in capsys.readouterr().err
+
+
+def test_a_list_that_is_edited_at_the_last_moment_is_not_overwritten(
+    folder: Path,
+    adder: Callable[..., Adder],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    render = readme.render
+
+    def slowly(*arguments: Any) -> str:
+        grow()
+        return render(*arguments)
+
+    before = (folder / "resources.yaml").read_text()
+    monkeypatch.setattr(readme, "render", slowly)
+    assert adder().add("2101.00001", **SAID) == 1
     assert "has changed meanwhile (run it again)" in capsys.readouterr().err
     assert (folder / "resources.yaml").read_text() == before + "# edited meanwhile\n"
+
+
+@pytest.mark.parametrize("step", ["catalogue", "readme"])
+def test_who_interrupts_while_files_are_written_is_told_what_is_done(
+    folder: Path,
+    adder: Callable[..., Adder],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    step: str,
+) -> None:
+    replace, waiting = os.replace, iter([] if step == "catalogue" else [None])
+
+    def interrupted(*paths: Any) -> None:
+        if next(waiting, paths) is not None:
+            raise KeyboardInterrupt
+        replace(*paths)
+
+    before = contents(folder)
+    monkeypatch.setattr(files.os, "replace", interrupted)
+    status = adder().add("2101.00001", **SAID)
+    after, err = contents(folder), capsys.readouterr().err
+    assert after.keys() == before.keys()
+    assert after["README.md"] == before["README.md"]
+    added = after["resources.yaml"] != before["resources.yaml"]
+    assert (status, added) == ((1, False) if step == "catalogue" else (0, True))
+    done = "The entry is added, and `make readme` is left to do" if added else ""
+    assert err == f"{done or 'Nothing is added'}: interrupted\n"
 
 
 def test_a_full_disk_leaves_the_list_whole(
     folder: Path,
     adder: Callable[..., Adder],
-    capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def full(descriptor: int) -> None:
@@ -331,8 +391,9 @@ def test_a_full_disk_leaves_the_list_whole(
 
     before = contents(folder)
     monkeypatch.setattr(files.os, "fsync", full)
-    assert adder().add("2101.00001", **SAID) == 1
-    assert "resources.yaml: No space left on device" in capsys.readouterr().err
+    told = r"resources.yaml cannot be written: No space left on device \(make room, "
+    with pytest.raises(files.WriteError, match=told):
+        adder().add("2101.00001", **SAID)
     assert contents(folder) == before
 
 
@@ -351,7 +412,10 @@ def test_a_disk_that_fills_up_later_leaves_the_readme_whole(
     before = contents(folder)
     monkeypatch.setattr(files.os, "fsync", full)
     assert adder().add("2101.00001", **SAID) == 0
-    assert "README.md is behind: No space left" in capsys.readouterr().err
+    assert capsys.readouterr().err == (
+        "The entry is added, and `make readme` is left to do: README.md cannot be "
+        "written: No space left on device (make room, then run it again)\n"
+    )
     after = contents(folder)
     assert after["README.md"] == before["README.md"]
     assert b"https://arxiv.org/abs/2101.00001\n" in after["resources.yaml"]

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from scripts import files
 from scripts.add.listing import Listing
-from scripts.catalogue import load
+from scripts.catalogue import CatalogueError, load
 from scripts.project import ROOT
-from scripts.scaffold import run
+from scripts.scaffold import run, scaffold
 from tests.papers.test_shape import stray
 
 
@@ -178,6 +179,33 @@ def test_what_cannot_be_edited_as_text_is_left_to_its_author(
     expected = message or 'expected the line "implementation: wanted" alone'
     assert expected in capsys.readouterr().err
     assert contents(tree) == before
+
+
+@pytest.mark.parametrize("replaced", [0, 1, 2, 3])
+def test_who_was_interrupted_runs_it_again(
+    tree: Path, replaced: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many of the four files were in their place."""
+    name = wanted(tree)
+    whole = {path: text.encode() for path, text in scaffold(tree, name).items()}
+    replace, waiting = os.replace, iter(range(replaced))
+
+    def interrupted(*paths: str) -> None:
+        if next(waiting, None) is None:
+            raise KeyboardInterrupt
+        replace(*paths)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(files.os, "replace", interrupted)
+        run(tree, name)
+    if replaced == 3:  # all but one line, which is pointed at
+        with pytest.raises(CatalogueError, match=r'is "wanted", .* \(remove the line'):
+            run(tree, name)
+    else:
+        assert run(tree, name) == 0
+        after = contents(tree)
+        assert {path: after[path] for path in whole} == whole
+        assert not list(tree.rglob("*.tmp"))
 
 
 def test_drafting_twice_is_refused(tree: Path) -> None:
