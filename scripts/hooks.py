@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -165,3 +166,13 @@ def _theme_scripts(root: str, config: MkDocsConfig) -> list[str]:
             _environment.get_template(name).render(context)
         )
     ]
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """Set the documents of the search apart; docs/assets/search.js fetches them."""
+    folder = Path(config.site_dir) / "search"
+    index = json.loads((folder / "search_index.json").read_text("utf-8"))
+    documents, index["docs"] = index["docs"], []
+    for name, content in ("documents", documents), ("search_index", index):
+        text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+        (folder / f"{name}.json").write_text(text, "utf-8")

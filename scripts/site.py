@@ -20,7 +20,7 @@ from scripts.facets import KINDS, facets, facets_of
 from scripts.genealogy import Genealogy, Kin, reused_by
 from scripts.lineage import rows
 from scripts.notebook_page import NotebookPage
-from scripts.project import FIGURE_ALT, Project
+from scripts.project import Project
 
 # How many entries the home page calls new.
 NEWEST = 5
@@ -123,8 +123,8 @@ def fill_in(markdown: str, catalogue: Catalogue, project: Project, root: str) ->
         .from_string(markdown)
         .render(
             root=root,
-            figure_alt=FIGURE_ALT,
             total=len(entries),
+            kinds=facets(catalogue)[0].values,
             implemented=[p for p in catalogue.publications if p.implemented],
             newest=heapq.nlargest(NEWEST, entries, key=lambda e: (e.added, e.date)),
         )

@@ -76,7 +76,7 @@ function passes(entry, chosen, but) {
 }
 
 function show() {
-  const words = fold(form.q.value).split(/\s+/).filter(Boolean);
+  const words = fold(form.words.value).split(/\s+/).filter(Boolean);
   const chosen = ticked();
   const found = entries.filter((entry) => words.every((word) => entry.text.includes(word)));
   const shown = new Set(found.filter((entry) => passes(entry, chosen)));
@@ -137,7 +137,7 @@ function address() {
 /** Choose what the address says. */
 function read() {
   const query = new URLSearchParams(location.search);
-  form.q.value = query.get("q") ?? "";
+  form.words.value = query.get("words") ?? "";
   form.sort.value = query.get("sort") ?? "kind";
   if (!form.sort.value) form.sort.value = "kind";
   for (const box of boxes) box.checked = query.getAll(box.name).includes(box.value);
@@ -150,14 +150,14 @@ function remember(how) {
   show();
 }
 
-form.q.addEventListener("input", () => remember("replaceState"));
-form.addEventListener("change", (event) => event.target !== form.q && remember("pushState"));
+form.words.addEventListener("input", () => remember("replaceState"));
+form.addEventListener("change", (event) => event.target !== form.words && remember("pushState"));
 form.addEventListener("submit", (event) => event.preventDefault());
 form.addEventListener("reset", (event) => {
   event.preventDefault();
   history.pushState(null, "", location.pathname);
   read();
-  form.q.focus();
+  form.words.focus();
 });
 addEventListener("popstate", read);
 form.hidden = false;

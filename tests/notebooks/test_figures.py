@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import torch
 
+from implementations.core.toy import Swirl
+from implementations.figures.journey import REACH
 from scripts import figures
 from scripts.project import ROOT
 
@@ -73,3 +77,25 @@ def test_a_failure_keeps_what_there_was(
     assert picture(root) == "<svg>round</svg>"
     assert sorted((root / figures.PICTURES).iterdir()) == before
     assert figures.run(root, check=True) == 1
+
+
+def test_the_journey_leads_from_a_gaussian_to_the_swirl() -> None:
+    journey = json.loads((ROOT / figures.PICTURES / "journey.json").read_text())
+    stages = [torch.tensor(journey["start"])]
+    for layer in journey["layers"]:
+        stages.append(stages[-1].clone())
+        stages[-1][layer["axis"]] += torch.tensor(layer["moves"])
+    turns = [layer["axis"] for layer in journey["layers"]]
+    assert all(a != b for a, b in pairwise(turns)), "couplings take turns"
+    noise, data = (
+        (2 * x / journey["levels"] - 1) * REACH for x in stages[:: len(turns)]
+    )
+    n = noise.shape[1]
+    assert noise.mean(1).abs().max() < 4 / n**0.5
+    assert (noise.std(1) - 1).abs().max() < 4 / (2 * n) ** 0.5
+    # On the screen the second axis points down.
+    log_density = Swirl().log_prob(data.T * torch.tensor([1.0, -1.0]))
+    # Few points lie off the arms, each at a huge cost: the median is not moved by them.
+    truth = Swirl().log_prob(Swirl().sample(20_000)).median()
+    assert (log_density.median() - truth).abs() < 0.15
+    assert (log_density < -8).float().mean() < 0.01

@@ -81,7 +81,7 @@ def test_a_view_is_shared_by_its_address(visit: Visit, page: Page) -> None:
     page.get_by_role("searchbox", name="Show only").fill("images")
     page.get_by_label("Order").select_option("newest")
     seen, address = shown(page), page.url
-    assert seen and "tag=coupling" in address and "q=images" in address
+    assert seen and "tag=coupling" in address and "words=images" in address
     visit.page.goto("about:blank")
     visit.page.goto(address)
     assert shown(page) == seen
@@ -135,7 +135,9 @@ def test_a_tag_leads_to_what_else_has_it(visit: Visit, catalogue: Catalogue) -> 
 def test_an_address_that_nobody_made_shows_everything(
     visit: Visit, catalogue: Catalogue
 ) -> None:
-    page = visit.open("list/?tag=none&sort=none&q=%3Cimg%20src=x%20onerror=alert(1)%3E")
+    page = visit.open(
+        "list/?tag=none&sort=none&words=%3Cimg%20src=x%20onerror=alert(1)%3E"
+    )
     assert shown(page) == []
     page = visit.open("list/?tag=none&sort=none")
     assert len(shown(page)) == len(list(catalogue.entries))

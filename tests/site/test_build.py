@@ -182,19 +182,6 @@ def test_papers_stay_out_of_the_navigation(pages: dict[str, str]) -> None:
     assert "papers/" not in navigation
 
 
-def test_the_home_page_counts_right(
-    pages: dict[str, str], catalogue: Catalogue
-) -> None:
-    text = " ".join(Parsed(article(pages[""])).text.split())
-    implemented = sum(paper.implemented for paper in catalogue.publications)
-    assert f"{len(list(catalogue.entries))} papers, videos, blog posts" in text
-    assert (
-        f"Notebooks for {implemented} of {len(catalogue.publications)} papers" in text
-    )
-    newest = max(catalogue.entries, key=lambda entry: (entry.added, entry.date))
-    assert newest.title in text
-
-
 @pytest.mark.parametrize("name", EXPORTS)
 def test_exports_are_published(built: Built, catalogue: Catalogue, name: str) -> None:
     published = (built.site / name).read_bytes().decode("utf-8")

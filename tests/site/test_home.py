@@ -1,0 +1,157 @@
+"""The home page: its moving picture, its ways in, its numbers, its weight."""
+
+from __future__ import annotations
+
+import gzip
+import time
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, Response, expect
+
+from scripts.catalogue import Catalogue
+from scripts.site import NEWEST
+from tests.site.html import Parsed
+from tests.site.visit import PHONE, Visit
+
+PATIENCE = 15_000  # milliseconds; what plays takes less than five seconds
+
+
+def output(page: Page) -> Locator:
+    return page.locator(".journey output")
+
+
+def picture(page: Page) -> str:
+    """What is painted, as text."""
+    return page.locator(".journey canvas").evaluate("canvas => canvas.toDataURL()")
+
+
+def at_rest(visit: Visit) -> Page:
+    visit.page.emulate_media(reduced_motion="reduce")
+    page = visit.open("")
+    expect(output(page)).to_have_text("the data")
+    return page
+
+
+def test_the_picture_plays_once_in_less_than_five_seconds(visit: Visit) -> None:
+    page = visit.open("")
+    expect(output(page)).to_have_text("layer 1 of 6")
+    began, first = time.monotonic(), picture(page)
+    expect(output(page)).to_have_text("the data", timeout=PATIENCE)
+    assert time.monotonic() - began < 5
+    last = picture(page)
+    assert last != first
+    expect(page.get_by_role("button", name="Replay")).to_be_visible()
+    page.wait_for_timeout(300)
+    assert picture(page) == last
+    page.get_by_role("button", name="Replay").click()
+    expect(output(page)).to_have_text("layer 2 of 6", timeout=PATIENCE)
+
+
+def test_the_picture_pauses_and_is_moved_by_keyboard(visit: Visit) -> None:
+    page = visit.open("")
+    button = page.get_by_role("button", name="Pause")
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Play")).to_be_focused()
+    paused = picture(page)
+    page.wait_for_timeout(300)
+    assert picture(page) == paused
+    page.keyboard.press("Tab")
+    slider = page.get_by_role("slider", name="How far the points have flowed")
+    expect(slider).to_be_focused()
+    page.keyboard.press("Home")
+    expect(output(page)).to_have_text("the base")
+    page.keyboard.press("End")
+    expect(output(page)).to_have_text("the data")
+    expect(slider).to_have_attribute("aria-valuetext", "the data")
+
+
+def test_the_picture_rests_where_motion_is_unwelcome(visit: Visit) -> None:
+    page = at_rest(visit)
+    still = picture(page)
+    page.wait_for_timeout(500)
+    assert picture(page) == still
+    page.get_by_role("button", name="Replay").click()
+    expect(output(page)).to_have_text("layer 1 of 6")
+
+
+def test_the_picture_waits_until_it_is_seen(visit: Visit) -> None:
+    visit.page.set_viewport_size({"width": 390, "height": 300})
+    page = visit.open("")
+    page.wait_for_load_state("networkidle")
+    expect(output(page)).to_have_text("the base")
+    page.locator(".journey canvas").scroll_into_view_if_needed()
+    expect(output(page)).not_to_have_text("the base")
+
+
+def test_the_picture_follows_the_theme(visit: Visit) -> None:
+    visit.page.emulate_media(color_scheme="light")
+    page = at_rest(visit)
+    light = picture(page)
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(
+        "before => document.querySelector('canvas').toDataURL() !== before", arg=light
+    )
+
+
+def test_a_still_picture_stands_in_where_scripts_do_not_run(
+    browser: Browser, root: str
+) -> None:
+    context = browser.new_context(java_script_enabled=False, viewport=PHONE)
+    page = context.new_page()
+    page.goto(root)
+    still = page.get_by_role("img", name="Two thousand points")
+    expect(still).to_have_count(1)
+    expect(still).to_be_visible()
+    assert still.evaluate("image => image.naturalWidth") > 0
+    expect(page.get_by_role("button", name="Play")).not_to_be_visible()
+    context.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("Learn from the start", "learn/"),
+        ("Find a paper", "list/"),
+        ("Run a flow", "notebooks/"),
+    ],
+)
+def test_three_ways_lead_in(visit: Visit, name: str, path: str) -> None:
+    page = visit.open("")
+    page.get_by_role("link", name=name).click()
+    page.wait_for_url(visit.root + path)
+
+
+def test_the_numbers_are_those_of_the_list(
+    pages: dict[str, str], catalogue: Catalogue
+) -> None:
+    home = pages[""].partition('class="coverage"')[2].partition("</dl>")[0]
+    words = Parsed(home).text.replace("\n", "")
+    implemented = sum(paper.implemented for paper in catalogue.publications)
+    expected = {
+        "Publications": str(len(catalogue.publications)),
+        "Videos": str(len(catalogue.videos)),
+        "Blog posts": str(len(catalogue.blogs)),
+        "Code": str(len(catalogue.code)),
+        "Papers with a notebook": f"{implemented} of {len(catalogue.publications)}",
+    }
+    for label, number in expected.items():
+        assert f"{label}{number}" in words
+
+
+def test_what_joined_last_is_shown_as_new(visit: Visit, catalogue: Catalogue) -> None:
+    page = visit.open("")
+    shown = page.locator("ul.new li > a").all_inner_texts()
+    newest = sorted(catalogue.entries, key=lambda e: (e.added, e.date), reverse=True)
+    assert shown == [entry.title for entry in newest[:NEWEST]]
+
+
+def test_the_first_view_weighs_at_most_200_kb(visit: Visit) -> None:
+    answers: list[Response] = []
+    visit.page.on("response", lambda answer: answers.append(answer))
+    page = visit.open("")
+    expect(output(page)).not_to_have_text("the base")
+    page.wait_for_load_state("networkidle")
+    weights = {a.url: min(len(gzip.compress(a.body())), len(a.body())) for a in answers}
+    assert any("journey.json" in url for url in weights)
+    assert sum(weights.values()) <= 200_000, weights

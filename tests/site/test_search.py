@@ -1,0 +1,29 @@
+"""The search loads what it searches when somebody searches."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from tests.site.visit import Visit
+
+
+def test_documents_are_loaded_with_the_first_word(visit: Visit) -> None:
+    seen: list[str] = []
+    visit.page.context.on("request", lambda request: seen.append(request.url))
+    page = visit.open("learn/")
+    page.wait_for_load_state("networkidle")
+    page.keyboard.press("/")
+    expect(page.get_by_role("textbox", name="Search")).to_be_focused()
+    page.wait_for_timeout(200)
+    assert not any("documents.json" in url for url in seen)
+    page.keyboard.type("spl")
+    expect(page.locator(".md-search-result__item").first).to_be_visible()
+    page.keyboard.type("ine")
+    expect(page.locator(".md-search-result__meta")).to_contain_text("matching")
+    assert sum("documents.json" in url for url in seen) == 1
+
+
+def test_an_address_with_a_question_opens_the_search(visit: Visit) -> None:
+    page = visit.open("?q=spline")
+    item = page.locator(".md-search-result__item", has_text="Spline")
+    expect(item.first).to_be_visible()
