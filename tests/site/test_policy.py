@@ -149,7 +149,7 @@ def tampered(
     site = tmp_path_factory.mktemp("tampered") / "site"
     shutil.copytree(built.site, site)
     page = (site / "index.html").read_text("utf-8")
-    body = page.replace("</article>", "".join(INTRUDERS.values()) + "</article>")
+    body = page.replace("</article>", "".join(INTRUDERS.values()) + "</article>", 1)
     assert body != page
     (site / "with.html").write_text(body, "utf-8")
     bare = re.sub(rf'<meta http-equiv="{POLICY}"[^>]*>', "", body)
