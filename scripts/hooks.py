@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -17,12 +18,13 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 
-from scripts import notebook_page, policy, site
-from scripts.catalogue import CatalogueError, load
+from scripts import cards, notebook_page, policy, site
+from scripts.cards import Card
+from scripts.catalogue import CatalogueError, Publication, load
 from scripts.exports import EXPORTS
 from scripts.genealogy import genealogy
 from scripts.notebook.cells import CellError
-from scripts.notebook_page import NotebookError
+from scripts.notebook_page import NotebookError, NotebookPage
 from scripts.policy import PolicyError
 from scripts.project import read_project
 
@@ -34,7 +36,7 @@ def on_config(config: MkDocsConfig) -> None:
     """Generate the pages, and put the notebooks among them into the navigation."""
     global _generated
     try:
-        _generated = _generate(Path(config.config_file_path).parent)
+        _generated = _generate(Path(config.config_file_path).parent, config)
     except (CatalogueError, CellError, NotebookError) as error:
         if not _generated:
             raise PluginError(str(error)) from None
@@ -54,7 +56,7 @@ def on_config(config: MkDocsConfig) -> None:
 _TEMPLATES = {"index.md": "", "learn.md": "../"}
 
 
-def _generate(root: Path) -> dict[str, str | bytes]:
+def _generate(root: Path, config: MkDocsConfig) -> dict[str, str | bytes]:
     catalogue = load(root / "resources.yaml", root / "implementations")
     project = read_project(root / "mkdocs.yml")
     by_hand: dict[str, str] = {}
@@ -75,7 +77,45 @@ def _generate(root: Path) -> dict[str, str | bytes]:
         generated |= notebook.files
     for name, export in EXPORTS.items():
         generated[name] = export(catalogue, project)
-    return generated
+    return generated | _draw_cards(root, config, implemented, notebooks)
+
+
+# Id of a paper → how its pages say what to show beside a link to them.
+_cards: dict[str, dict[str, str]] = {}
+
+
+def _draw_cards(
+    root: Path,
+    config: MkDocsConfig,
+    papers: Mapping[str, Publication],
+    notebooks: Mapping[str, NotebookPage],
+) -> dict[str, bytes]:
+    """Draw the cards that were not drawn before, and remember whose they are."""
+    still = (root / "docs/assets/figures/journey.png").read_bytes()
+    name, about = config.site_name, config.site_description or ""
+    shared = cards.of_site(name, about, still, site.JOURNEY_ALT)
+    own = cards.of_papers(papers.values(), notebooks, name)
+    _cards.clear()
+    _cards.update({id: _told(card, config) for id, card in own.items()})
+    config.extra["card"] = _told(shared, config)
+    folder = root / ".cache" / "cards"
+    return {
+        f"assets/cards/{cards.name_of(card)}": cards.cached(card, folder)
+        for card in (shared, *own.values())
+    }
+
+
+def _told(card: Card, config: MkDocsConfig) -> dict[str, str]:
+    # Elsewhere, an address without its host means nothing.
+    image = f"{config.site_url}assets/cards/{cards.name_of(card)}"
+    return {"image": image, "alt": f"{card.title}. {card.alt}"}
+
+
+def on_page_markdown(markdown: str, page: Page, **_: Any) -> None:
+    """Tell the template which card the page has."""
+    room, _, name = page.file.src_uri.removesuffix(".md").partition("/")
+    if room in ("papers", "notebooks") and name in _cards:
+        page.meta["card"] = _cards[name]
 
 
 def on_files(files: Files, config: MkDocsConfig) -> None:
@@ -86,15 +126,17 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
         files.append(File.generated(config, path, content=content))
 
 
-# Pygments' classes of names, built-ins, numbers, operators, punctuation and blanks.
+# Pygments' classes of names, built-ins, numbers, operators, punctuation, blanks, and of
+# what surrounds a value in a string.
 _PLAIN = re.compile(
-    r'<span(?: class="(?:bp|fm|kc|mf|mi|n|nb|nn|o|p|w)")?>([^<]*)</span>'
+    r'<span(?: class="(?:bp|fm|kc|mf|mi|n|nb|nn|o|p|sa|si|w)")?>([^<]*)</span>'
 )
+_TWO_OF_A_COLOUR = re.compile(r'(<span class="(\w+)">[^<]*)</span><span class="\2">')
 
 
 def on_page_content(html: str, **_: object) -> str:
     """Colour keywords, definitions and strings only: code in half the markup."""
-    return _PLAIN.sub(r"\1", html)
+    return _TWO_OF_A_COLOUR.sub(r"\1", _PLAIN.sub(r"\1", html))
 
 
 _PREFORMATTED = re.compile(r"(<pre.*?</pre>)", re.DOTALL)

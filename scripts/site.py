@@ -22,6 +22,12 @@ from scripts.lineage import rows
 from scripts.notebook_page import NotebookPage
 from scripts.project import Project
 
+# Stands for docs/assets/figures/journey.* wherever they are shown.
+JOURNEY_ALT = (
+    "Two thousand points, a round Gaussian cloud at first, are bent by one layer of a "
+    "trained flow after the other, until they lie on the five arms of a pinwheel."
+)
+
 # How many entries the home page calls new.
 NEWEST = 5
 
@@ -123,6 +129,7 @@ def fill_in(markdown: str, catalogue: Catalogue, project: Project, root: str) ->
         .from_string(markdown)
         .render(
             root=root,
+            journey_alt=JOURNEY_ALT,
             total=len(entries),
             kinds=facets(catalogue)[0].values,
             implemented=[p for p in catalogue.publications if p.implemented],
