@@ -113,7 +113,7 @@ def _told(card: Card, config: MkDocsConfig) -> dict[str, str]:
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> None:
     """Tell the template which card the page has."""
-    room, _, name = page.file.src_uri.removesuffix(".md").partition("/")
+    room, _slash, name = page.file.src_uri.removesuffix(".md").partition("/")
     if room in ("papers", "notebooks") and name in _cards:
         page.meta["card"] = _cards[name]
 

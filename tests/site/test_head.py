@@ -177,5 +177,5 @@ def test_icons_look_like_the_logo(browser: Browser) -> None:
     with Image.open(icon) as opened:
         drawn = opened.convert("RGB")
     difference = ImageStat.Stat(ImageChops.difference(seen, drawn))
-    # Edges are smoothed each in its own way; without the logo it would be ten times this.
+    # Each smooths edges in its own way; without the logo it would be ten times this.
     assert max(difference.mean) < 2
