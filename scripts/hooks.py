@@ -18,10 +18,11 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from mkdocs.utils import get_relative_url
 
-from scripts import cards, notebook_page, policy, site
+from scripts import cards, glossary, notebook_page, policy, site
 from scripts.cards import Card
 from scripts.catalogue import CatalogueError, Publication, load
 from scripts.exports import EXPORTS
+from scripts.files import write_atomic
 from scripts.genealogy import genealogy
 from scripts.notebook.cells import CellError
 from scripts.notebook_page import NotebookError, NotebookPage
@@ -59,6 +60,8 @@ _TEMPLATES = {"index.md": "", "learn.md": "../"}
 def _generate(root: Path, config: MkDocsConfig) -> dict[str, str | bytes]:
     catalogue = load(root / "resources.yaml", root / "implementations")
     project = read_project(root / "mkdocs.yml")
+    _words.clear()
+    _words.update(glossary.read((root / "docs/glossary.md").read_text("utf-8")))
     by_hand: dict[str, str] = {}
     for name, to_root in _TEMPLATES.items():
         written = (root / "docs" / name).read_text("utf-8")
@@ -134,9 +137,20 @@ _PLAIN = re.compile(
 _TWO_OF_A_COLOUR = re.compile(r'(<span class="(\w+)">[^<]*)</span><span class="\2">')
 
 
-def on_page_content(html: str, **_: object) -> str:
-    """Colour keywords, definitions and strings only: code in half the markup."""
-    return _TWO_OF_A_COLOUR.sub(r"\1", _PLAIN.sub(r"\1", html))
+# What entries say is theirs, and a glossary need not explain itself.
+_WITHOUT_GLOSSARY = re.compile(r"(?:papers/.*|genealogy|glossary|list)\.md")
+_words: dict[str, str] = {}
+
+
+def on_page_content(html: str, page: Page, **_: Any) -> str:
+    """Colour keywords, definitions and strings only: code in half the markup.
+
+    And link words to the glossary.
+    """
+    html = _TWO_OF_A_COLOUR.sub(r"\1", _PLAIN.sub(r"\1", html))
+    if _WITHOUT_GLOSSARY.fullmatch(page.file.src_uri):
+        return html
+    return glossary.mark(html, _words, get_relative_url("glossary/", page.url))
 
 
 _PREFORMATTED = re.compile(r"(<pre.*?</pre>)", re.DOTALL)
@@ -217,4 +231,4 @@ def on_post_build(config: MkDocsConfig) -> None:
     documents, index["docs"] = index["docs"], []
     for name, content in ("documents", documents), ("search_index", index):
         text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-        (folder / f"{name}.json").write_text(text, "utf-8")
+        write_atomic(folder / f"{name}.json", text)

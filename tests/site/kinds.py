@@ -6,6 +6,7 @@ KINDS = {
     "home": "",
     "learn": "learn/",
     "notation": "notation/",
+    "glossary": "glossary/",
     "list": "list/",
     "genealogy": "genealogy/",
     "paper": "papers/nice/",

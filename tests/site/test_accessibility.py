@@ -82,10 +82,20 @@ def find_nothing(page: Page) -> None:
     page.get_by_role("searchbox", name="Show only").fill("no such word")
 
 
+def explain_a_word(page: Page) -> None:
+    page.locator("a.word").first.focus()
+    expect(page.get_by_role("tooltip")).to_be_visible()
+
+
 @pytest.mark.parametrize(
     ("kind", "act"),
-    [("home", search), ("list", filter_the_list), ("list", find_nothing)],
-    ids=["search", "filter", "nothing"],
+    [
+        ("home", search),
+        ("list", filter_the_list),
+        ("list", find_nothing),
+        ("learn", explain_a_word),
+    ],
+    ids=["search", "filter", "nothing", "word"],
 )
 def test_nor_does_what_opens(
     visit: Visit, kind: str, act: Callable[[Page], None]
