@@ -9,7 +9,7 @@ export NO_MKDOCS_2_WARNING := 1
 SCRIPTS := $(BIN)/python -m scripts
 EVERYTHING := site,flows,test
 
-.PHONY: help site test test-long serve check readme add new notebooks claims figures bench lint constraints publish-readme answer-issue clean
+.PHONY: help site test test-long serve check readme add new notebooks claims figures bench lint constraints coverage dist release publish-readme answer-issue clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,15 @@ test: .venv/test lint ## Run the whole test suite (installs torch and finds a Ch
 test-long: .venv/test ## Run the tests that take minutes
 	@$(BIN)/python -m tests.site.chromium install
 	@$(BIN)/python -m pytest -m long
+
+coverage: .venv/test ## Measure which lines of scripts/ the tests run (95 % at least)
+	@$(BIN)/python -m tests.site.chromium install
+	@mkdir -p .cache/coverage
+	@$(BIN)/python -m coverage erase
+	@$(BIN)/python -m coverage run -m pytest -n 2 --dist loadgroup \
+	  --ignore=tests/flows --ignore=tests/papers --ignore=tests/whole
+	@$(BIN)/python -m coverage combine --quiet
+	@$(BIN)/python -m coverage report
 
 serve: .venv/site ## Preview the website; follows edits of resources.yaml
 	@$(BIN)/python -m mkdocs serve
@@ -71,6 +80,15 @@ constraints: .venv/test ## Pin what is installed now
 	@{ echo "# What \`make site\` and \`make test\` install; \`make constraints\` writes it."; \
 	   $(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//'; } > .constraints.txt.tmp
 	@mv .constraints.txt.tmp constraints.txt
+
+dist: .venv/site ## Check a release's version and build it into dist/ (TAG=v0.1.0)
+	@test -n "$$TAG" || { echo "Say which release: make dist TAG=v0.1.0"; exit 1; }
+	@rm -rf dist && mkdir dist
+	@$(SCRIPTS) release-notes "$$TAG" > dist/notes.md
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+
+release: ## Publish what `make dist` built (for the workflow)
+	@gh release create "$$TAG" --verify-tag --title "$$TAG" --notes-file dist/notes.md dist/*.whl
 
 publish-readme: .venv/site ## Regenerate README.md, commit and push it (for the workflow)
 	@$(SCRIPTS) publish-readme

@@ -175,6 +175,12 @@ def _figures(args: argparse.Namespace) -> int:
     return figures.run(ROOT, force=args.force, check=args.check)
 
 
+def _release_notes(args: argparse.Namespace) -> int:
+    from scripts import release
+
+    return release.run(ROOT, args.tag)
+
+
 def _add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "work",
@@ -313,6 +319,12 @@ def _parser() -> argparse.ArgumentParser:
         "--check", action="store_true", help="draw nothing; list the stale ones"
     )
     command.set_defaults(run=_figures)
+
+    command = commands.add_parser(
+        "release-notes", help="check a release's version; print what changed"
+    )
+    command.add_argument("tag", help="the release's tag, as in v1.2.0")
+    command.set_defaults(run=_release_notes)
     return parser
 
 

@@ -112,7 +112,7 @@ COMMANDS = {
     "answer-issue": ["answer-issue", "../event.json"],
 }
 """Every command that writes files; a new one joins them here."""
-READERS = {"check", "schema"}
+READERS = {"check", "schema", "release-notes"}
 """The others."""
 
 
