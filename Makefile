@@ -7,9 +7,10 @@ BIN := .venv/bin
 # MkDocs stays below 2 on purpose; its theme need not warn of that at every build.
 export NO_MKDOCS_2_WARNING := 1
 SCRIPTS := $(BIN)/python -m scripts
-EVERYTHING := site,flows,test
+COMMA := ,
+EVERYTHING := site,flows,links,test
 
-.PHONY: help site test test-long serve check readme add new notebooks claims figures bench lint constraints coverage dist release publish-readme answer-issue clean
+.PHONY: help site test test-long serve check readme add new notebooks claims figures bench lint constraints coverage dist release links publish-readme publish-links answer-issue clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +71,9 @@ figures: .venv/test ## Draw the project's own figures again where they are stale
 bench: .venv/test ## Measure the generator and the site into benchmarks/results/
 	@$(BIN)/python -m benchmarks.site
 
+links: .venv/links site ## Ask every address of the list and the website whether it is still there
+	@$(SCRIPTS) links
+
 lint: .venv/test ## Lint, check the formatting and the types
 	@echo "→ Linting"
 	@$(BIN)/python -m ruff check --quiet .
@@ -92,6 +96,9 @@ release: ## Publish what `make dist` built (for the workflow)
 
 publish-readme: .venv/site ## Regenerate README.md, commit and push it (for the workflow)
 	@$(SCRIPTS) publish-readme
+
+publish-links: .venv/site ## Commit what `make links` found, push it, report it (for the workflow)
+	@$(SCRIPTS) publish-links
 
 answer-issue: .venv/site ## Turn an issue form into a pull request (for the workflow)
 	@$(SCRIPTS) answer-issue "$$GITHUB_EVENT_PATH"
@@ -116,6 +123,9 @@ endef
 
 .venv/site: pyproject.toml constraints.txt | .venv/bin/python
 	$(call install,what the website needs (once; half a minute or so),site)
+
+.venv/links: pyproject.toml constraints.txt | .venv/site
+	$(call install,LinkChecker (once; a few seconds),site$(COMMA)links)
 
 .venv/test: pyproject.toml constraints.txt | .venv/site
 	$(call install,torch and what the tests need (once; a minute or two),$(EVERYTHING))

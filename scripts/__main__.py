@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -37,6 +38,13 @@ def _load(args: argparse.Namespace) -> Catalogue:
 
     with _telling_faults(args.format):
         return load(args.catalogue, ROOT / "implementations")
+
+
+def _dead(args: argparse.Namespace) -> dict[str, datetime.date]:
+    from scripts.links import history
+
+    with _telling_faults(args.format):
+        return history.dead_in(args.catalogue.resolve().parent)
 
 
 @contextmanager
@@ -79,7 +87,7 @@ def _readme(args: argparse.Namespace) -> int:
     from scripts import readme
 
     if args.check or args.since:
-        page = readme.render(_load(args), read_project())
+        page = readme.render(_load(args), read_project(), _dead(args))
         if args.since:
             return readme.check_since(args.output, page, args.since)
         return readme.check(args.output, page)
@@ -92,7 +100,9 @@ def _regenerate(args: argparse.Namespace) -> int:
 
     # What is written comes from the list as it is then.
     with turn(args.catalogue.resolve().parent):
-        return readme.write(args.output, readme.render(_load(args), read_project()))
+        return readme.write(
+            args.output, readme.render(_load(args), read_project(), _dead(args))
+        )
 
 
 def _add(args: argparse.Namespace) -> int:
@@ -126,6 +136,25 @@ def _publish_readme(args: argparse.Namespace) -> int:
     from scripts.github import Clone
 
     return _regenerate(args) or Clone(ROOT).publish(args.output.name)
+
+
+def _links(args: argparse.Namespace) -> int:
+    from scripts.links import checking
+
+    project, catalogue = read_project(), _load(args)
+    asker = checking.public_asker(project)
+    with _telling_faults("text"):
+        return checking.Check(ROOT, project, catalogue, asker).run()
+
+
+def _publish_links(args: argparse.Namespace) -> int:
+    from scripts.github import Clone
+    from scripts.links import checking, history
+
+    if status := _regenerate(args):
+        return status
+    clone, files = Clone(ROOT), (history.FILE, args.output.name)
+    return clone.publish_links(ROOT / checking.REPORT, bool(_dead(args)), *files)
 
 
 def _answer_issue(args: argparse.Namespace) -> int:
@@ -260,6 +289,20 @@ def _parser() -> argparse.ArgumentParser:
         help="regenerate README.md, commit and push it (for the workflow)",
     )
     command.set_defaults(run=_publish_readme)
+
+    command = commands.add_parser(
+        "links",
+        parents=[source],
+        help="ask every address of the catalogue and of the built website",
+    )
+    command.set_defaults(run=_links)
+
+    command = commands.add_parser(
+        "publish-links",
+        parents=[source, target],
+        help="commit and push what `links` found, and report it (for the workflow)",
+    )
+    command.set_defaults(run=_publish_links)
 
     command = commands.add_parser(
         "answer-issue",

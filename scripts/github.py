@@ -44,6 +44,8 @@ FIELDS = {
     "Note": "note",
 }
 _EMPTY = "_No response_"
+# The title of the issue that has the report.
+_DEAD_LINKS = "Some links are dead"
 
 
 @dataclass(frozen=True)
@@ -58,17 +60,51 @@ class Clone:
 
         Where the branch is protected, a pull request asks for it instead.
         """
-        if not self._changed(file):
-            print(f"{file} is up to date")
-            return 0
-        self._commit(f"Regenerate {file}", file)
-        if self._git("push", "origin", f"HEAD:{self.main}", check=False) == 0:
-            print(f"{file} pushed to {self.main}")
-            return 0
         name = file.lower().replace(".", "-")
         body = f"The list has changed, and {file} is made from it."
-        self._propose(f"regenerate-{name}", f"Regenerate {file}", body)
+        self._publish(f"Regenerate {file}", f"regenerate-{name}", body, file)
         return 0
+
+    def publish_links(self, report: Path, dead: bool, *files: str) -> int:
+        """Publish files as `publish` does; keep one issue open while links are dead.
+
+        The report is the issue's text.
+        """
+        title = "Note which links have died, moved or come back"
+        body = "What `make links` found; the issue on dead links has the report."
+        self._publish(title, "links", body, *files)
+        issue = self._issue(_DEAD_LINKS)
+        if dead and issue is None:
+            self._gh(
+                *("issue", "create", "--title", _DEAD_LINKS),
+                *("--body-file", str(report)),
+            )
+        elif issue is not None:
+            self._gh("issue", "edit", str(issue), "--body-file", str(report))
+            if not dead:
+                comment = ("--comment", "No link is dead any more.")
+                self._gh("issue", "close", str(issue), *comment)
+        return 0
+
+    def _issue(self, title: str) -> int | None:
+        """Return the number of the open issue of this title that is our own."""
+        found = self._gh(
+            *("issue", "list", "--state", "open", "--app", "github-actions"),
+            *("--limit", "100", "--json", "number,title"),
+        )
+        issues = json.loads(found or "[]")
+        return next((i["number"] for i in issues if i["title"] == title), None)
+
+    def _publish(self, message: str, branch: str, body: str, *files: str) -> None:
+        names = " and ".join(files)
+        if not self._changed(*files):
+            print(f"{names}: up to date")
+            return
+        self._commit(message, *files)
+        if self._git("push", "origin", f"HEAD:{self.main}", check=False) == 0:
+            print(f"{names}: pushed to {self.main}")
+            return
+        self._propose(branch, message, body)
 
     def answer(self, event: dict[str, Any], adder: Adder) -> int:
         """Make a pull request of an issue form, or say in a comment what is wrong."""
@@ -103,8 +139,8 @@ class Clone:
             *("--title", title, "--body", body),
         )
 
-    def _changed(self, file: str) -> bool:
-        return self._git("diff", "--quiet", "--", file, check=False) != 0
+    def _changed(self, *files: str) -> bool:
+        return self._git("diff", "--quiet", "--", *files, check=False) != 0
 
     def _commit(self, message: str, *files: str) -> None:
         self._gh("auth", "setup-git")

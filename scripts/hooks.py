@@ -24,6 +24,7 @@ from scripts.catalogue import CatalogueError, Publication, load
 from scripts.exports import EXPORTS
 from scripts.files import write_atomic
 from scripts.genealogy import genealogy
+from scripts.links import history
 from scripts.notebook.cells import CellError
 from scripts.notebook_page import NotebookError, NotebookPage
 from scripts.policy import PolicyError
@@ -62,10 +63,11 @@ def _generate(root: Path, config: MkDocsConfig) -> dict[str, str | bytes]:
     project = read_project(root / "mkdocs.yml")
     _words.clear()
     _words.update(glossary.read((root / "docs/glossary.md").read_text("utf-8")))
+    dead = history.dead_in(root)
     by_hand: dict[str, str] = {}
     for name, to_root in _TEMPLATES.items():
         written = (root / "docs" / name).read_text("utf-8")
-        by_hand[name] = site.fill_in(written, catalogue, project, to_root)
+        by_hand[name] = site.fill_in(written, catalogue, project, to_root, dead)
     implemented = {
         paper.id: paper for paper in catalogue.publications if paper.implemented
     }
@@ -75,7 +77,7 @@ def _generate(root: Path, config: MkDocsConfig) -> dict[str, str | bytes]:
     }
     lines = site.first_lines((root / "resources.yaml").read_text("utf-8"))
     generated: dict[str, str | bytes] = {**by_hand}
-    generated |= site.pages(catalogue, project, genealogy(root), notebooks, lines)
+    generated |= site.pages(catalogue, project, genealogy(root), notebooks, lines, dead)
     for notebook in notebooks.values():
         generated |= notebook.files
     for name, export in EXPORTS.items():

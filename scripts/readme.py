@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import difflib
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from scripts import text
 from scripts.catalogue import Catalogue, Entry, Fault, format_faults
 from scripts.catalogue.faults import on_github
 from scripts.files import write_atomic
+from scripts.links.archive import NOTHING_DEAD, lost
 from scripts.project import FIGURE_ALT, Project
 
 # GitHub shows no more than 512 kB of a file.
@@ -38,9 +40,17 @@ class Section(NamedTuple):
     entries: Sequence[Entry]
 
 
-def render(catalogue: Catalogue, project: Project, limit: int = LIMIT) -> str:
-    """Return README.md, within `limit` bytes: notes go first, then old entries."""
-    template = _environment().get_template("readme.md.jinja")
+def render(
+    catalogue: Catalogue,
+    project: Project,
+    dead: Mapping[str, datetime.date] = NOTHING_DEAD,
+    limit: int = LIMIT,
+) -> str:
+    """Return README.md, within `limit` bytes: notes go first, then old entries.
+
+    `dead` tells which addresses are gone, and since when.
+    """
+    template = _environment(dead).get_template("readme.md.jinja")
     page = ""
     for shape in _shapes(catalogue):
         page = template.render(
@@ -151,7 +161,7 @@ def _sections(catalogue: Catalogue, shape: Shape) -> list[Section]:
     ]
 
 
-def _environment() -> jinja2.Environment:
+def _environment(dead: Mapping[str, datetime.date]) -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         undefined=jinja2.StrictUndefined,
@@ -163,6 +173,7 @@ def _environment() -> jinja2.Environment:
         note=text.markdown_note,
         people=text.people,
         date=text.long_date,
+        lost=lambda entry: lost(entry, dead),
         target=text.markdown_url,
     )
     return environment

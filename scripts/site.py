@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import heapq
 import json
 import re
@@ -19,6 +20,7 @@ from scripts.exports import bibtex_entry
 from scripts.facets import KINDS, facets, facets_of
 from scripts.genealogy import Genealogy, Kin, reused_by
 from scripts.lineage import rows
+from scripts.links.archive import NOTHING_DEAD, lost
 from scripts.notebook_page import NotebookPage
 from scripts.project import Project
 
@@ -65,13 +67,15 @@ def pages(
     genealogy: Genealogy,
     notebooks: Mapping[str, NotebookPage],
     lines: Mapping[str, int],
+    dead: Mapping[str, datetime.date] = NOTHING_DEAD,
 ) -> dict[str, str]:
     """Return the pages made from data: path under docs/ → Markdown.
 
     The list, the genealogy, the gallery of notebooks, and a page per publication.
-    `lines` tells where an entry begins in resources.yaml.
+    `lines` tells where an entry begins in resources.yaml, `dead` which addresses are
+    gone, and since when.
     """
-    environment = _environment(catalogue, project)
+    environment = _environment(catalogue, project, dead)
     paper_page = environment.get_template("paper.md.jinja")
     list_page = environment.get_template("list.md.jinja")
     related = _related(catalogue)
@@ -118,14 +122,20 @@ def first_lines(resources: str) -> dict[str, int]:
     return {match[1]: line for line, match in enumerate(found, 1) if match}
 
 
-def fill_in(markdown: str, catalogue: Catalogue, project: Project, root: str) -> str:
+def fill_in(
+    markdown: str,
+    catalogue: Catalogue,
+    project: Project,
+    root: str,
+    dead: Mapping[str, datetime.date] = NOTHING_DEAD,
+) -> str:
     """Fill in what a page written by hand says of the catalogue.
 
     `root` leads from the page to the site's root.
     """
     entries = list(catalogue.entries)
     return (
-        _environment(catalogue, project)
+        _environment(catalogue, project, dead)
         .from_string(markdown)
         .render(
             root=root,
@@ -194,7 +204,9 @@ def _by_kind(entries: Iterable[Entry]) -> list[tuple[str, list[Entry]]]:
     ]
 
 
-def _environment(catalogue: Catalogue, project: Project) -> jinja2.Environment:
+def _environment(
+    catalogue: Catalogue, project: Project, dead: Mapping[str, datetime.date]
+) -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         undefined=jinja2.StrictUndefined,
@@ -207,6 +219,7 @@ def _environment(catalogue: Catalogue, project: Project) -> jinja2.Environment:
         date=text.long_date,
         facets=lambda entry: facets_of(entry).items(),
         front=_front_matter,
+        lost=lambda entry: lost(entry, dead),
         md=text.escape_markdown,
         note=text.markdown_note,
         note_html=text.html_note,

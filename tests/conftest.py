@@ -16,6 +16,7 @@ MINUTES = {
     "catalogue": 2,
     "scaffold": 1,
     "github": 1,
+    "links": 1,
     "flows": 4,
     "papers": 4,
     "notebooks": 4,

@@ -47,7 +47,7 @@ def python(clone: Path, script: str) -> str:
 
 TARGETS = [
     *("site", "test", "serve", "check", "readme", "add", "new"),
-    *("notebooks", "bench", "claims", "coverage", "dist"),
+    *("notebooks", "bench", "claims", "coverage", "dist", "links"),
 ]
 
 

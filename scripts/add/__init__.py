@@ -17,6 +17,7 @@ from scripts.add.services import Services, visible
 from scripts.add.web import Web, WebError
 from scripts.add.works import AddError, Work, identify
 from scripts.files import turn, write_atomic
+from scripts.links import history
 from scripts.project import Project
 
 
@@ -94,7 +95,8 @@ class Adder:
         fields = Blank(section, fields, listing.catalogue).completed(None)
         entry = self._entry(section, fields)
         content, catalogue = listing.joined(section, entry)
-        page = readme.render(catalogue, self.project)
+        dead = history.dead_in(self.catalogue.resolve().parent)
+        page = readme.render(catalogue, self.project, dead)
         _show(self.catalogue.name, listing.content, content)
         _show(self.readme.name, _text(self.readme), page)
         return listing.content, content, page

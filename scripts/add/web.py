@@ -34,6 +34,10 @@ class WebError(Exception):
     """A service gave no answer of use; the message names it and says why."""
 
 
+class Missing(WebError):
+    """The service answered that there is no such thing (404, 410)."""
+
+
 class _Again(Exception):
     """Why a request failed that may succeed a moment later."""
 
@@ -66,7 +70,7 @@ class Web:
             except _Again as error:
                 problem = str(error)
             except WebError as error:
-                raise WebError(f"{host} {error}") from None
+                raise type(error)(f"{host} {error}") from None
         raise WebError(f"{host} {problem}, asked {self.tries} times")
 
     def json(self, url: str) -> Any:
@@ -103,7 +107,7 @@ class Web:
 
 def _status(code: int) -> Exception:
     if code in (404, 410):
-        return WebError("knows no such work: check its name")
+        return Missing("knows no such work: check its name")
     answer = f"answered with status {code}"
     return _Again(answer) if code in _BUSY else WebError(answer)
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from scripts.add import Adder
 from scripts.catalogue import load
 from scripts.github import Clone, answers
 from scripts.project import ROOT, read_project
+from tests.github.repository import asked, branches, git
 
 FORM = """\
 ### Paper
@@ -48,56 +47,6 @@ Ada Lovelace, Emmy Noether
 
 _No response_
 """
-# Notes down what it is asked, and knows the pull requests that $PULLS lists.
-GH = """#!/bin/sh
-python3 -c 'import json,sys; print(json.dumps(sys.argv[1:]))' "$@" >> "$GH_LOG"
-[ "$1 $2" = "pr list" ] && printf '%s' "$PULLS"
-exit 0
-"""
-
-
-@pytest.fixture
-def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A clone of a repository with the list; `gh` is played by a script."""
-    for name in [name for name in os.environ if name.startswith("GIT_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
-    monkeypatch.setenv("PULLS", "[]")
-    monkeypatch.setenv("GH_LOG", str(tmp_path / "gh.log"))
-    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "gh").write_text(GH)
-    (tmp_path / "bin" / "gh").chmod(0o755)
-    work = tmp_path / "work"
-    git(tmp_path, "init", "--quiet", "--bare", "--initial-branch=main", "origin")
-    git(tmp_path, "clone", "--quiet", "origin", "work")
-    for name in ("resources.yaml", "README.md"):
-        shutil.copy(ROOT / name, work)
-    monkeypatch.chdir(work)
-    assert main(["readme"]) == 0
-    git(work, "add", ".")
-    git(work, "-c", "user.name=A", "-c", "user.email=a@b.c", "commit", "-qm", "List")
-    git(work, "push", "--quiet", "origin", "HEAD:main")
-    return work
-
-
-def git(folder: Path, *arguments: str) -> str:
-    command = ["git", *arguments]
-    return subprocess.run(
-        command, cwd=folder, check=True, capture_output=True, text=True
-    ).stdout
-
-
-def asked(clone: Path) -> list[list[str]]:
-    """What `gh` was asked to do, but for logging in."""
-    log = clone.parent / "gh.log"
-    lines = log.read_text().splitlines() if log.exists() else []
-    return [call for line in lines if (call := json.loads(line))[0] != "auth"]
-
-
-def branches(clone: Path) -> set[str]:
-    names = git(clone, "ls-remote", "--heads", "origin").split()[1::2]
-    return {name.removeprefix("refs/heads/") for name in names}
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ FORMS = sorted(
 EVERY_WORKFLOW = pytest.mark.parametrize("path", WORKFLOWS, ids=lambda p: p.stem)
 # The workflows that write, and why each of their tokens may.
 WRITERS = {"entry": {"contents", "issues", "pull-requests"}}
+WRITERS |= {"links": {"contents", "issues", "pull-requests"}}
 WRITERS |= {"readme": {"contents", "pull-requests"}, "pages": {"pages", "id-token"}}
 WRITERS |= {"release": {"contents"}}
 
@@ -49,6 +50,7 @@ def targets() -> set[str]:
 def test_each_workflow_is_there() -> None:
     names = {path.stem for path in WORKFLOWS}
     assert names >= {"check", "test", "execute", "readme", "pages", "entry", "release"}
+    assert "links" in names
     tested = read(GITHUB / "workflows" / "test.yml")["jobs"]["test"]
     assert tested["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13"]
 
@@ -104,6 +106,19 @@ def test_code_from_forks_meets_no_secret(path: Path) -> None:
         assert "github.token" not in text and "write" not in text
 
 
+def test_the_web_is_asked_by_a_step_without_a_token() -> None:
+    asking, publishing = steps(read(GITHUB / "workflows" / "links.yml"))[-2:]
+    assert asking["run"] == "make links" and "env" not in asking
+    assert publishing["run"] == "make publish-links"
+    pages, links = (
+        read(GITHUB / "workflows" / f"{name}.yml")["on"]["schedule"][0]["cron"].split()
+        for name in ("pages", "links")
+    )
+    # GitHub starts nothing for what links pushes; the site follows later that day.
+    assert (pages[0], pages[2:]) == (links[0], links[2:])
+    assert int(pages[1]) - int(links[1]) == 3
+
+
 @EVERY_WORKFLOW
 def test_workflows_end_and_do_not_pile_up(path: Path) -> None:
     workflow = read(path)
@@ -112,7 +127,7 @@ def test_workflows_end_and_do_not_pile_up(path: Path) -> None:
 
 
 def test_what_is_published_is_built_without_a_cache() -> None:
-    for name in ("pages", "readme", "entry", "release"):
+    for name in ("pages", "readme", "entry", "release", "links"):
         text = (GITHUB / "workflows" / f"{name}.yml").read_text("utf-8")
         assert "cache:" not in text
 

@@ -10,7 +10,10 @@ from pathlib import Path
 
 from scripts.project import ROOT
 
-SOURCES = ("mkdocs.yml", "resources.yaml", "docs", "scripts", "implementations")
+SOURCES = (
+    *("mkdocs.yml", "resources.yaml", "links.jsonl"),
+    *("docs", "scripts", "implementations"),
+)
 
 
 def build(project: Path, site: Path, **variables: str) -> subprocess.CompletedProcess:
