@@ -20,6 +20,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import IO
 
+from scripts.files import write_atomic
 from scripts.links.answers import Row
 
 # Each address has a thread of its own, so that one which holds its own up holds up no
@@ -78,7 +79,7 @@ class LinkChecker:
     def _running(self, starts: Sequence[str], depth: int) -> Iterator[Iterator[Row]]:
         with tempfile.TemporaryDirectory() as home:
             settings = Path(home) / "linkcheckerrc"
-            settings.write_text(self._settings(len(starts), depth), "utf-8")
+            write_atomic(settings, self._settings(len(starts), depth))
             process = _start(settings)
             try:
                 yield _rows(process, starts, self.patience)
