@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from scripts.links.answers import LONGEST_PAUSE, Answer, Row, judge, moved_for_good
+from scripts.links.answers import (
+    LONGEST_PAUSE,
+    NOT_ASKED,
+    Answer,
+    Row,
+    judge,
+    moved_for_good,
+)
 
 HERE = "https://example.org/a"
 
@@ -37,7 +44,8 @@ def test_words_of_a_host_count_for_nothing(result: str, kind: str) -> None:
 
 def test_what_robots_may_not_ask_is_not_alive() -> None:
     denied = "Access denied by robots.txt, checked only syntax."
-    assert judge(row("syntax OK", infos=denied)).kind == "unclear"
+    heard = judge(row("syntax OK", infos=denied))
+    assert heard == NOT_ASKED and not heard.again
 
 
 @pytest.mark.parametrize(
