@@ -45,8 +45,9 @@ coverage: .venv/test ## Measure which lines of scripts/ the tests run (95 % at l
 serve: .venv/site ## Preview the website; follows edits of resources.yaml
 	@$(BIN)/python -m mkdocs serve
 
-check: .venv/site ## Check the catalogue: every fault, where it is, what to do
+check: .venv/site ## Check the list, and that nobody edited README.md: every fault, and what to do
 	@$(SCRIPTS) check
+	@! git rev-parse --quiet --verify HEAD > /dev/null 2>&1 || $(SCRIPTS) readme --since HEAD
 
 readme: .venv/site ## Regenerate README.md (SINCE=main: check that nobody edited it since)
 	@$(SCRIPTS) readme $(if $(SINCE),--since "$(SINCE)")

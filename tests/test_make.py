@@ -116,6 +116,19 @@ def test_what_is_said_to_make_reaches_the_command(
     assert (ran.stdout, ran.stderr) == (f"[-m][scripts]{called}", "")
 
 
+def test_check_looks_at_the_readme_too_where_there_is_a_history(
+    installed: Path,
+) -> None:
+    assert make(installed, "check").stdout == "[-m][scripts][check]"
+    for arguments in (["init"], ["commit", "--allow-empty", "--message=First"]):
+        identity = ("-c", "user.name=A", "-c", "user.email=a@b.c")
+        command = ["git", *identity, "-c", "commit.gpgsign=false", *arguments]
+        subprocess.run(command, cwd=installed, check=True, capture_output=True)
+    assert make(installed, "check").stdout == (
+        "[-m][scripts][check][-m][scripts][readme][--since][HEAD]"
+    )
+
+
 @pytest.mark.parametrize(
     ("target", "example"), [("add", "ENTRY=1410.8516"), ("new", "ID=glow")]
 )

@@ -130,13 +130,27 @@ def _syntax_error(file: str, text: str, error: yaml.MarkedYAMLError) -> Catalogu
     at = _position(error.context_mark if unclosed else error.problem_mark)
     lines = text.rstrip().split("\n")
     end = Position(len(lines), len(lines[-1]) + 1)
+    at = min(at, end)
+    return _alone(
+        file, at, problem, _hint(problem, lines[at.line - 1][: at.column - 1])
+    )
+
+
+def _hint(problem: str, before: str) -> str:
+    """Say what to do about a problem, from what stands before it on its line."""
+    if "mapping values" in problem and re.fullmatch(r"[ -]*\w+", before):
+        return _ALIGN  # a field's own colon, not one within its text
     hints = (hint for sign, hint in _HINTS.items() if sign in problem)
-    hint = next(hints, "look at the indentation, quotes and brackets here and above")
-    return _alone(file, min(at, end), problem, hint)
+    return next(hints, "look at the indentation, quotes and brackets here and above")
 
 
+_ALIGN = (
+    "indent each field of an entry like the first one: look here and one line above"
+)
 _HINTS = {
     "mapping values are not allowed": 'put a text that holds ": " in quotes',
+    "expected '-' indicator": _ALIGN,
+    "expected key": _ALIGN,
     "tab character": "indent with spaces",
     "cannot start any token": "indent with spaces; put a text that begins so in quotes",
     "could not find expected ':'": 'write "field: value", with a space after the colon',
