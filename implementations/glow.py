@@ -352,16 +352,17 @@ def scales(
     width: int,
     univariate: Callable[[], Univariate],
     mix: Callable[[Shape], Bijection],
+    stack: Callable[..., Bijection],
 ) -> Bijection:
     """Return a level and all that follow it."""
     squeeze = Squeeze(shape)
     c, h, w = inner = squeeze.z_shape
     layers = [f for _ in range(steps) for f in step(inner, width, univariate, mix)]
     if levels == 1:
-        return Compose(squeeze, *layers)
+        return stack(squeeze, *layers)
     prior = ChannelCoupling(inner, univariate(), zero_convolution)
-    rest = scales((c // 2, h, w), levels - 1, steps, width, univariate, mix)
-    return Compose(squeeze, *layers, prior, FactorOut(inner, rest))
+    rest = scales((c // 2, h, w), levels - 1, steps, width, univariate, mix, stack)
+    return Compose(stack(squeeze, *layers, prior), FactorOut(inner, rest))
 
 
 def glow(
@@ -372,13 +373,16 @@ def glow(
     univariate: Callable[[], Univariate] = Affine,
     mix: Callable[[Shape], Bijection] = Conv1x1,
     context: int = 0,
+    stack: Callable[..., Bijection] = Compose,
 ) -> Flow:
     """Build Glow for images (channels, height, width), as the paper's for CIFAR-10.
 
     Height and width are multiples of 2^levels. `univariate` and `mix` make what each
     step applies and how it mixes channels; `context` is the width of the context.
+    `stack` puts the layers of a level together; with `Reversible`, of
+    core/reversible.py, the memory of training does not grow with the steps.
     """
-    f = scales(shape, levels, steps, width, univariate, mix)
+    f = scales(shape, levels, steps, width, univariate, mix, stack)
     # Each level but the last halves what is left.
     return Flow(TopPrior(f.z_shape, math.prod(shape) >> (levels - 1), context), f)
 

@@ -19,7 +19,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import networkx as nx
 import torch
@@ -34,6 +34,7 @@ from implementations.core.fit import History, fit
 from implementations.core.flow import LOG_2PI, Base, Flow
 from implementations.core.nets import mlp
 from implementations.core.plots import BLUE, GREEN, GREY, ORANGE, figure, levels, show
+from implementations.core.reversible import reversible
 from implementations.real_nvp import Affine
 
 # %% [markdown]
@@ -174,11 +175,17 @@ class NodeNoise(Base):
 
 
 def gnf(
-    nodes: int, features: int, steps: int = 10, width: int = 2048, sized: bool = False
+    nodes: int,
+    features: int,
+    steps: int = 10,
+    width: int = 2048,
+    sized: bool = False,
+    stack: Callable[..., Bijection] = Compose,
 ) -> Flow:
     """Build a flow over sets of nodes, as large as in the authors' code by default.
 
     If `sized`, sets may be smaller: the context, (batch, 1), is their number of nodes.
+    `stack` puts the layers together.
     """
     layers: list[Bijection] = []
     for _ in range(steps):
@@ -186,7 +193,7 @@ def gnf(
             layers.append(HalfStep(nodes, features, width, swap, int(sized)))
         layers.append(Mirror(nodes, features))
     # A last mirror would be lost on the noise, which looks the same from all sides.
-    return Flow(NodeNoise((nodes, features), int(sized)), Compose(*layers[:-1]))
+    return Flow(NodeNoise((nodes, features), int(sized)), stack(*layers[:-1]))
 
 
 # %% [markdown]
@@ -196,51 +203,9 @@ def gnf(
 # \text{steps})$. A reversible network holds its last output only (§3.1): going back,
 # the inverse of each step restores its input, from which the step is computed again,
 # now with a graph for the gradient, and that graph is gone before the next one comes.
-
-
-# %%
-class _Recomputed(torch.autograd.Function):
-    """The layers one after another, with a backward pass that inverts them."""
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        layers: Sequence[Bijection],
-        context: Tensor | None,
-        x: Tensor,
-        *weights: Tensor,
-    ) -> Mapped:
-        z, log_det = Compose(*layers)(x, context)
-        ctx.layers = layers
-        ctx.save_for_backward(z, context)
-        return z, log_det
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        (z, context), (grad_z, grad_log_det) = ctx.saved_tensors, grads
-        found: list[Tensor] = []
-        for layer in reversed(ctx.layers):
-            x = layer.inverse(z, context)[0].requires_grad_()
-            with torch.enable_grad():
-                z, log_det = layer(x, context)
-                value = (grad_z * z).sum() + (grad_log_det * log_det).sum()
-            grad_z, *of_weights = torch.autograd.grad(
-                value, (x, *layer.parameters()), materialize_grads=True
-            )
-            found = [*of_weights, *found]
-            z = x.detach()
-        return None, None, grad_z, *found
-
-
-def reversible(
-    layers: Sequence[Bijection], x: Tensor, context: Tensor | None = None
-) -> Mapped:
-    """z and log|det ∂z/∂x| of all layers, as `Compose` returns them.
-
-    What is held for the backward pass does not grow with their number.
-    """
-    weights = (weight for layer in layers for weight in layer.parameters())
-    return _Recomputed.apply(layers, context, x, *weights)
+# Whatever has an inverse can do it: `reversible`, in `core/reversible.py`, takes the
+# layers of any flow, and `Reversible` is a `Compose` that does so always
+# (`gnf(…, stack=Reversible)`, and the same for Glow).
 
 
 # %% [markdown]
