@@ -43,9 +43,10 @@ from implementations.core.digits import digits
 from implementations.core.environment import device, seed
 from implementations.core.fit import History, fit
 from implementations.core.flow import Base
-from implementations.core.nets import mlp
+from implementations.core.nets import mlp, relu
 from implementations.core.plots import INK, density, figure, images, levels, show
 from implementations.core.toy import Banana
+from implementations.core.unroll import Sorted, unroll
 
 # %% [markdown]
 # ## Masks
@@ -70,6 +71,7 @@ class MaskedLinear(nn.Linear):
 
     before: Tensor
     after: Tensor
+    only: Tensor | None
 
     def __init__(
         self, dim: int, before: Tensor, after: Tensor, bias: bool = True
@@ -77,6 +79,9 @@ class MaskedLinear(nn.Linear):
         super().__init__(before.shape[1], after.shape[1], bias)
         self.register_buffer("before", before)
         self.register_buffer("after", after)
+        # One mask is kept as numbers, which multiply faster; many would fill memory.
+        only = self.mask().to(self.weight.dtype) if len(after) == 1 else None
+        self.register_buffer("only", only)
         degrees = after[0].sort().values
         self.ends = torch.searchsorted(degrees, torch.arange(dim + 1)).tolist()
 
@@ -85,21 +90,15 @@ class MaskedLinear(nn.Linear):
         return self.after[k, :, None] >= self.before[k]
 
     def forward(self, input: Tensor, k: int = 0) -> Tensor:
-        return linear(input, self.weight * self.mask(k), self.bias)
+        mask = self.mask(k) if self.only is None else self.only
+        return linear(input, self.weight * mask, self.bias)
 
-    def by_degree(self, k: int = 0) -> Callable[[int, Tensor], Tensor]:
-        """Return what computes the outputs of one degree, from inputs in that order."""
+    def by_degree(self, k: int = 0) -> Sorted:
+        """Return the weights under mask k, sorted by the degrees of both ends."""
         rows = self.after[k].argsort(stable=True)
         columns = self.before[k].argsort(stable=True)
-        weight = self.weight[rows][:, columns]
-        bias = None if self.bias is None else self.bias[rows]
-
-        def outputs(degree: int, seen: Tensor) -> Tensor:
-            own = slice(self.ends[degree], self.ends[degree + 1])
-            part = None if bias is None else bias[own]
-            return linear(seen, weight[own, : seen.shape[1]], part)
-
-        return outputs
+        bias = self.weight.new_zeros(len(rows)) if self.bias is None else self.bias
+        return Sorted(self.weight[rows][:, columns], bias[rows, None], self.ends)
 
 
 # %% [markdown]
@@ -137,7 +136,7 @@ class MaskedMLP(nn.Module):
         hidden: Sequence[int] = (64, 64),
         orders: Sequence[Sequence[int]] | None = None,
         context: int = 0,
-        activation: type[nn.Module] = nn.ReLU,
+        activation: Callable[[], nn.Module] = relu,
         direct: bool = False,
     ) -> None:
         super().__init__()
@@ -193,25 +192,13 @@ class MaskedMLP(nn.Module):
         """Solve x_i = undo(z_i, params_i(x before i)) for x, component by component.
 
         `undo` takes shapes (batch, 1) and (batch, 1, n_params). Each hidden unit is
-        computed once, as soon as all that it sees is known.
+        computed once, as soon as all that it sees is known (`core/unroll.py`).
         """
-        z = z[:, self.place[k].argsort()]
-        hidden = [layer.by_degree(k) for layer in self.hidden]
-        output = self.output.by_degree(k)
+        layers = [layer.by_degree(k) for layer in (*self.hidden, self.output)]
         direct = None if self.direct is None else self.direct.by_degree(k)
-        # What is known of the inputs and of each hidden layer, sorted by degree.
-        known = [self._with_context(z[:, :0], context)]
-        known += [z[:, :0] for _ in hidden]
-        for i in range(self.dim):
-            for n, layer in enumerate(hidden):
-                units = self.activation(layer(i, known[n]))
-                known[n + 1] = torch.cat((known[n + 1], units), 1)
-            params = output(i, known[-1])
-            if direct is not None:
-                params = params + direct(i, known[0])
-            x_i = undo(z[:, i : i + 1], params[:, None])
-            known[0] = torch.cat((known[0], x_i), 1)
-        return known[0][:, self.context :][:, self.place[k]]
+        z, given = z[:, self.place[k].argsort()], self._with_context(z[:, :0], context)
+        x = unroll(layers, self.activation, z, undo, given, direct)
+        return x[:, self.place[k]]
 
     def _with_context(self, x: Tensor, context: Tensor | None) -> Tensor:
         if context is None or not self.context:
@@ -249,7 +236,7 @@ class Autoregressive(Bijection):
         hidden: Sequence[int] = (64, 64),
         order: Sequence[int] | None = None,
         context: int = 0,
-        activation: type[nn.Module] = nn.ReLU,
+        activation: Callable[[], nn.Module] = relu,
     ) -> None:
         super().__init__((dim,), context=context)
         self.univariate = univariate
@@ -270,7 +257,7 @@ class Autoregressive(Bijection):
             return x_i
 
         x = self.m.unroll(z, undo, context)
-        return x, torch.cat(log_slopes, 1).sum(1)
+        return x, torch.stack(log_slopes).sum((0, 2))
 
 
 # %% [markdown]

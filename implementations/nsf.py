@@ -88,16 +88,19 @@ def find_bin(points: Tensor, params: Tensor, bound: float, axis: int) -> Bin:
     """
     bins = (params.shape[-1] + 1) // 3
     logits, inner = params.split((2 * bins, bins - 1), -1)
-    least = 2 * bound * LEAST
-    shares = logits.unflatten(-1, (2, bins)).softmax(-1)
-    sizes = least + (2 * bound - bins * least) * shares
-    # Measured from the corner (-B, -B); the last knot is not searched, so that a point
-    # on the edge, or NaN, has a bin as well.
-    ends = sizes.cumsum(-1)
-    k = (points[..., None] + bound >= ends[..., axis, :-1]).sum(-1, keepdim=True)
+    logits = logits.unflatten(-1, (2, bins))
+    # A softmax, but for the division: only what is found will be divided by the sum.
+    parts = (logits - logits.detach().amax(-1, keepdim=True)).exp()
+    parts = parts + LEAST / (1 - bins * LEAST) * parts.sum(-1, keepdim=True)
+    # Measured from the corner (-B, -B).
+    ends = parts.cumsum(-1)
+    unit = 2 * bound / ends[..., -1]
+    place = (points + bound) / unit[..., axis]
+    # The last knot is not searched, so that a point on the edge, or NaN, has a bin too.
+    k = (place[..., None] >= ends[..., axis, :-1]).sum(-1, keepdim=True)
     both = k[..., None].expand(*k.shape[:-1], 2, 1)
-    width, height = sizes.gather(-1, both).squeeze(-1).unbind(-1)
-    x_end, y_end = (ends.gather(-1, both).squeeze(-1) - bound).unbind(-1)
+    width, height = (parts.gather(-1, both).squeeze(-1) * unit).unbind(-1)
+    x_end, y_end = (ends.gather(-1, both).squeeze(-1) * unit - bound).unbind(-1)
     slopes = pad(inner, (1, 1)).gather(-1, torch.cat((k, k + 1), -1))
     left, right = positive(slopes).unbind(-1)
     s = height / width

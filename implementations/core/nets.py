@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from torch import nn
+
+
+def relu() -> nn.Module:
+    """max(0, h), in the place of h, which no gradient needs: half of the memory."""
+    return nn.ReLU(inplace=True)
 
 
 def mlp(
     n_in: int,
     n_out: int,
     hidden: Sequence[int] = (64, 64),
-    activation: type[nn.Module] = nn.ReLU,
+    activation: Callable[[], nn.Module] = relu,
 ) -> nn.Sequential:
     """Build a multi-layer perceptron whose output is 0 until it is trained.
 
