@@ -118,6 +118,43 @@ class Gaps(Head):
     gaps: Annotated[tuple[Gap, ...], Field(strict=False)]
 
 
+class Draw(Form):
+    """How long sampling takes, and the multiply-adds of matrix products per event.
+
+    `forward` are those of one pass from data to noise.
+    """
+
+    family: str
+    dim: PositiveInt
+    batch: PositiveInt
+    seconds: Seconds
+    multiply_adds: PositiveInt
+    forward: PositiveInt
+
+
+class Growth(Form):
+    """Exponents of sampling along one axis: time ∝ axis^time, and the like.
+
+    `multiply_adds` is that of what is multiplied in all, `passes` that of `dim`
+    forward passes in its place.
+    """
+
+    family: str
+    along: Literal["dim", "batch"]
+    time: float
+    multiply_adds: float
+    passes: float
+
+
+class Scaling(Head):
+    """What `python -m benchmarks.scaling` writes to scaling.json."""
+
+    repeats: PositiveInt
+    growth: Annotated[tuple[Growth, ...], Field(strict=False)]
+    along_dim: Annotated[tuple[Draw, ...], Field(strict=False)]
+    along_batch: Annotated[tuple[Draw, ...], Field(strict=False)]
+
+
 Report = TypeVar("Report", bound=Head)
 
 

@@ -1,0 +1,164 @@
+"""How the time of sampling grows with the dimension and with the batch.
+
+`python -m benchmarks.scaling` writes benchmarks/results/scaling.json and prints the
+exponents that were fitted: time ∝ D^e. What is to compare with are the multiply-adds
+of sampling itself, and of D forward passes, which an autoregressive flow would take
+if it were inverted one component a pass.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import math
+import statistics
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.machine import machine, versions
+from benchmarks.timing import interleaved
+from implementations.core.flow import Flow
+from implementations.maf import maf
+from implementations.nsf import nsf, nsf_autoregressive
+from implementations.real_nvp import real_nvp_vector
+from scripts import measurements
+from scripts.measurements import Draw, Growth
+from scripts.project import ROOT
+
+RESULTS = ROOT / "benchmarks" / "results" / "scaling.json"
+HIDDEN = (128, 128)
+FAMILIES: Mapping[str, Callable[[int], Flow]] = {
+    "maf": partial(maf, hidden=HIDDEN),
+    "nsf_autoregressive": partial(nsf_autoregressive, hidden=HIDDEN, bins=8),
+    "real_nvp": partial(real_nvp_vector, hidden=HIDDEN),
+    "nsf": partial(nsf, hidden=HIDDEN, bins=8),
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which sizes are measured along each axis, at how large a batch and dimension."""
+
+    dims: Sequence[int]
+    batch: int
+    batches: Sequence[int]
+    dim: int
+    repeats: int
+
+
+FULL = Plan([2**k for k in range(3, 10)], 1024, [4**k for k in range(9)], 16, 5)
+QUICK = Plan((8, 16), 64, (1, 64), 8, 3)
+
+
+def draws(places: Sequence[tuple[int, int]], repeats: int) -> Iterator[Draw]:
+    """Time sampling for each family and (dimension, batch), which take turns."""
+    cells = [(family, *place) for place in places for family in FAMILIES]
+    flows = {cell: FAMILIES[cell[0]](cell[1]).eval() for cell in cells}
+    runs = {cell: partial(flow.sample, cell[2]) for cell, flow in flows.items()}
+    times = interleaved(runs, repeats)
+    for (family, dim, batch), seconds in times.items():
+        flow = flows[family, dim, batch]
+        yield Draw(
+            family=family,
+            dim=dim,
+            batch=batch,
+            seconds=tuple(float(f"{value:.4g}") for value in seconds),
+            multiply_adds=multiply_adds(partial(flow.sample, 1)),
+            forward=multiply_adds(partial(flow.log_prob, torch.zeros(1, dim))),
+        )
+
+
+@torch.no_grad()
+def multiply_adds(run: Callable[[], object]) -> int:
+    """Count the multiply-adds of its matrix products."""
+    with FlopCounterMode(display=False) as counter:
+        run()
+    return counter.get_total_flops() // 2
+
+
+def exponent(x: Sequence[float], y: Sequence[float]) -> float:
+    """Return e of the power law y ∝ x^e that fits best, on logarithmic scales."""
+    fit = statistics.linear_regression(list(map(math.log, x)), list(map(math.log, y)))
+    return round(fit.slope, 3)
+
+
+def growth(rows: Sequence[Draw]) -> Iterator[Growth]:
+    """Fit exponents along the axis on which the rows differ."""
+    along = "dim" if len({row.dim for row in rows}) > 1 else "batch"
+    for family in FAMILIES:
+        own = [row for row in rows if row.family == family]
+        fit = partial(exponent, [getattr(row, along) for row in own])
+        yield Growth(
+            family=family,
+            along=along,
+            time=fit([statistics.median(row.seconds) for row in own]),
+            multiply_adds=fit([row.batch * row.multiply_adds for row in own]),
+            passes=fit([row.batch * row.dim * row.forward for row in own]),
+        )
+
+
+def measure(plan: Plan) -> measurements.Scaling:
+    """Measure along both axes."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    along_dim = tuple(draws([(dim, plan.batch) for dim in plan.dims], plan.repeats))
+    along_batch = tuple(draws([(plan.dim, n) for n in plan.batches], plan.repeats))
+    return measurements.Scaling(
+        date=datetime.date.today(),
+        machine=machine(),
+        versions=versions("torch"),
+        threads=torch.get_num_threads(),
+        gpu="not measured",
+        repeats=plan.repeats,
+        growth=(*growth(along_dim), *growth(along_batch)),
+        along_dim=along_dim,
+        along_batch=along_batch,
+    )
+
+
+def line(row: Growth) -> str:
+    """Say on one line how a flow grows."""
+    time = f"{row.family:20} time ∝ {row.along}^{row.time:.2f}"
+    if row.along == "batch":
+        return time
+    return (
+        f"{time}, multiply-adds ∝ dim^{row.multiply_adds:.2f}, those of "
+        f"dim passes ∝ dim^{row.passes:.2f}"
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print the exponents, write."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.scaling",
+        description=f"Time our sampling in {FULL.dims[0]} to {FULL.dims[-1]} "
+        f"dimensions, and of {FULL.batches[0]} to {FULL.batches[-1]} events at once.",
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="a few small sizes; write nothing unless --output is given",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help=f"where to write (default: {RESULTS.relative_to(ROOT)})",
+    )
+    args = parser.parse_args(arguments)
+    report = measure(QUICK if args.quick else FULL)
+    print("\n".join(map(line, report.growth)))
+    output = args.output or (None if args.quick else RESULTS)
+    if output:
+        measurements.write(report, output)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
