@@ -11,6 +11,7 @@
  * @property {ParentNode & HTMLElement} home where it stands as long as the list is grouped
  * @property {string} text what the search looks at, folded
  * @property {Record<string, string[]>} facets
+ * @property {boolean} shown
  */
 
 /** @type {HTMLFormElement} */
@@ -35,6 +36,7 @@ const entries = [...document.querySelectorAll("article.entry")].map((node) => {
     home: /** @type {any} */ (element.parentElement),
     text: fold(element.textContent ?? ""),
     facets: Object.fromEntries(facets),
+    shown: true,
   };
 });
 
@@ -80,9 +82,9 @@ function show() {
   const chosen = ticked();
   const found = entries.filter((entry) => words.every((word) => entry.text.includes(word)));
   const shown = new Set(found.filter((entry) => passes(entry, chosen)));
-  for (const entry of entries) entry.element.hidden = !shown.has(entry);
   count(found, chosen);
   arrange(shown);
+  unveil(shown);
   form.number.value = `${shown.size} of ${entries.length}`;
   const nothing = /** @type {HTMLElement} */ (document.getElementById("nothing"));
   nothing.hidden = shown.size > 0;
@@ -111,17 +113,43 @@ function count(found, chosen) {
 }
 
 let order = "kind";
+/** Every entry in the order of the page. */
+let arranged = entries;
 
 /** Put the entries in the chosen order, if they are not. @param {Set<Entry>} shown */
 function arrange(shown) {
   if (order !== form.sort.value) {
     order = form.sort.value;
-    const sorted = order in ORDERS ? [...entries].sort(ORDERS[order]) : entries;
-    for (const entry of sorted) (order in ORDERS ? flat : entry.home).append(entry.element);
+    arranged = order in ORDERS ? [...entries].sort(ORDERS[order]) : entries;
+    for (const entry of arranged) (order in ORDERS ? flat : entry.home).append(entry.element);
   }
+  const filled = new Set(order in ORDERS ? [] : [...shown].map((entry) => entry.home));
   for (const section of sections) {
     const heading = /** @type {HTMLElement} */ (section.previousElementSibling);
-    heading.hidden = !section.querySelector("article:not([hidden])");
+    heading.hidden = !filled.has(section);
+  }
+}
+
+// As many as a browser styles anew well within the time of a keystroke.
+const AT_ONCE = 400;
+let frame = 0;
+
+/**
+ * Show these entries and no others, from the top: what changes beyond AT_ONCE waits for
+ * the next frames, or for the next keystroke.
+ * @param {Set<Entry>} shown
+ */
+function unveil(shown) {
+  cancelAnimationFrame(frame);
+  let changes = 0;
+  for (const entry of arranged) {
+    if (entry.shown === shown.has(entry)) continue;
+    if (changes++ === AT_ONCE) {
+      frame = requestAnimationFrame(() => unveil(shown));
+      return;
+    }
+    entry.shown = !entry.shown;
+    entry.element.hidden = !entry.shown;
   }
 }
 
