@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * Filters and sorts the list as one types and clicks. The page is whole without it: the
- * form is hidden until this runs. What is chosen stands in the address, so that a view
+ * form is hidden where scripts do not run. What is chosen stands in the address, so that a view
  * can be shared and the back button works.
  */
 
@@ -188,5 +188,4 @@ form.addEventListener("reset", (event) => {
   form.words.focus();
 });
 addEventListener("popstate", read);
-form.hidden = false;
 read();

@@ -1,0 +1,90 @@
+"""What a visitor waits for and what is sent to him, in a real browser."""
+
+from __future__ import annotations
+
+import statistics
+from typing import NamedTuple
+
+from playwright.sync_api import Browser, Page, Request
+
+# A phone with a slow connection, as in issue trackers' favourite test of pages.
+SLOW = {"latency": 150, "downloadThroughput": 200_000, "uploadThroughput": 93_750}
+SLOWER = 4
+PHONE = {"width": 390, "height": 844}
+
+_OBSERVE = """
+window.seen = { paint: 0, shift: 0 }
+new PerformanceObserver(list => {
+  for (const entry of list.getEntries()) seen.paint = entry.startTime
+}).observe({ type: "largest-contentful-paint", buffered: true })
+new PerformanceObserver(list => {
+  for (const entry of list.getEntries())
+    if (!entry.hadRecentInput) seen.shift += entry.value
+}).observe({ type: "layout-shift", buffered: true })
+"""
+_TO_THE_END = """
+async () => {
+  for (let y = 0; y < document.body.scrollHeight; y += innerHeight / 2) {
+    scrollTo(0, y)
+    await new Promise(requestAnimationFrame)
+    await new Promise(resolve => setTimeout(resolve, 20))
+  }
+}
+"""
+# From the key until what it changed has been painted.
+_TIME_KEYS = """
+window.waits = []
+addEventListener("keydown", ({ timeStamp }) => requestAnimationFrame(() => {
+  const { port1, port2 } = new MessageChannel()
+  port1.onmessage = () => waits.push(performance.now() - timeStamp)
+  port2.postMessage(null)
+}), true)
+"""
+
+
+class View(NamedTuple):
+    """First view of a page: kB as sent, seconds to the largest paint, layout shift."""
+
+    kilobytes: float
+    paint: float
+    shift: float
+
+
+def first_view(browser: Browser, address: str, slow: bool = False) -> View:
+    """Open the page with nothing cached; with `slow`, on a slow phone."""
+    context = browser.new_context(viewport=PHONE)
+    page = context.new_page()
+    requests: list[Request] = []
+    context.on("requestfinished", lambda request: requests.append(request))
+    page.add_init_script(_OBSERVE)
+    if slow:
+        session = context.new_cdp_session(page)
+        session.send("Network.enable")
+        session.send("Network.emulateNetworkConditions", {"offline": False, **SLOW})
+        session.send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
+    page.goto(address, wait_until="networkidle")
+    sent = sum(_size(request) for request in requests)
+    paint = page.evaluate("seen.paint")
+    page.evaluate(_TO_THE_END)
+    page.wait_for_load_state("networkidle")
+    shift = page.evaluate("seen.shift")
+    context.close()
+    return View(sent / 1000, paint / 1000, shift)
+
+
+def _size(request: Request) -> int:
+    if not request.url.startswith("http"):
+        return 0
+    sizes = request.sizes()
+    return sizes["responseBodySize"] + sizes["responseHeadersSize"]
+
+
+def keystroke(page: Page, words: tuple[str, ...]) -> float:
+    """Type words into the filter of the open list, and take them away; median in ms."""
+    page.evaluate(_TIME_KEYS)
+    page.get_by_role("searchbox", name="Show only").focus()
+    for word in words:
+        for key in [*word, *["Backspace"] * len(word)]:
+            page.keyboard.press(key)
+            page.wait_for_timeout(150)  # a quick typist's pause
+    return statistics.median(page.evaluate("waits"))
