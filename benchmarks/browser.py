@@ -5,12 +5,12 @@ from __future__ import annotations
 import statistics
 from typing import NamedTuple
 
-from playwright.sync_api import Browser, Page, Request
+from playwright.sync_api import Browser, Page, Request, ViewportSize
 
-# A phone with a slow connection, as in issue trackers' favourite test of pages.
-SLOW = {"latency": 150, "downloadThroughput": 200_000, "uploadThroughput": 93_750}
+# 1.6 Mbit/s down, half of that up; and a processor as many times slower.
+SLOW = {"latency": 150, "downloadThroughput": 200_000, "uploadThroughput": 100_000}
 SLOWER = 4
-PHONE = {"width": 390, "height": 844}
+PHONE = ViewportSize(width=390, height=844)
 
 _OBSERVE = """
 window.seen = { paint: 0, shift: 0 }
@@ -50,13 +50,18 @@ class View(NamedTuple):
     shift: float
 
 
-def first_view(browser: Browser, address: str, slow: bool = False) -> View:
-    """Open the page with nothing cached; with `slow`, on a slow phone."""
+def first_view(
+    browser: Browser, address: str, slow: bool = False, script: str = ""
+) -> View:
+    """Open the page on a phone, with nothing cached; with `slow`, a slow one.
+
+    `script` runs in it first.
+    """
     context = browser.new_context(viewport=PHONE)
     page = context.new_page()
     requests: list[Request] = []
     context.on("requestfinished", lambda request: requests.append(request))
-    page.add_init_script(_OBSERVE)
+    page.add_init_script(_OBSERVE + script)
     if slow:
         session = context.new_cdp_session(page)
         session.send("Network.enable")

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import gzip
 import json
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -21,10 +23,14 @@ from pathlib import Path
 import yaml
 
 from benchmarks import pages
+from benchmarks.browser import first_view, keystroke
 from benchmarks.generate import generate
 from benchmarks.machine import machine, versions
 from scripts.files import write_atomic
 from scripts.project import ROOT, read_project
+from tests.site.chromium import chromium
+from tests.site.kinds import KINDS
+from tests.site.serving import serving
 
 RESULTS = ROOT / "benchmarks" / "results" / "site.json"
 PACKAGES = ("mkdocs", "mkdocs-material", "pydantic", "pyyaml", "jinja2")
@@ -69,7 +75,9 @@ def measure(sizes: Sizes) -> Iterator[Measure]:
         copy = Path(directory)
         _copy_tracked_files(copy)
         yield from _measure_site(copy)
+        yield from _measure_visits(sizes, copy / "site")
         yield from _measure_large_site(sizes, copy)
+        yield from _measure_filter(sizes, copy / "site")
 
 
 def _measure_pipeline(sizes: Sizes, directory: Path) -> Iterator[Measure]:
@@ -94,8 +102,9 @@ def _measure_pipeline(sizes: Sizes, directory: Path) -> Iterator[Measure]:
 
 def _measure_site(copy: Path) -> Iterator[Measure]:
     _say("Building today's site, twice")
-    yield Measure("today's site, first build", _build(copy), "s")
-    yield Measure("today's site, second build", _build(copy), "s")
+    yield Measure("today's site, first build", _build(copy), "s", 15)
+    _edit(copy / "resources.yaml")
+    yield Measure("the same, after an entry changed", _build(copy), "s", 5)
     yield Measure("today's site, size", _size(copy / "site"), "MB")
     weight = pages.weigh(
         copy / "site", "notebooks/nice/", read_project(copy / "mkdocs.yml").site_url
@@ -104,6 +113,34 @@ def _measure_site(copy: Path) -> Iterator[Measure]:
     yield Measure("NICE's page, gzipped", weight.gzipped / 1000, "kB", 15)
     yield Measure("NICE's page, base64", weight.base64, "", 0)
     yield Measure("NICE's page, requests to other hosts", len(weight.foreign), "", 0)
+
+
+def _measure_visits(sizes: Sizes, site: Path) -> Iterator[Measure]:
+    _say("Visiting it, on a slow phone")
+    with serving(site) as root, chromium() as browser:
+        for kind, most in {"home": 200, "list": 300, "notebook": 300}.items():
+            views = [
+                first_view(browser, root + KINDS[kind], slow=True)
+                for _ in range(sizes.repeats)
+            ]
+            sent = max(view.kilobytes for view in views)
+            paint = statistics.median(view.paint for view in views)
+            shift = max(view.shift for view in views)
+            yield Measure(f"{kind}, sent at first", sent, "kB", most)
+            yield Measure(f"{kind}, largest paint", paint, "s", 2.5)
+            yield Measure(f"{kind}, layout shift", shift, "", 0.05)
+
+
+def _measure_filter(sizes: Sizes, site: Path) -> Iterator[Measure]:
+    _say("Typing into the filter of its list")
+    name = f"list of {sizes.publications:,} publications"
+    compressed = len(gzip.compress((site / "list" / "index.html").read_bytes()))
+    yield Measure(f"{name}, gzipped", compressed / 1000, "kB", 250)
+    with serving(site) as root, chromium() as browser:
+        page = browser.new_page()
+        page.goto(f"{root}list/", wait_until="networkidle")
+        words = ("spline", "coupled", "variational", "euler")[: sizes.repeats]
+        yield Measure(f"{name}, a keystroke", keystroke(page, words), "ms", 50)
 
 
 def _measure_large_site(sizes: Sizes, copy: Path) -> Iterator[Measure]:
@@ -115,6 +152,12 @@ def _measure_large_site(sizes: Sizes, copy: Path) -> Iterator[Measure]:
     policies = 100 * pages.time_policies(copy / "site") / seconds
     yield Measure(f"{name}, policies", policies, "%", 5)
     yield Measure(f"{name}, size", _size(copy / "site"), "MB", 60)
+
+
+def _edit(catalogue: Path) -> None:
+    """Change the first entry's note."""
+    text = catalogue.read_text("utf-8")
+    catalogue.write_text(text.replace("note: >-\n", "note: >-\n      Edited.\n", 1))
 
 
 def _enlarge(catalogue: Path, publications: int) -> None:

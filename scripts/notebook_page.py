@@ -166,7 +166,7 @@ def _figure(base64: str, about: dict[str, Any], figures: dict[Figure, bytes]) ->
         raise NotebookError('a figure has no caption (`# %% Caption tags=["plot"]`)')
     png = b64decode(base64)
     width, height = struct.unpack(">II", png[16:24])
-    name = hashlib.sha256(png).hexdigest()[:16] + ".png"
+    name = hashlib.sha256(png).hexdigest()[:8] + ".png"
     shown = about.get("width", width), about.get("height", height)
     figure = Figure(name, alt, *shown, about["caption"])
     figures[figure] = png

@@ -1,0 +1,32 @@
+"""What a first view costs: kilobytes as sent, and how far things move."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Browser
+
+from benchmarks.browser import first_view
+from tests.site.kinds import KINDS
+
+# Kilobytes, headers included.
+MOST = {"home": 200, "gallery": 400}
+OTHERWISE = 300
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_first_view_is_light_and_keeps_still(
+    browser: Browser, root: str, kind: str
+) -> None:
+    view = first_view(browser, root + KINDS[kind])
+    # The theme alone, its search included, is more than the lower bound.
+    assert 50 < view.kilobytes <= MOST.get(kind, OTHERWISE)
+    assert 0 < view.paint
+    assert view.shift < 0.05
+
+
+def test_what_moves_is_noticed(browser: Browser, root: str) -> None:
+    pushed = """addEventListener("load", () => setTimeout(() => {
+      document.querySelector("article").style.paddingTop = "300px"
+    }, 100))"""
+    view = first_view(browser, root + KINDS["learn"], script=pushed)
+    assert view.shift > 0.05
