@@ -1,11 +1,23 @@
-"""What a visitor waits for and what is sent to him, in a real browser."""
+"""What is sent to a visitor, and what he waits for, in a real browser.
+
+`python -m benchmarks.browser views SITE REPEATS` prints the first views of some pages
+of a built site as JSON; `… keys SITE REPEATS` the milliseconds of a keystroke in its
+list. A process of its own, as a process can only have one Playwright.
+"""
 
 from __future__ import annotations
 
+import json
 import statistics
+import sys
+from pathlib import Path
 from typing import NamedTuple
 
 from playwright.sync_api import Browser, Page, Request, ViewportSize
+
+from tests.site.chromium import chromium
+from tests.site.kinds import KINDS
+from tests.site.serving import serving
 
 # 1.6 Mbit/s down, half of that up; and a processor as many times slower.
 SLOW = {"latency": 150, "downloadThroughput": 200_000, "uploadThroughput": 100_000}
@@ -93,3 +105,27 @@ def keystroke(page: Page, words: tuple[str, ...]) -> float:
             page.keyboard.press(key)
             page.wait_for_timeout(150)  # a quick typist's pause
     return statistics.median(page.evaluate("waits"))
+
+
+def _views(browser: Browser, root: str, repeats: int) -> dict[str, View]:
+    """Visit on a slow phone: the most kilobytes and shift, the median paint."""
+    views = {}
+    for kind in ("home", "list", "notebook"):
+        visits = [
+            first_view(browser, root + KINDS[kind], slow=True) for _ in range(repeats)
+        ]
+        kilobytes, paints, shifts = zip(*visits, strict=True)
+        views[kind] = View(max(kilobytes), statistics.median(paints), max(shifts))
+    return views
+
+
+def _keys(browser: Browser, root: str, repeats: int) -> float:
+    page = browser.new_page()
+    page.goto(f"{root}list/", wait_until="networkidle")
+    return keystroke(page, ("spline", "coupled", "variational", "euler")[:repeats])
+
+
+if __name__ == "__main__":
+    measure = {"views": _views, "keys": _keys}[sys.argv[1]]
+    with serving(Path(sys.argv[2])) as root, chromium() as browser:
+        print(json.dumps(measure(browser, root, int(sys.argv[3]))))

@@ -11,7 +11,6 @@ import datetime
 import gzip
 import json
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -23,14 +22,10 @@ from pathlib import Path
 import yaml
 
 from benchmarks import pages
-from benchmarks.browser import first_view, keystroke
 from benchmarks.generate import generate
 from benchmarks.machine import machine, versions
 from scripts.files import write_atomic
 from scripts.project import ROOT, read_project
-from tests.site.chromium import chromium
-from tests.site.kinds import KINDS
-from tests.site.serving import serving
 
 RESULTS = ROOT / "benchmarks" / "results" / "site.json"
 PACKAGES = ("mkdocs", "mkdocs-material", "pydantic", "pyyaml", "jinja2")
@@ -117,18 +112,13 @@ def _measure_site(copy: Path) -> Iterator[Measure]:
 
 def _measure_visits(sizes: Sizes, site: Path) -> Iterator[Measure]:
     _say("Visiting it, on a slow phone")
-    with serving(site) as root, chromium() as browser:
-        for kind, most in {"home": 200, "list": 300, "notebook": 300}.items():
-            views = [
-                first_view(browser, root + KINDS[kind], slow=True)
-                for _ in range(sizes.repeats)
-            ]
-            sent = max(view.kilobytes for view in views)
-            paint = statistics.median(view.paint for view in views)
-            shift = max(view.shift for view in views)
-            yield Measure(f"{kind}, sent at first", sent, "kB", most)
-            yield Measure(f"{kind}, largest paint", paint, "s", 2.5)
-            yield Measure(f"{kind}, layout shift", shift, "", 0.05)
+    arguments = ["views", str(site), str(sizes.repeats)]
+    views = json.loads(_python("-m", "benchmarks.browser", *arguments))
+    for kind, most in {"home": 200, "list": 300, "notebook": 300}.items():
+        sent, paint, shift = views[kind]
+        yield Measure(f"{kind}, sent at first", sent, "kB", most)
+        yield Measure(f"{kind}, largest paint", paint, "s", 2.5)
+        yield Measure(f"{kind}, layout shift", shift, "", 0.05)
 
 
 def _measure_filter(sizes: Sizes, site: Path) -> Iterator[Measure]:
@@ -136,11 +126,9 @@ def _measure_filter(sizes: Sizes, site: Path) -> Iterator[Measure]:
     name = f"list of {sizes.publications:,} publications"
     compressed = len(gzip.compress((site / "list" / "index.html").read_bytes()))
     yield Measure(f"{name}, gzipped", compressed / 1000, "kB", 250)
-    with serving(site) as root, chromium() as browser:
-        page = browser.new_page()
-        page.goto(f"{root}list/", wait_until="networkidle")
-        words = ("spline", "coupled", "variational", "euler")[: sizes.repeats]
-        yield Measure(f"{name}, a keystroke", keystroke(page, words), "ms", 50)
+    arguments = ["keys", str(site), str(sizes.repeats)]
+    wait = float(_python("-m", "benchmarks.browser", *arguments))
+    yield Measure(f"{name}, a keystroke", wait, "ms", 50)
 
 
 def _measure_large_site(sizes: Sizes, copy: Path) -> Iterator[Measure]:

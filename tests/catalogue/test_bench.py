@@ -75,7 +75,8 @@ def test_benchmark_measures_everything(tmp_path: Path) -> None:
         "site of 30 publications, policies": 5,
         "site of 30 publications, size": 60,
     }
-    assert all(values[name] > 0 for name, most in budgets.items() if most != 0)
+    nothing = {name for name in values if name.endswith(("base64", "hosts", "shift"))}
+    assert all(values[name] > 0 for name in budgets.keys() - nothing)
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from scripts.lineage import ROW
+from scripts.project import ROOT
 from tests.site.kinds import KINDS
-from tests.site.visit import PHONE, Visit
+from tests.site.visit import DESKTOP, PHONE, Visit
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -84,6 +85,26 @@ def test_folded_code_opens(visit: Visit) -> None:
     expect(folded.locator("code")).not_to_be_visible()
     folded.locator("summary").click()
     expect(folded.locator("code")).to_be_visible()
+
+
+def test_the_notebook_is_downloaded(visit: Visit) -> None:
+    page = visit.open(KINDS["notebook"])
+    with page.expect_download() as download:
+        page.locator("article").get_by_role("link", name="Download").click()
+    assert download.value.suggested_filename == "nice.ipynb"
+    committed = (ROOT / "docs/notebooks/nice.ipynb").read_bytes()
+    assert download.value.path().read_bytes() == committed
+
+
+def test_the_contents_stay_in_sight(visit: Visit) -> None:
+    visit.page.set_viewport_size(DESKTOP)
+    page = visit.open(KINDS["notebook"])
+    contents = page.locator(".md-sidebar--secondary")
+    contents.get_by_role("link", name="Digits").click()
+    page.wait_for_url("**#digits")
+    expect(contents.get_by_role("link", name="The coupling layer")).to_be_in_viewport()
+    current = contents.locator(".md-nav__link--active").last
+    expect(current).to_have_text("Digits")
 
 
 def test_the_genealogy_shows_arcs_and_leads_to_papers(visit: Visit) -> None:
