@@ -79,7 +79,9 @@ def first_view(
         session.send("Network.enable")
         session.send("Network.emulateNetworkConditions", {"offline": False, **SLOW})
         session.send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
-    page.goto(address, wait_until="networkidle")
+    # Idle alone comes too early where half a second passes between two answers.
+    page.goto(address, wait_until="load")
+    page.wait_for_load_state("networkidle")
     sent = sum(_size(request) for request in requests)
     paint = page.evaluate("seen.paint")
     page.evaluate(_TO_THE_END)
