@@ -212,21 +212,21 @@ class FactorOut(Bijection):
     """
 
     def __init__(self, shape: Shape, rest: Bijection) -> None:
-        super().__init__(shape, (math.prod(shape),))
+        super().__init__(shape, (math.prod(shape),), context=rest.context)
         self.rest = rest
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Mapped:
         done, h = x.chunk(2, 1)
-        z, log_det = self.rest(h)
+        z, log_det = self.rest(h, context)
         return torch.cat((done.flatten(1), z.flatten(1)), 1), log_det
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> Mapped:
         done, z = z.chunk(2, 1)
-        h, log_det = self.rest.inverse(z.unflatten(1, self.rest.z_shape))
+        h, log_det = self.rest.inverse(z.unflatten(1, self.rest.z_shape), context)
         return torch.cat((done.unflatten(1, self.rest.x_shape), h), 1), log_det
 
     def initialise(self, x: Tensor, context: Tensor | None = None) -> None:
-        self.rest.initialise(x.chunk(2, 1)[1])
+        self.rest.initialise(x.chunk(2, 1)[1], context)
 
 
 # %% [markdown]

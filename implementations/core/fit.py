@@ -40,7 +40,8 @@ def fit(
     """Minimise `loss(*draw())` by Adam, its rate falling to 0 on a cosine.
 
     Leaves the model in evaluation mode and, where `validate` is given, with the weights
-    for which that was lowest. A model that has `initialise` gets a first batch for it.
+    for which that was lowest. A model that has `initialise` gets a first batch for it,
+    where batches are drawn.
 
     Args:
         model: what is trained; gradients are clipped over all of it.
@@ -58,8 +59,9 @@ def fit(
         FloatingPointError: when the loss was not finite, saying at which step.
     """
     steps = min(steps, SMOKE_STEPS) if smoke() else steps
-    if initialise := getattr(model, "initialise", None):
-        initialise(*_tuple(draw()))
+    initialise = getattr(model, "initialise", None)
+    if initialise and (batch := _tuple(draw())):
+        initialise(*batch)
     optimiser = torch.optim.Adam(params or model.parameters(), lr, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     objective = torch.compile(loss) if compile else loss

@@ -85,6 +85,12 @@ def test_a_single_tensor_is_a_batch() -> None:
     assert model.batches == [1]
 
 
+def test_what_needs_no_data_is_not_initialised_by_any() -> None:
+    model = Initialised()
+    fit(model, model.loss, 2)
+    assert not model.batches
+
+
 def test_keeps_the_best_weights() -> None:
     model = Bowl()
     modes, values = [], iter([5.0, 1.0, 3.0, 4.0])

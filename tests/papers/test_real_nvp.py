@@ -12,6 +12,7 @@ from torch.func import jacrev, vmap
 
 from implementations.core.bijection import Bijection, Compose
 from implementations.core.flow import Flow, StandardNormal
+from implementations.core.nets import mlp
 from implementations.nice import Coupling, Scaling, Shift
 from implementations.real_nvp import (
     Affine,
@@ -142,6 +143,15 @@ def test_factoring_out_leaves_the_first_half_alone() -> None:
     expected, term = layer.rest(x[:, 2:])
     assert torch.equal(z[:, 8:], expected.flatten(1)) and torch.equal(log_det, term)
     torch.testing.assert_close(layer.inverse(z)[0], x)
+
+
+def test_a_context_reaches_what_is_factored_out() -> None:
+    rest = shaken(Coupling(2, Affine(), mlp, context=3))
+    layer, x, context = FactorOut((4,), rest), noise(3, 4), noise(3, 3)
+    z, log_det = layer(x, context)
+    expected, term = rest(x[:, 2:], context)
+    assert torch.equal(z[:, 2:], expected) and torch.equal(log_det, term)
+    torch.testing.assert_close(layer.inverse(z, context)[0], x)
 
 
 def test_the_paper_has_22_couplings_for_32_by_32() -> None:
