@@ -21,7 +21,7 @@ import torch
 from benchmarks.contenders import PEERS, contenders
 from benchmarks.machine import machine, versions
 from benchmarks.memory import peak_bytes
-from benchmarks.own import OWN, Own
+from benchmarks.own import OWN, UNMEASURED, Own
 from benchmarks.tasks import Run, tasks
 from benchmarks.timing import interleaved
 from implementations.core.flow import Flow
@@ -75,10 +75,11 @@ LEFT_OUT = (
     "A training step of IAF: it is trained on its own samples, not on given points.",
     "Sampling autoregressive NSF in 64 dimensions, 4,096 at once: it would take the "
     "peers a minute each time.",
+    *UNMEASURED.values(),
 )
 
 
-def _tasks(family: str, dim: int, batch: int) -> list[Task]:
+def planned_tasks(family: str, dim: int, batch: int) -> list[Task]:
     """All but those that are left out."""
     tasks = list(TASKS)
     if family == "iaf":
@@ -96,7 +97,7 @@ def contest(family: str, dim: int, batch: int, repeats: int) -> Iterator[Contest
         name: tasks(each.model, each.log_prob, each.sample, x)
         for name, each in libraries.items()
     }
-    for task in _tasks(family, dim, batch):
+    for task in planned_tasks(family, dim, batch):
         for each in libraries.values():
             each.model.train(task == "training_step")
         turns = {name: run[task] for name, run in runs.items()}
@@ -175,7 +176,7 @@ def measure(plan: Plan, families: Sequence[str]) -> measurements.Flows:
         for race in races(rows):
             print(line(race), flush=True)
         contests += rows
-        if "training_step" in _tasks(family, dim, batch):
+        if "training_step" in planned_tasks(family, dim, batch):
             peaks += memory(family, dim, batch)
     _say(f"our {len(plan.own)} flows")
     return measurements.Flows(

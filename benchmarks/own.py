@@ -94,3 +94,9 @@ OWN = (
         log_det="as exact as the solver",
     ),
 )
+
+# Id of a paper → why none of its flows stands above.
+UNMEASURED = {
+    "mnf": "Multiplicative flows: their density is that of a network's weights, not of "
+    "data.",
+}

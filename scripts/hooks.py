@@ -21,6 +21,7 @@ from mkdocs.utils import get_relative_url
 from scripts import cards, glossary, notebook_page, policy, site
 from scripts.cards import Card
 from scripts.catalogue import CatalogueError, Publication, load
+from scripts.comparison import ComparisonError, compare
 from scripts.exports import EXPORTS
 from scripts.files import write_atomic
 from scripts.genealogy import genealogy
@@ -39,7 +40,7 @@ def on_config(config: MkDocsConfig) -> None:
     global _generated
     try:
         _generated = _generate(Path(config.config_file_path).parent, config)
-    except (CatalogueError, CellError, NotebookError) as error:
+    except (CatalogueError, CellError, ComparisonError, NotebookError) as error:
         if not _generated:
             raise PluginError(str(error)) from None
         print(error, file=sys.stderr)
@@ -55,19 +56,22 @@ def on_config(config: MkDocsConfig) -> None:
 
 
 # Pages written by hand that quote the catalogue, and the way from each to the root.
-_TEMPLATES = {"index.md": "", "learn.md": "../"}
+_TEMPLATES = {"index.md": "", "learn.md": "../", "compare.md": "../"}
 
 
 def _generate(root: Path, config: MkDocsConfig) -> dict[str, str | bytes]:
     catalogue = load(root / "resources.yaml", root / "implementations")
     project = read_project(root / "mkdocs.yml")
+    comparison = compare(root / "benchmarks" / "results")
     _words.clear()
     _words.update(glossary.read((root / "docs/glossary.md").read_text("utf-8")))
     dead = history.dead_in(root)
     by_hand: dict[str, str] = {}
     for name, to_root in _TEMPLATES.items():
         written = (root / "docs" / name).read_text("utf-8")
-        by_hand[name] = site.fill_in(written, catalogue, project, to_root, dead)
+        by_hand[name] = site.fill_in(
+            written, catalogue, project, comparison, to_root, dead
+        )
     implemented = {
         paper.id: paper for paper in catalogue.publications if paper.implemented
     }
@@ -77,7 +81,9 @@ def _generate(root: Path, config: MkDocsConfig) -> dict[str, str | bytes]:
     }
     lines = site.first_lines((root / "resources.yaml").read_text("utf-8"))
     generated: dict[str, str | bytes] = {**by_hand}
-    generated |= site.pages(catalogue, project, genealogy(root), notebooks, lines, dead)
+    generated |= site.pages(
+        catalogue, project, genealogy(root), notebooks, lines, comparison, dead
+    )
     for notebook in notebooks.values():
         generated |= notebook.files
     for name, export in EXPORTS.items():

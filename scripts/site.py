@@ -16,6 +16,7 @@ from markupsafe import escape
 
 from scripts import text
 from scripts.catalogue import Catalogue, Entry, Publication
+from scripts.comparison import Comparison
 from scripts.exports import bibtex_entry
 from scripts.facets import KINDS, facets, facets_of
 from scripts.genealogy import Genealogy, Kin, reused_by
@@ -67,6 +68,7 @@ def pages(
     genealogy: Genealogy,
     notebooks: Mapping[str, NotebookPage],
     lines: Mapping[str, int],
+    comparison: Comparison,
     dead: Mapping[str, datetime.date] = NOTHING_DEAD,
 ) -> dict[str, str]:
     """Return the pages made from data: path under docs/ → Markdown.
@@ -91,6 +93,7 @@ def pages(
             reused_by=reused_by(paper.id, genealogy),
             notebook=notebooks.get(paper.id),
             line=lines.get(paper.id),
+            compared=comparison.of(paper.id),
             bibtex=bibtex_entry(paper).strip(),
         )
         for paper in catalogue.publications
@@ -126,10 +129,11 @@ def fill_in(
     markdown: str,
     catalogue: Catalogue,
     project: Project,
+    comparison: Comparison,
     root: str,
     dead: Mapping[str, datetime.date] = NOTHING_DEAD,
 ) -> str:
-    """Fill in what a page written by hand says of the catalogue.
+    """Fill in what a page written by hand says of the catalogue and of measurements.
 
     `root` leads from the page to the site's root.
     """
@@ -139,6 +143,7 @@ def fill_in(
         .from_string(markdown)
         .render(
             root=root,
+            comparison=comparison,
             journey_alt=JOURNEY_ALT,
             total=len(entries),
             kinds=facets(catalogue)[0].values,
@@ -217,6 +222,7 @@ def _environment(
     )
     environment.filters.update(
         date=text.long_date,
+        digits=text.significant,
         facets=lambda entry: facets_of(entry).items(),
         front=_front_matter,
         lost=lambda entry: lost(entry, dead),

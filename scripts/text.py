@@ -1,4 +1,4 @@
-"""Names, dates, notes and escaping: pure helpers from text to text.
+"""Names, dates, numbers, notes and escaping: pure helpers that return text.
 
 A note is plain text in which two things mean something: a link,
 `[label](https://…)`, and a code span between backticks. All else is literal, and
@@ -34,6 +34,24 @@ def people(authors: Sequence[str]) -> str:
 def long_date(date: datetime.date) -> str:
     """Oct 30, 2014; the same in every locale."""
     return f"{_MONTHS[date.month - 1]} {date.day}, {date.year}"
+
+
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def significant(value: float, digits: int) -> str:
+    """1,230 or 0.0123, and 1.2×10⁻⁵ where there would be many zeros.
+
+    Whole numbers that are counts, of type int, are given in full.
+    """
+    if isinstance(value, int) or value == 0:
+        return f"{value:,.0f}"
+    mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
+    power = int(exponent)
+    if power < -4:
+        return f"{mantissa}×10{str(power).translate(_SUPERSCRIPTS)}"
+    rounded = round(value, digits - 1 - power)
+    return f"{rounded:,.{max(0, digits - 1 - power)}f}"
 
 
 CODE = r"(?<!`)`(?P<code>[^`]+)`(?!`)"

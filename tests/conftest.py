@@ -20,6 +20,7 @@ MINUTES = {
     "flows": 4,
     "papers": 4,
     "notebooks": 4,
+    "benchmarks": 1,
     "site": 5,
     "whole": 1,
 }

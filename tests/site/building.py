@@ -12,7 +12,7 @@ from scripts.project import ROOT
 
 SOURCES = (
     *("mkdocs.yml", "resources.yaml", "links.jsonl"),
-    *("docs", "scripts", "implementations"),
+    *("docs", "scripts", "implementations", "benchmarks"),
 )
 
 

@@ -9,6 +9,7 @@ KINDS = {
     "glossary": "glossary/",
     "list": "list/",
     "genealogy": "genealogy/",
+    "compare": "compare/",
     "paper": "papers/nice/",
     "gallery": "notebooks/",
     "notebook": "notebooks/nice/",

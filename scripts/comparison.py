@@ -1,0 +1,240 @@
+"""Results of the benchmarks → what the Compare page and the papers' pages show."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import ValidationError
+
+from scripts.axis import Axis, axis
+from scripts.measurements import (
+    Flows,
+    Gaps,
+    Memory,
+    Race,
+    Report,
+    Seconds,
+    Task,
+    races,
+    read,
+)
+
+FAMILIES = {
+    "real_nvp": "Real NVP",
+    "maf": "MAF",
+    "iaf": "IAF",
+    "nsf": "NSF, coupling",
+    "nsf_autoregressive": "NSF, autoregressive",
+}
+TASKS: dict[Task, str] = {
+    "log_density": "evaluate",
+    "training_step": "train",
+    "sample": "sample",
+}
+# What an event is, by how many axes it has.
+EVENTS = {
+    1: "vectors of width {}",
+    2: "{} nodes of {} features",
+    3: "images of {}×{}×{}",
+}
+# Below this we call ourselves slower: less may be noise.
+EVEN = 0.95
+
+
+class ComparisonError(ValueError):
+    """Results are missing, or not what the site reads."""
+
+
+class Line(NamedTuple):
+    """One flow of ours: times in ms for a batch of events, gaps in nats by seed."""
+
+    paper: str
+    name: str
+    family: str
+    events: str
+    batch: int
+    parameters: int
+    log_density: float
+    sample: float
+    training_step: float
+    log_det: str
+    gaps: Sequence[float]
+    round_trip: float | None
+
+    @property
+    def gap(self) -> float | None:
+        """The median over seeds."""
+        return statistics.median(self.gaps) if self.gaps else None
+
+
+class Match(NamedTuple):
+    """One flow in all libraries: how many times as fast, and as lean, as the best."""
+
+    flow: str
+    dim: int
+    batch: int
+    parameters: int
+    ratios: dict[Task, float]
+    memory: float | None
+
+
+class Times(NamedTuple):
+    """One task in all libraries, in ms: each one's median, and half its quartiles' gap.
+
+    `ratio` is the fastest peer's time over ours.
+    """
+
+    flow: str
+    dim: int
+    batch: int
+    task: str
+    ratio: float
+    ms: dict[str, tuple[float, float]]
+
+
+class Comparison(NamedTuple):
+    """Everything that is shown."""
+
+    flows: Flows
+    trained: Gaps
+    lines: Sequence[Line]
+    matches: Sequence[Match]
+    times: Sequence[Times]
+
+    def of(self, paper: str) -> list[Line]:
+        """Lines of the paper's flows."""
+        return [line for line in self.lines if line.paper == paper]
+
+    @property
+    def libraries(self) -> list[str]:
+        """Ours, and the peers."""
+        return list(self.times[0].ms)
+
+    @property
+    def slower(self) -> list[Times]:
+        """What a peer does faster, worst first."""
+        lost = [time for time in self.times if time.ratio < EVEN]
+        return sorted(lost, key=lambda time: time.ratio)
+
+    @property
+    def means(self) -> dict[str, float]:
+        """Flow → the geometric mean of all its ratios of time."""
+        return {
+            flow: math.exp(statistics.mean(math.log(time.ratio) for time in group))
+            for flow, group in groupby(self.times, key=lambda time: time.flow)
+        }
+
+    @property
+    def nearest_first(self) -> list[Line]:
+        """Lines with a gap, the smallest first."""
+        with_gap = [line for line in self.lines if line.gaps]
+        return sorted(with_gap, key=lambda line: line.gap or 0)
+
+    @property
+    def gap_axis(self) -> Axis:
+        """Holds all gaps."""
+        return axis(gap for line in self.lines for gap in line.gaps)
+
+    @property
+    def ratio_axis(self) -> Axis:
+        """Holds all ratios, and 1."""
+        return axis([1.0, *(time.ratio for time in self.times)])
+
+
+def compare(results: Path) -> Comparison:
+    """Read the results in a folder; a ComparisonError says what is wrong with them."""
+    flows = _read(Flows, results / "flows.json")
+    trained = _read(Gaps, results / "gaps.json")
+    run = races(flows.contests)
+    return Comparison(
+        flows,
+        trained,
+        _lines(flows, trained),
+        _matches(run, flows.memory),
+        [_times(race) for race in run],
+    )
+
+
+def _read(form: type[Report], path: Path) -> Report:
+    name, remedy = (
+        f"{path.parent.name}/{path.name}",
+        f"python -m benchmarks.{path.stem}",
+    )
+    try:
+        return read(form, path)
+    except FileNotFoundError:
+        raise ComparisonError(f"{name} is missing; `{remedy}` writes it") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the whole"
+        message = f"{name}: {place}: {first['msg']}; `{remedy}` writes it anew"
+        raise ComparisonError(message) from None
+
+
+def _lines(flows: Flows, trained: Gaps) -> list[Line]:
+    gaps = {(gap.paper, gap.name): gap for gap in trained.gaps}
+    lines = []
+    for flow in flows.flows:
+        gap = gaps.get((flow.paper, flow.name))
+        lines.append(
+            Line(
+                paper=flow.paper,
+                name=flow.name,
+                family=flow.family,
+                events=EVENTS[len(flow.shape)].format(*flow.shape),
+                batch=flow.batch,
+                parameters=flow.parameters,
+                log_density=1e3 * statistics.median(flow.log_density),
+                sample=1e3 * statistics.median(flow.sample),
+                training_step=1e3 * statistics.median(flow.training_step),
+                log_det=flow.log_det,
+                gaps=gap.gap if gap else (),
+                round_trip=gap.round_trip if gap else None,
+            )
+        )
+    return lines
+
+
+def _matches(run: Iterable[Race], memory: Iterable[Memory]) -> list[Match]:
+    peaks: dict[tuple[str, int, int], dict[str, int]] = {}
+    for row in memory:
+        peaks.setdefault((row.family, row.dim, row.batch), {})[row.library] = row.bytes
+    matches = []
+    for key, group in groupby(run, key=lambda race: race[:3]):
+        together = list(group)
+        matches.append(
+            Match(
+                FAMILIES[together[0].family],
+                together[0].dim,
+                together[0].batch,
+                together[0].rows["ours"].parameters,
+                {race.task: race.ratio for race in together},
+                _leaner(peaks[key]) if key in peaks else None,
+            )
+        )
+    return matches
+
+
+def _leaner(bytes: dict[str, int]) -> float:
+    return min(size for name, size in bytes.items() if name != "ours") / bytes["ours"]
+
+
+def _times(race: Race) -> Times:
+    return Times(
+        FAMILIES[race.family],
+        race.dim,
+        race.batch,
+        TASKS[race.task],
+        race.ratio,
+        {name: _middle(row.seconds) for name, row in race.rows.items()},
+    )
+
+
+def _middle(seconds: Seconds) -> tuple[float, float]:
+    low, median, high = statistics.quantiles(seconds, n=4)
+    return 1e3 * median, 1e3 * (high - low) / 2

@@ -1,0 +1,58 @@
+"""The same flow in four libraries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks import contenders as module
+from benchmarks.contenders import OURS, PEERS, TOLERANCE, contenders
+from scripts.project import ROOT
+
+FAMILIES = list(OURS)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_library_has_a_density_and_samples_of_it(family: str) -> None:
+    """That it integrates to one says that log-determinants have the right sign."""
+    torch.manual_seed(0)
+    for library, each in contenders(family, 2).items():
+        with torch.no_grad():
+            drawn = each.sample(2000)
+            bound = 1.2 * drawn.abs().max().item()
+            line = torch.linspace(-bound, bound, 161)
+            log_p = each.log_prob(torch.cartesian_prod(line, line))
+            entropy_of_samples = -each.log_prob(drawn).mean().item()
+        # Far out, some have no finite density.
+        p = log_p.exp().nan_to_num() * (2 * bound / 160) ** 2
+        assert p.sum().item() == pytest.approx(1, abs=0.02), library
+        entropy = -(p * log_p).nansum().item()
+        assert entropy_of_samples == pytest.approx(entropy, abs=0.15), library
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("dim", [2, 7, 64])
+def test_parameter_counts_agree(family: str, dim: int) -> None:
+    if family == "real_nvp" and dim == 7:
+        pytest.skip("normflows' split wants an even width")
+    counts = [each.parameters for each in contenders(family, dim).values()]
+    assert max(counts) <= (1 + TOLERANCE) * min(counts)
+
+
+def test_other_parameter_counts_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PEERS["zuko"], "maf", PEERS["zuko"]["nsf"])  # type: ignore[index]
+    with pytest.raises(ValueError, match=r"maf, 6 dimensions: .* within 2% .*'zuko'"):
+        module.contenders("maf", 6)
+
+
+def test_peers_are_pinned_alike_everywhere() -> None:
+    def pins(name: str) -> dict[str, str]:
+        lines = Path(ROOT / name).read_text("utf-8").splitlines()
+        wanted = [line for line in lines if "==" in line and line[0] != "#"]
+        return {name: version for name, version in (w.split("==") for w in wanted)}
+
+    peers = pins("benchmarks/requirements.txt")
+    assert set(peers) == set(PEERS)
+    assert peers.items() <= pins("constraints.txt").items()

@@ -1,0 +1,189 @@
+"""`python -m benchmarks.flows`, and the results that it has left."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from benchmarks import flows, gaps
+from benchmarks.flows import FULL, LEFT_OUT, collapsed, main
+from benchmarks.own import OWN, PLANE, UNMEASURED
+from scripts.catalogue import load
+from scripts.measurements import Flows, Gaps, Race, races, read, write
+from scripts.project import ROOT
+
+
+@pytest.fixture(scope="module")
+def results() -> Flows:
+    return read(Flows, flows.RESULTS)
+
+
+def test_results_hold_everything_that_is_planned(results: Flows) -> None:
+    planned = {
+        (family, dim, batch, task)
+        for family, dims in FULL.dims.items()
+        for dim in dims
+        for batch in FULL.batches
+        for task in flows.planned_tasks(family, dim, batch)
+    }
+    found = races(results.contests)
+    assert {race[:4] for race in found} == planned
+    libraries = {"ours", "zuko", "nflows", "normflows"}
+    for race in found:
+        assert set(race.rows) == libraries
+        assert {len(row.seconds) for row in race.rows.values()} == {results.repeats}
+        counts = [row.parameters for row in race.rows.values()]
+        assert max(counts) <= 1.02 * min(counts)
+    assert results.repeats >= 7
+    trained = {race[:3] for race in found if race.task == "training_step"}
+    weighed = [(row.family, row.dim, row.batch, row.library) for row in results.memory]
+    assert sorted(weighed) == sorted((*k, name) for k in trained for name in libraries)
+    assert list(results.left_out) == list(LEFT_OUT)
+
+
+def test_every_paper_is_measured_or_says_why_not(results: Flows) -> None:
+    papers = load(ROOT / "resources.yaml", ROOT / "implementations").publications
+    implemented = {paper.id for paper in papers if paper.implemented}
+    assert {own.paper for own in OWN} | set(UNMEASURED) == implemented
+    named = [(own.paper, own.name) for own in OWN]
+    assert [(flow.paper, flow.name) for flow in results.flows] == named
+
+
+def test_every_flow_on_the_plane_has_its_gap() -> None:
+    results = read(Gaps, gaps.RESULTS)
+    named = [(own.paper, own.name) for own in OWN if own.shape == PLANE]
+    assert [(gap.paper, gap.name) for gap in results.gaps] == named
+    assert {len(gap.gap) for gap in results.gaps} == {gaps.SEEDS}
+    assert (results.steps, results.batch) == (gaps.STEPS, gaps.BATCH)
+    for gap in results.gaps:
+        assert min(gap.gap) > 0, gap.name
+        assert gap.round_trip is None or gap.round_trip < 1e-2, gap.name
+
+
+def test_results_are_a_row_a_line_and_read_as_written(
+    results: Flows, tmp_path: Path
+) -> None:
+    path = tmp_path / "flows.json"
+    write(results, path)
+    assert read(Flows, path) == results
+    assert path.read_bytes() == flows.RESULTS.read_bytes()
+    rows = [
+        line for line in path.read_text("utf-8").splitlines() if '"seconds"' in line
+    ]
+    assert len(rows) == len(results.contests)
+    assert all(json.loads(row.rstrip(",")) for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"threads": 0}, "threads"),
+        ({"threads": "1"}, "threads"),
+        ({"date": "yesterday"}, "date"),
+        ({"gpu": None}, "gpu"),
+        ({"extra": 1}, "extra"),
+        ({"contests": [{"family": "maf"}]}, "contests.0.dim"),
+        ({"flows": "none"}, "flows"),
+    ],
+)
+def test_other_forms_are_refused(
+    change: dict[str, Any], place: str, tmp_path: Path
+) -> None:
+    content = json.loads(flows.RESULTS.read_text("utf-8"))
+    path = tmp_path / "flows.json"
+    path.write_text(json.dumps(content | change), "utf-8")
+    with pytest.raises(ValidationError) as raised:
+        read(Flows, path)
+    places = {".".join(map(str, e["loc"])) for e in raised.value.errors()}
+    assert place in places
+
+
+@pytest.mark.parametrize("seconds", [[], [0.0], [-1.0], ["1"], [float("nan")]])
+def test_seconds_are_positive(seconds: list[object], tmp_path: Path) -> None:
+    content = json.loads(flows.RESULTS.read_text("utf-8"))
+    content["contests"][0]["seconds"] = seconds
+    path = tmp_path / "flows.json"
+    path.write_text(json.dumps(content), "utf-8")
+    with pytest.raises(ValidationError, match=r"contests\.0\.seconds"):
+        read(Flows, path)
+
+
+def test_the_ratio_is_over_the_fastest_peer_turn_by_turn(results: Flows) -> None:
+    row = results.contests[0]
+
+    def of(library: str, *seconds: float) -> Any:
+        return row.model_copy(update={"library": library, "seconds": seconds})
+
+    (race,) = races([of("ours", 1, 2, 4), of("zuko", 3, 3, 3), of("nflows", 2, 2, 9)])
+    assert race.best == "nflows"  # by its median
+    assert race.ratio == statistics.median([2 / 1, 2 / 2, 9 / 4])
+
+
+def race(family: str, task: Any, ratio: float) -> Race:
+    return Race(family, 2, 64, task, ratio, {})
+
+
+def test_what_has_collapsed() -> None:
+    assert collapsed(race("real_nvp", "sample", 0.3))
+    assert not collapsed(race("real_nvp", "sample", 0.9))
+    assert collapsed(race("maf", "sample", 0.9))
+    assert collapsed(race("iaf", "log_density", 0.9))
+    assert not collapsed(race("maf", "log_density", 0.9))
+
+
+@pytest.mark.parametrize(("arguments", "status"), [(["--quick"], 1), ([], 0)])
+def test_only_a_quick_run_fails_where_a_ratio_has_collapsed(
+    arguments: list[str],
+    status: int,
+    results: Flows,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def slow(row: Any) -> Any:
+        seconds = tuple(9 * value for value in row.seconds)
+        return row.model_copy(update={"seconds": seconds})
+
+    rows = [slow(r) if r.library == "ours" else r for r in results.contests[:4]]
+    fallen = results.model_copy(update={"contests": tuple(rows)})
+    monkeypatch.setattr(flows, "measure", lambda plan, families: fallen)
+    output = tmp_path / "flows.json"
+    assert main([*arguments, "--output", str(output)]) == status
+    assert capsys.readouterr().out.count("collapsed: real_nvp 2-d") == status
+    assert read(Flows, output) == fallen
+
+
+@pytest.mark.parametrize("part", [["--quick"], ["--only", "maf"]])
+def test_a_part_overwrites_nothing(
+    part: list[str], results: Flows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flows, "measure", lambda plan, families: results)
+    monkeypatch.setattr(flows, "RESULTS", Path("/none/flows.json"))
+    main(part)
+
+
+def test_an_unknown_family_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["--only", "maf,glow"])
+    assert "expected any of real_nvp, maf, iaf" in capsys.readouterr().err
+
+
+def test_a_quick_run_measures_and_finds_nothing_collapsed(tmp_path: Path) -> None:
+    """In a process of its own, as it pins torch to one thread."""
+    output = tmp_path / "quick.json"
+    command = [sys.executable, "-m", "benchmarks.flows", "--quick", "--output"]
+    run = subprocess.run(
+        [*command, str(output)], cwd=ROOT, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    report = read(Flows, output)
+    assert report.threads == 1
+    assert len(races(report.contests)) == run.stdout.count("×64 ")
+    assert report.memory and report.flows

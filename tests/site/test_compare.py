@@ -1,0 +1,241 @@
+"""The comparison: what it reads, what it shows, and how its tables are sorted."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from scripts.axis import axis
+from scripts.catalogue import Catalogue
+from scripts.comparison import Comparison, ComparisonError, compare
+from scripts.project import ROOT
+from scripts.text import significant
+from tests.site.building import build
+from tests.site.html import Parsed
+from tests.site.visit import PHONE, Visit
+
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+@pytest.fixture(scope="module")
+def comparison() -> Comparison:
+    return compare(RESULTS)
+
+
+@pytest.fixture
+def page(visit: Visit) -> Page:
+    return visit.open("compare/")
+
+
+def our_flows(page: Page) -> Locator:
+    return page.get_by_role("region", name="Our flows")
+
+
+def column(table: Locator, name: str) -> list[str]:
+    """What stands in a column, from top to bottom."""
+    names = [each.rstrip(" ") for each in table.locator("thead th").all_inner_texts()]
+    number = names.index(name) + 1
+    return table.locator(f"tbody tr > :nth-child({number})").all_inner_texts()
+
+
+def values(cells: list[str]) -> list[float]:
+    return [float(cell.replace(",", "")) for cell in cells if cell != "–"]
+
+
+def test_every_flow_stands_in_the_table(page: Page, comparison: Comparison) -> None:
+    names = column(our_flows(page), "Flow")
+    assert names == [line.name for line in comparison.lines]
+    shown = values(column(our_flows(page), "Parameters"))
+    assert shown == [line.parameters for line in comparison.lines]
+
+
+def test_a_click_sorts_and_a_second_one_turns_round(
+    page: Page, comparison: Comparison
+) -> None:
+    table = our_flows(page)
+    heading = table.locator("th", has_text="Gap, nats")
+    gaps = sorted(line.gap for line in comparison.lines if line.gap is not None)
+    missing = ["–"] * sum(line.gap is None for line in comparison.lines)
+    heading.get_by_role("button").click()
+    expect(heading).to_have_attribute("aria-sort", "ascending")
+    cells = [significant(gap, 3) for gap in gaps]
+    assert column(table, "Gap, nats") == cells + missing
+    heading.get_by_role("button").click()
+    expect(heading).to_have_attribute("aria-sort", "descending")
+    # What has no gap comes last all the same.
+    assert column(table, "Gap, nats") == cells[::-1] + missing
+
+
+def test_text_sorts_as_text_and_one_column_at_a_time(page: Page) -> None:
+    table = our_flows(page)
+    table.get_by_role("button", name="Parameters").click()
+    table.get_by_role("button", name="Family").click()
+    families = column(table, "Family")
+    assert families == sorted(families, key=str.lower)
+    assert table.locator("[aria-sort]").all_inner_texts() == ["Family"]
+
+
+def test_numbers_sort_by_what_they_are(page: Page, comparison: Comparison) -> None:
+    """3.4×10⁻⁶ and 12,345 are no numbers to a script that reads them."""
+    table = our_flows(page)
+    table.get_by_role("button", name="Round trip").click()
+    trips = [x for line in comparison.lines if (x := line.round_trip) is not None]
+    shown = [cell for cell in column(table, "Round trip") if cell != "–"]
+    assert shown == [significant(trip, 2) for trip in sorted(trips)]
+
+
+def test_it_sorts_by_keyboard(page: Page) -> None:
+    table = our_flows(page)
+    table.get_by_role("button", name="Evaluate, ms").focus()
+    page.keyboard.press("Enter")
+    times = values(column(table, "Evaluate, ms"))
+    assert times == sorted(times)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    times = values(column(table, "Sample, ms"))
+    assert times == sorted(times)
+    expect(table.locator("[aria-sort]")).to_have_text("Sample, ms")
+
+
+def test_it_is_whole_without_scripts(
+    root: str, browser: Browser, comparison: Comparison
+) -> None:
+    context = browser.new_context(java_script_enabled=False, viewport=PHONE)
+    page = context.new_page()
+    page.goto(f"{root}compare/")
+    assert column(our_flows(page), "Flow") == [line.name for line in comparison.lines]
+    expect(page.locator(".sortable button")).to_have_count(0)
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+    context.close()
+
+
+def test_plots_have_a_mark_for_each_value(page: Page, comparison: Comparison) -> None:
+    gaps, ratios = page.locator("figure.dots").all()
+    number = sum(len(line.gaps) for line in comparison.lines)
+    expect(gaps.locator("circle")).to_have_count(number)
+    number = sum(len(match.ratios) for match in comparison.matches)
+    expect(ratios.locator("use")).to_have_count(number)
+    assert number == len(comparison.times)
+    for plot in (gaps, ratios):
+        box = plot.bounding_box()
+        assert box
+        for mark in plot.locator("circle, use").all()[:10]:
+            place = mark.bounding_box()
+            assert place and box["x"] < place["x"] < box["x"] + box["width"]
+
+
+def test_what_a_peer_does_faster_is_said(page: Page, comparison: Comparison) -> None:
+    behind = page.get_by_role("region", name="Our speed").locator(".behind")
+    ratios = [ratio for match in comparison.matches for ratio in match.ratios.values()]
+    ratios += [match.memory for match in comparison.matches if match.memory]
+    expect(behind).to_have_count(sum(ratio < 0.95 for ratio in ratios))
+    slower = sum(time.ratio < 0.95 for time in comparison.times)
+    sentence = f"In {slower or 'none'} of {len(comparison.times)} "
+    assert sentence in page.locator("article").inner_text()
+
+
+def test_the_gpu_is_said_not_to_be_measured(pages: dict[str, str]) -> None:
+    assert "GPU: not measured" in Parsed(pages["compare/"]).text
+
+
+def test_the_guide_leads_to_every_implemented_flow(
+    pages: dict[str, str], catalogue: Catalogue
+) -> None:
+    guide = pages["compare/"].partition('id="which-flow')[2].partition("<h2")[0]
+    links = set(Parsed(guide).links)
+    for paper in catalogue.publications:
+        if paper.implemented:
+            wanted = {f"../papers/{paper.id}/", f"../notebooks/{paper.id}/"}
+            assert wanted <= links, paper.id
+
+
+def test_a_paper_has_its_line(
+    pages: dict[str, str], catalogue: Catalogue, comparison: Comparison
+) -> None:
+    for paper in catalogue.publications:
+        page = pages[f"papers/{paper.id}/"]
+        lines = comparison.of(paper.id)
+        assert ("../../compare/#our-flows" in page) == bool(lines), paper.id
+        for line in lines:
+            for value in (line.name, f"{line.parameters:,}", line.events):
+                assert value in Parsed(page).text, (paper.id, value)
+
+
+@pytest.fixture
+def results(project: Path) -> Iterator[Path]:
+    yield project / "benchmarks" / "results"
+
+
+def test_missing_results_stop_the_build(
+    project: Path, results: Path, tmp_path: Path
+) -> None:
+    (results / "gaps.json").unlink()
+    run = build(project, tmp_path / "site")
+    assert run.returncode == 1
+    said = "results/gaps.json is missing; `python -m benchmarks.gaps` writes it"
+    assert said in run.stderr and "Traceback" not in run.stderr
+
+
+def test_results_at_fault_are_told_where(tmp_path: Path) -> None:
+    for name in ("flows.json", "gaps.json"):
+        content = json.loads((RESULTS / name).read_text("utf-8"))
+        (tmp_path / name).write_text(json.dumps(content), "utf-8")
+    content["gaps"][1]["gap"] = ["near"]
+    (tmp_path / "gaps.json").write_text(json.dumps(content), "utf-8")
+    message = r"gaps\.json: gaps\.1\.gap\.0: .*number.*python -m benchmarks\.gaps"
+    with pytest.raises(ComparisonError, match=message):
+        compare(tmp_path)
+
+
+def test_medians_and_ratios_are_those_of_the_results(comparison: Comparison) -> None:
+    flow, line = comparison.flows.flows[0], comparison.lines[0]
+    assert line.log_density == 1e3 * statistics.median(flow.log_density)
+    first = comparison.flows.memory[:4]
+    (ours,) = [row.bytes for row in first if row.library == "ours"]
+    leanest = min(row.bytes for row in first if row.library != "ours")
+    match = next(match for match in comparison.matches if match.memory)
+    assert match.memory == leanest / ours
+    times = comparison.times[0]
+    assert set(times.ms) == {"ours", "zuko", "nflows", "normflows"}
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "read"),
+    [
+        (12345, 3, "12,345"),
+        (1234.5, 3, "1,230"),
+        (0.9996, 3, "1.00"),
+        (0.01234, 3, "0.0123"),
+        (0.5, 1, "0.5"),
+        (9.96, 2, "10"),
+        (1.23e-5, 2, "1.2×10⁻⁵"),
+        (1.23e-4, 2, "0.00012"),
+        (0.0, 3, "0"),
+    ],
+)
+def test_numbers_read_well(value: float, digits: int, read: str) -> None:
+    assert significant(value, digits) == read
+
+
+@pytest.mark.parametrize(
+    ("values", "ticks"),
+    [
+        ([0.3, 4], [0.2, 0.5, 1, 2, 5]),
+        ([1.0], [1, 2]),
+        ([0.02, 0.1], [0.02, 0.05, 0.1]),
+    ],
+)
+def test_an_axis_holds_all_values(values: list[float], ticks: list[float]) -> None:
+    assert axis(values).ticks == pytest.approx(ticks)
+
+
+def test_an_axis_is_logarithmic() -> None:
+    whole = axis([1, 10])
+    places = [float(whole.at(value).rstrip("%")) for value in (1, 10**0.5, 10)]
+    assert places[1] == pytest.approx((places[0] + places[2]) / 2, abs=0.01)
+    assert 0 < places[0] < places[2] < 100
