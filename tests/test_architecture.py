@@ -22,7 +22,7 @@ from scripts.project import ROOT
 OURS = ("scripts", "implementations", "benchmarks", "tests")
 RENDERERS = {
     *("scripts.readme", "scripts.site", "scripts.exports", "scripts.links"),
-    "scripts.notebook_page",
+    *("scripts.notebook_page", "scripts.comparison"),
 }
 ENDS = {"scripts.__main__", "scripts.hooks"}
 NO_CATALOGUE = {"scripts.notebook", "scripts.genealogy"}

@@ -33,10 +33,8 @@ def test_every_library_has_a_density_and_samples_of_it(family: str) -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("dim", [2, 7, 64])
+@pytest.mark.parametrize("dim", [2, 6, 64])
 def test_parameter_counts_agree(family: str, dim: int) -> None:
-    if family == "real_nvp" and dim == 7:
-        pytest.skip("normflows' split wants an even width")
     counts = [each.parameters for each in contenders(family, dim).values()]
     assert max(counts) <= (1 + TOLERANCE) * min(counts)
 

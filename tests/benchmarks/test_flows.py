@@ -58,13 +58,16 @@ def test_every_paper_is_measured_or_says_why_not(results: Flows) -> None:
 
 def test_every_flow_on_the_plane_has_its_gap() -> None:
     results = read(Gaps, gaps.RESULTS)
+    exact = {(own.paper, own.name): own.log_det == "exact" for own in OWN}
     named = [(own.paper, own.name) for own in OWN if own.shape == PLANE]
     assert [(gap.paper, gap.name) for gap in results.gaps] == named
     assert {len(gap.gap) for gap in results.gaps} == {gaps.SEEDS}
     assert (results.steps, results.batch) == (gaps.STEPS, gaps.BATCH)
     for gap in results.gaps:
         assert min(gap.gap) > 0, gap.name
-        assert gap.round_trip is None or gap.round_trip < 1e-2, gap.name
+        # Of a solver's steps, back and forth are not each other's inverse exactly.
+        bound = 1e-4 if exact[gap.paper, gap.name] else 0.1
+        assert gap.round_trip is None or gap.round_trip < bound, gap.name
 
 
 def test_results_are_a_row_a_line_and_read_as_written(
@@ -132,10 +135,10 @@ def race(family: str, task: Any, ratio: float) -> Race:
 
 def test_what_has_collapsed() -> None:
     assert collapsed(race("real_nvp", "sample", 0.3))
-    assert not collapsed(race("real_nvp", "sample", 0.9))
-    assert collapsed(race("maf", "sample", 0.9))
-    assert collapsed(race("iaf", "log_density", 0.9))
-    assert not collapsed(race("maf", "log_density", 0.9))
+    assert not collapsed(race("real_nvp", "sample", 0.7))
+    assert collapsed(race("maf", "sample", 0.7))
+    assert collapsed(race("iaf", "log_density", 0.7))
+    assert not collapsed(race("maf", "log_density", 0.7))
 
 
 @pytest.mark.parametrize(("arguments", "status"), [(["--quick"], 1), ([], 0)])
