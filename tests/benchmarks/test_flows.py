@@ -168,8 +168,14 @@ def test_a_part_overwrites_nothing(
     part: list[str], results: Flows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(flows, "measure", lambda plan, families: results)
-    monkeypatch.setattr(flows, "RESULTS", Path("/none/flows.json"))
-    main(part)
+    written: list[Path] = []
+    monkeypatch.setattr(
+        flows.measurements, "write", lambda report, path: written.append(path)
+    )
+    assert main(part) == 0
+    assert written == []
+    assert main([]) == 0
+    assert written == [flows.RESULTS]
 
 
 def test_an_unknown_family_is_told(capsys: pytest.CaptureFixture[str]) -> None:

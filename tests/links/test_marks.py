@@ -11,6 +11,7 @@ import pytest
 from scripts import readme, site
 from scripts.__main__ import main
 from scripts.catalogue import Catalogue, Publication, load
+from scripts.comparison import compare
 from scripts.links.archive import lost
 from scripts.project import ROOT
 from tests.links.conftest import PROJECT, blog, catalogue
@@ -28,12 +29,13 @@ PAPER = Publication.model_validate(
 LISTED = catalogue(
     blog("post", "https://a.example/post", papers=("paper",))
 ).model_copy(update={"publications": (PAPER,)})
+MEASURED = compare(ROOT / "benchmarks" / "results")
 EVERY = ["paper", "code", "two", "post"]
 DEAD = {f"https://a.example/{name}": GONE for name in EVERY}
 
 
 def pages(dead: dict[str, datetime.date], listed: Catalogue = LISTED) -> dict[str, str]:
-    return site.pages(listed, PROJECT, {}, {}, {}, dead)
+    return site.pages(listed, PROJECT, {}, {}, {}, MEASURED, dead)
 
 
 def test_each_address_of_an_entry_has_a_copy_of_the_day_it_joined() -> None:
@@ -78,7 +80,8 @@ def test_a_guide_is_marked() -> None:
     guide = (
         '{% import "entry.html.jinja" as html with context %}{{html.step(["post"])}}'
     )
-    assert mark("Post", "post") in site.fill_in(guide, LISTED, PROJECT, "", DEAD)
+    filled = site.fill_in(guide, LISTED, PROJECT, MEASURED, "", DEAD)
+    assert mark("Post", "post") in filled
 
 
 def test_the_readme_is_marked() -> None:
