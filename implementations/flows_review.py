@@ -191,7 +191,13 @@ if __name__ == "__main__":
 # %%
 def within(weight: Tensor, c: float) -> Tensor:
     """W min(1, c/σ(W)), of largest singular value at most c."""
-    return weight / (torch.linalg.matrix_norm(weight, 2) / c).clamp(min=1)
+    norm = torch.linalg.matrix_norm(widened(weight), 2)
+    return weight / (norm / c).clamp(min=1).to(weight.dtype)
+
+
+def widened(x: Tensor) -> Tensor:
+    """Return x in float32 at least: linear algebra has no half precision."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 class Contraction(nn.Module):
@@ -263,7 +269,7 @@ def exact_log_det(g: Callable[[Tensor], Tensor], x: Tensor) -> Mapped:
     """g(x) and log|det(I + J)|."""
     y, j = jacobian(g, x)
     eye = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
-    return y, torch.linalg.slogdet(eye + j).logabsdet
+    return y, torch.linalg.slogdet(widened(eye + j)).logabsdet.to(x.dtype)
 
 
 def series(

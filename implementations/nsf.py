@@ -285,9 +285,9 @@ def nsf(
     `context` is the width of what the density is conditioned on.
     """
     m = partial(mlp, hidden=hidden)
-    return alternate(
-        dim, layers, lambda: Coupling(dim, Spline(bins, bound), m, context=context)
-    )
+    # One component alone is the first, which a coupling moves only if swapped.
+    build = partial(Coupling, dim, conditioner=m, swap=dim == 1, context=context)
+    return alternate(dim, layers, lambda: build(Spline(bins, bound)))
 
 
 def nsf_autoregressive(

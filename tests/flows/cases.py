@@ -190,6 +190,7 @@ CASES: dict[str, Case] = {
     "linear": Case(lambda: Linear(4)),
     "autoregressive spline": Case(lambda: Autoregressive(4, Spline(5), (8, 8))),
     "nsf, 1-d": Case(lambda: nsf(1, 2, (8, 8), bins=4)),
+    "nsf, 1-d, conditional": Case(lambda: nsf(1, 2, (8, 8), bins=4, context=3)),
     "nsf, 2-d": Case(lambda: nsf(2, 2, (8, 8), bins=4)),
     "nsf, 2-d, conditional": Case(lambda: nsf(2, 2, (8, 8), bins=4, context=3)),
     "nsf, 5-d": Case(lambda: nsf(5, 2, (8, 8), bins=4)),
