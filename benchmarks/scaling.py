@@ -23,9 +23,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.machine import machine, versions
 from benchmarks.timing import interleaved
-from implementations.core.flow import Flow
+from implementations.core.bijection import Bijection, Compose
+from implementations.core.flow import Flow, StandardNormal
+from implementations.core.nets import mlp
+from implementations.made import Autoregressive
 from implementations.maf import maf
-from implementations.nsf import nsf, nsf_autoregressive
+from implementations.nice import Coupling
+from implementations.nsf import Spline
 from implementations.real_nvp import real_nvp_vector
 from scripts import measurements
 from scripts.measurements import Draw, Growth
@@ -33,11 +37,23 @@ from scripts.project import ROOT
 
 RESULTS = ROOT / "benchmarks" / "results" / "scaling.json"
 HIDDEN = (128, 128)
+
+
+def _splines(dim: int, layer: Callable[..., Bijection]) -> Flow:
+    """Stack five spline layers; without linear ones, whose solving is no product."""
+    layers = (layer(dim, Spline(8)) for _ in range(5))
+    return Flow(StandardNormal((dim,)), Compose(*layers))
+
+
 FAMILIES: Mapping[str, Callable[[int], Flow]] = {
     "maf": partial(maf, hidden=HIDDEN),
-    "nsf_autoregressive": partial(nsf_autoregressive, hidden=HIDDEN, bins=8),
+    "nsf_autoregressive": partial(
+        _splines, layer=partial(Autoregressive, hidden=HIDDEN)
+    ),
     "real_nvp": partial(real_nvp_vector, hidden=HIDDEN),
-    "nsf": partial(nsf, hidden=HIDDEN, bins=8),
+    "nsf": partial(
+        _splines, layer=partial(Coupling, conditioner=partial(mlp, hidden=HIDDEN))
+    ),
 }
 
 
@@ -89,14 +105,19 @@ def exponent(x: Sequence[float], y: Sequence[float]) -> float:
 
 
 def growth(rows: Sequence[Draw]) -> Iterator[Growth]:
-    """Fit exponents along the axis on which the rows differ."""
+    """Fit exponents along the axis on which the rows differ, over its upper half."""
     along = "dim" if len({row.dim for row in rows}) > 1 else "batch"
+    sizes = sorted({getattr(row, along) for row in rows})
+    start = sizes[(len(sizes) - 1) // 2]
     for family in FAMILIES:
-        own = [row for row in rows if row.family == family]
+        own = [
+            row for row in rows if row.family == family and getattr(row, along) >= start
+        ]
         fit = partial(exponent, [getattr(row, along) for row in own])
         yield Growth(
             family=family,
             along=along,
+            start=start,
             time=fit([statistics.median(row.seconds) for row in own]),
             multiply_adds=fit([row.batch * row.multiply_adds for row in own]),
             passes=fit([row.batch * row.dim * row.forward for row in own]),
@@ -124,7 +145,7 @@ def measure(plan: Plan) -> measurements.Scaling:
 
 def line(row: Growth) -> str:
     """Say on one line how a flow grows."""
-    time = f"{row.family:20} time ∝ {row.along}^{row.time:.2f}"
+    time = f"{row.family:20} from {row.start} on, time ∝ {row.along}^{row.time:.2f}"
     if row.along == "batch":
         return time
     return (

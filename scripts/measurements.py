@@ -135,12 +135,14 @@ class Draw(Form):
 class Growth(Form):
     """Exponents of sampling along one axis: time ∝ axis^time, and the like.
 
+    Fitted from `start` on: below, calls take the time, however much they do.
     `multiply_adds` is that of what is multiplied in all, `passes` that of `dim`
     forward passes in its place.
     """
 
     family: str
     along: Literal["dim", "batch"]
+    start: PositiveInt
     time: float
     multiply_adds: float
     passes: float

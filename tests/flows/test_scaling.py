@@ -50,4 +50,23 @@ def test_a_run_prints_and_writes_its_exponents(
         assert row.batch == 3 and len(row.seconds) == 1
     printed = capsys.readouterr().out.splitlines()
     assert len(printed) == len(rows)
-    assert printed[0].startswith("maf                  time ∝ dim^")
+    assert printed[0].startswith("maf                  from 2 on, time ∝ dim^")
+
+
+def test_exponents_leave_small_sizes_out() -> None:
+    """Where calls take the time: here one second up to 8, then as much as there is."""
+    rows = [
+        measurements.Draw(
+            family=family,
+            dim=dim,
+            batch=1,
+            seconds=(max(1.0, dim / 8),),
+            multiply_adds=dim,
+            forward=dim,
+        )
+        for family in scaling.FAMILIES
+        for dim in (2, 4, 8, 16, 32)
+    ]
+    for row in scaling.growth(rows):
+        found = row.start, row.time, row.multiply_adds, row.passes
+        assert found == (8, 1, 1, 2)
