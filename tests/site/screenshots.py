@@ -16,6 +16,7 @@ from tests.site.chromium import chromium
 from tests.site.kinds import KINDS
 from tests.site.serving import serving
 
+PAGES = {**KINDS, "filtered": "list/?tag=coupling&sort=newest"}
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 WIDTHS = {1440: 900, 820: 1180, 390: 844}
 
@@ -42,7 +43,7 @@ def main() -> None:
 
 
 def _photograph(page: Page, root: str, folder: Path, kind: str) -> None:
-    for name, path in KINDS.items():
+    for name, path in PAGES.items():
         page.goto(root + path, wait_until="networkidle")
         # A full-page picture never scrolls, which would call for these.
         page.evaluate("for (const i of document.images) i.loading = 'eager'")

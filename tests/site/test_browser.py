@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from scripts.lineage import ROW
-from scripts.project import ROOT
+from scripts.project import ROOT, read_project
 from tests.site.kinds import KINDS
 from tests.site.visit import DESKTOP, PHONE, Visit
 
@@ -121,14 +122,30 @@ def test_the_genealogy_shows_arcs_and_leads_to_papers(visit: Visit) -> None:
     page.wait_for_url("**/papers/nice/")
 
 
-def test_code_is_copied(browser: Browser, root: str) -> None:
+@pytest.fixture
+def copying(browser: Browser, root: str) -> Iterator[Page]:
+    """A paper's page, in a browser that may read what was copied."""
     context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
-    page = Visit(context.new_page(), root).open("papers/nice/")
-    page.locator(".md-code__button, .md-clipboard").first.click()
-    expect(page.locator(".md-dialog")).to_contain_text("Copied")
-    copied = page.evaluate("navigator.clipboard.readText()")
-    assert copied.startswith("@misc{nice,")
+    yield Visit(context.new_page(), root).open("papers/nice/")
     context.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "copied"),
+    [
+        ("Copy to clipboard", "@misc{nice,"),
+        ("Copy BibTeX", "@misc{nice,"),
+        ("Copy link", f"{read_project().site_url}papers/nice/"),
+    ],
+)
+def test_citation_and_link_are_copied(copying: Page, name: str, copied: str) -> None:
+    button = copying.get_by_role("button", name=name)
+    button.focus()
+    copying.keyboard.press("Enter")
+    expect(copying.locator(".md-dialog")).to_contain_text("Copied")
+    found = copying.evaluate("navigator.clipboard.readText()")
+    assert found.startswith(copied)
+    assert found.count("@misc") <= 1
 
 
 @pytest.mark.parametrize("path", KINDS.values(), ids=KINDS)
@@ -149,7 +166,35 @@ def test_a_phone_has_the_navigation_in_its_drawer(visit: Visit) -> None:
     page.wait_for_url("**/list/")
 
 
-def test_a_page_that_is_not_there_leads_back(visit: Visit) -> None:
-    page = visit.open(KINDS["missing"])
+@pytest.mark.parametrize("path", ["none/", "papers/none/", "a/b/c/none.html?x=1"])
+def test_a_page_that_is_not_there_leads_back(visit: Visit, path: str) -> None:
+    page = visit.page
+    page.goto(visit.root + path)
+    page.keyboard.press("/")
+    page.keyboard.type("spline")
+    found = page.locator(".md-search-result__item a[href*='notebooks/nsf/']")
+    found.first.click()
+    page.wait_for_url(f"{visit.root}notebooks/nsf/**")
+    page.goto(visit.root + path)
+    expect(page.locator("header img")).to_have_js_property("complete", True)
     page.locator("article").get_by_role("link", name="the list").click()
     page.wait_for_url(visit.root + "list/")
+    # The browser reports the missing page itself, and it should.
+    assert [fault for fault in visit.faults if "404" in fault] == visit.faults
+    visit.faults.clear()
+
+
+@pytest.mark.parametrize("path", ["papers/nice/", "notebooks/nice/"])
+def test_a_page_is_printed_as_ink_on_white(visit: Visit, path: str) -> None:
+    visit.page.emulate_media(color_scheme="dark", media="print")
+    page = visit.open(path)
+    for furniture in (".md-header", ".md-footer", ".md-sidebar", ".links"):
+        for element in page.locator(furniture).all():
+            expect(element).not_to_be_visible()
+    colours = page.evaluate(
+        """() => [document.body, document.querySelector("article h1")].map(
+          (element) => getComputedStyle(element))
+          .map((style, k) => (k ? style.color : style.backgroundColor))"""
+    )
+    assert colours == ["rgb(255, 255, 255)", "rgba(0, 0, 0, 0.87)"]
+    expect(page.locator("article figure, article .glance").first).to_be_visible()
