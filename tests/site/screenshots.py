@@ -34,6 +34,7 @@ def main() -> None:
                 context = browser.new_context(
                     viewport={"width": width, "height": height},
                     color_scheme=scheme,
+                    reduced_motion="reduce",
                     bypass_csp=True,  # for the style that is added below
                 )
                 _photograph(
