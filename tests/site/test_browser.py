@@ -156,6 +156,14 @@ def test_a_phone_scrolls_down_only(visit: Visit, path: str) -> None:
     assert width <= PHONE["width"]
 
 
+def test_a_phone_shows_the_whole_name(visit: Visit) -> None:
+    visit.page.set_viewport_size(PHONE)
+    name = visit.open("").locator(".md-header__topic").first.locator(".md-ellipsis")
+    expect(name).to_be_visible()
+    assert name.evaluate("e => e.scrollWidth <= e.clientWidth")
+    assert name.evaluate("e => e.getBoundingClientRect().height < 48")
+
+
 def test_a_phone_has_the_navigation_in_its_drawer(visit: Visit) -> None:
     visit.page.set_viewport_size(PHONE)
     page = visit.open("")
