@@ -11,6 +11,7 @@ from scripts.add.works import AddError
 from scripts.catalogue import Catalogue
 from scripts.catalogue.draft import is_id, nearest_id
 from scripts.catalogue.faults import did_you_mean, quote
+from scripts.catalogue.limits import RESERVED
 
 Ask = Callable[[str], str]
 """Shows a prompt and returns what is typed."""
@@ -106,6 +107,8 @@ class Blank:
             return (
                 f"{quote(name)} is not made of a-z, 0-9 and _, a letter first ({fix})"
             )
+        if name in RESERVED:
+            return f"{quote(name)} is reserved (choose another)"
         if name in self._ids():
             return f"{quote(name)} is the id of another entry (choose another)"
         return ""
@@ -121,7 +124,7 @@ class Blank:
             short, colon, _ = fields["title"].partition(":")
             words = short if colon and len(short.split()) <= 3 else _initials(short)
         name = nearest_id(words)[:40].rstrip("_")
-        taken = self._ids()
+        taken = self._ids() | RESERVED
         numbered = (f"{name}_{n}" for n in range(2, len(taken) + 3))
         return next(each for each in (name, *numbered) if each not in taken)
 

@@ -17,6 +17,7 @@ from xml.etree import ElementTree
 
 from scripts.add.web import Web, WebError
 from scripts.add.works import Work
+from scripts.catalogue.document import is_invisible
 
 _LONGEST = 1_000  # No title, name or venue has as many characters.
 _MOST = 5_000  # The largest collaborations have 3,000 authors.
@@ -103,7 +104,8 @@ def clean(text: Any) -> str:
 def visible(text: str) -> str:
     """Return the text on one line, without what cannot be seen."""
     spaced = (" " if each.isspace() else each for each in text)
-    return " ".join("".join(filter(str.isprintable, spaced)).split())
+    seen = (c for c in spaced if c.isprintable() and not is_invisible(c))
+    return " ".join("".join(seen).split())
 
 
 def _name(text: Any) -> str:

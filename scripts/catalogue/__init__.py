@@ -16,6 +16,7 @@ from scripts.catalogue import rules, shape
 from scripts.catalogue.document import Document, read
 from scripts.catalogue.draft import Draft
 from scripts.catalogue.faults import CatalogueError, Fault, Finding, format_faults
+from scripts.catalogue.limits import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_TEXT
 from scripts.catalogue.notes import LONGEST_NOTE
 
 __all__ = [
@@ -37,7 +38,7 @@ __all__ = [
 def _field(description: str, example: Any, **in_editors: Any) -> Any:
     """Describe a field; what holds in editors only, the rules say in better words."""
     if isinstance(example, str):
-        in_editors["minLength"] = 1
+        in_editors = {"minLength": 1, "maxLength": LONGEST_TEXT} | in_editors
     return Field(
         description=description, examples=[example], json_schema_extra=in_editors
     )
@@ -58,7 +59,12 @@ class Entry(BaseModel):
 
     id: Annotated[
         str,
-        _field("Names the entry for good", "real_nvp", pattern="^[a-z][a-z0-9_]*$"),
+        _field(
+            "Names the entry for good",
+            "real_nvp",
+            pattern="^[a-z][a-z0-9_]*$",
+            maxLength=LONGEST_NAME,
+        ),
     ]
     title: Annotated[
         str, _field("As it stands on the work itself", "Neural Spline Flows")
@@ -74,6 +80,7 @@ class Entry(BaseModel):
             "Its address; no other entry has the same",
             "https://arxiv.org/abs/1906.04032",
             pattern=_ADDRESS,
+            maxLength=LONGEST_ADDRESS,
         ),
     ]
     note: Annotated[
@@ -148,7 +155,14 @@ class Catalogue(BaseModel):
 
     tags: Annotated[
         dict[str, str],
-        _field("Each tag and what it means", {"coupling": "Moves part of the vector"}),
+        _field(
+            "Each tag and what it means",
+            {"coupling": "Moves part of the vector"},
+            propertyNames={
+                "pattern": "^[a-z][a-z0-9]*(-[a-z0-9]+)*$",
+                "maxLength": LONGEST_NAME,
+            },
+        ),
     ]
     publications: Annotated[tuple[Publication, ...], _field("Papers", [])]
     videos: Annotated[tuple[Video, ...], _field("Talks and animations", [])]
@@ -239,8 +253,9 @@ def _validated(document: Document) -> tuple[Catalogue | None, list[Finding]]:
 
 
 def _fault(finding: Finding, document: Document, draft: Draft, file: str) -> Fault:
-    path, problem, fix, at = finding
-    position = at or document.position(path)
+    path, problem, fix, at, of_key = finding
+    where = document.key_position if of_key else document.position
+    position = at or where(path)
     return Fault(file, *position, draft.where(path), problem, fix)
 
 

@@ -39,6 +39,16 @@ _not_text = re.compile(
     r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
 ).fullmatch
 
+_PLANES = range(0, 0x110000, 0x10000)
+# Letters, marks and signs without a shape of their own, and what is no character. An
+# emoji keeps its variation selectors.
+_BLANK = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uffa0"
+    "\ufe00-\ufe0d\U000e0100-\U000e01ef\ufdd0-\ufdef"
+    + "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in _PLANES)
+    + "]"
+)
+
 
 @dataclass(frozen=True)
 class Document:
@@ -90,7 +100,7 @@ def _without_invisible(text: str) -> tuple[str, list[Finding]]:
     findings: list[Finding] = []
     lines = text.split("\n")
     for number, line in enumerate(lines):
-        if line.isprintable():
+        if _is_visible(line):
             continue
         places = _invisible_places(line.removesuffix("\r"))
         lines[number] = line.translate(dict.fromkeys(map(ord, places)))
@@ -101,19 +111,24 @@ def _without_invisible(text: str) -> tuple[str, list[Finding]]:
     return ("\n".join(lines) if findings else text), findings
 
 
+def _is_visible(text: str) -> bool:
+    return text.isprintable() and (text.isascii() or not _BLANK.search(text))
+
+
 def _invisible_places(text: str) -> dict[str, int]:
     """Map each invisible character to where it first stands; tabs are not meant."""
     places: dict[str, int] = {}
     for place, character in enumerate(text):
-        if character not in "\t\n" and _is_invisible(character):
+        if character not in "\t\n" and is_invisible(character):
             places.setdefault(character, place)
     return places
 
 
-def _is_invisible(character: str) -> bool:
-    """Whether it is a control, format, separator or private character, or none."""
+def is_invisible(character: str) -> bool:
+    """Whether it is a control, format, separator or private character, or blank."""
     kind = unicodedata.category(character)
-    return kind in ("Cc", "Cf", "Co", "Cs", "Zl", "Zp") or character in "\ufffe\uffff"
+    unseen = kind in ("Cc", "Cf", "Co", "Cs", "Zl", "Zp")
+    return unseen or bool(_BLANK.match(character))
 
 
 def _invisible(path: Path, character: str, at: Position) -> Finding:
@@ -223,7 +238,7 @@ class _Reader:
         if not event.style and (match := _not_text(text)):
             self.mistyped(event, path, match)
             return BROKEN
-        if event.style == '"' and not text.isprintable():
+        if event.style == '"' and not _is_visible(text):
             text = self.unescaped(event, path)
         return " ".join(text.split())
 

@@ -109,8 +109,8 @@ class Draft:
             else:
                 words.append(step)
         if path[:2] in self._names:
-            words[0] = self._names[path[:2]][:60]
-        return ", ".join(words)
+            words[0] = self._names[path[:2]]
+        return ", ".join(word[:60] for word in words)
 
     @cached_property
     def _names(self) -> dict[Path, str]:

@@ -21,12 +21,16 @@ class Position(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """A fault as a rule sees it; `at` is set where the path alone does not tell."""
+    """A fault as a rule sees it; `at` is set where the path alone does not tell.
+
+    Or `of_key`, where it is the last key of the path that is at fault, not its value.
+    """
 
     path: Path
     problem: str
     fix: str
     at: Position | None = None
+    of_key: bool = False
 
 
 @dataclass(frozen=True, order=True)

@@ -12,7 +12,7 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 
-from scripts.catalogue import addresses
+from scripts.catalogue import addresses, limits
 from scripts.catalogue.draft import Draft, Item, is_id, nearest_id, parts
 from scripts.catalogue.faults import Finding, Path, did_you_mean, quote
 from scripts.catalogue.notes import note_faults
@@ -30,8 +30,9 @@ def emptiness(draft: Draft) -> Iterator[Finding]:
         if value in ("", [], {}):
             yield Finding(path, "is empty", "fill it in")
         for key, part in parts(value):
-            if part == "":
-                yield Finding((*path, key), "is empty", "fill it in")
+            if "" in (key, part):
+                at_key = key == ""
+                yield Finding((*path, key), "is empty", "fill it in", of_key=at_key)
 
 
 def ids(draft: Draft) -> Iterator[Finding]:
@@ -276,6 +277,7 @@ def orphans(draft: Draft) -> Iterator[Finding]:
 RULES: tuple[Callable[[Draft], Iterator[Finding]], ...] = (
     emptiness,
     ids,
+    limits.reserved_ids,
     unique_ids,
     dates,
     order,
@@ -285,8 +287,10 @@ RULES: tuple[Callable[[Draft], Iterator[Finding]], ...] = (
     duplicate_urls,
     duplicate_links,
     titles,
+    limits.tag_names,
     tags,
     references,
+    limits.lengths,
     notes,
     implementations,
     orphans,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import keyword
 import re
 import sys
 import textwrap
@@ -78,8 +77,6 @@ def _paper(root: Path, name: str) -> Publication:
     if name not in known:
         fix = did_you_mean(name, known, "add its entry first: make add ENTRY=…")
         raise ScaffoldError(f"no publication has the id {quote(name)} ({fix})")
-    if keyword.iskeyword(name):
-        raise ScaffoldError(f"{quote(name)} can name no module (change the entry's id)")
     return known[name]
 
 

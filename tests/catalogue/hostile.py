@@ -1,4 +1,4 @@
-"""Texts that break out of careless exports, and catalogues made of them."""
+"""Catalogues made of hostile texts, checked by nobody."""
 
 from __future__ import annotations
 
@@ -11,42 +11,17 @@ from hypothesis import strategies as st
 
 from scripts.catalogue import Blog, Catalogue, Code, Publication, Video, load
 from scripts.project import ROOT, Project
+from tests.catalogue.payloads import PAYLOADS
 
 PROJECT = Project(
     "Flows & <friends>", "https://example.org/list/", "https://github.com/someone/list"
 )
 
+# No file can hold half a surrogate pair, and nothing is no text, whoever admitted it.
 HOSTILE = {
-    "latex": r"\input{secret} 100% of $x_1^2$ & #1 ~ \\ {\bf x}",
-    "closing brace": "}, note = {injected",
-    "opening brace": "{{{",
-    "new entry": "}}\n@misc{evil, title = {Evil}}",
-    "comment": "% nothing after this",
-    "macro": '" # jan # "',
-    "escape first": "$k$-FLOWS",
-    "formula =": '=HYPERLINK("https://example.org";"x")',
-    "formula +": "+1",
-    "formula -": "-1+1",
-    "formula @": "@SUM(A1:A9)",
-    "formula tab": "\t=1",
-    "formula return": "\r=1",
-    "formula full width": "＝1",
-    "separators": 'a, b; c: d, "e"',
-    "markup": "<script>alert(1)</script><img src=x onerror=alert(1)>",
-    "entities": "&amp; &lt;b&gt; &#0; &nbsp;",
-    "cdata": "<![CDATA[ x ]]> ]]>",
-    "quotes": "\"double\" 'single' `code` “curly”",
-    "newlines": "one\ntwo\r\nthree\rfour\u2028five",
-    "emoji": "🧑‍💻 flows 🌊",
-    "combining": "e\u0301\u0323 Å n\u0303",
-    "right to left": "שלום \u200f(x)\u200e",
-    "controls": "a\x00b\x08c\x1bd\x7fe\ufffef",
-    "several people": "Mallory and Alice AND Bob",
-    "comma": "King, Jr., Martin",
-    "others": "others",
-    "developers": "The PyMC developers",
-    "lower case": "bell hooks",
-    "link": "[a](https://example.org/?q=1&r=2) and `x < y`",
+    name: payload.text
+    for name, payload in PAYLOADS.items()
+    if "\ud800" not in payload.text and payload.text.strip()
 }
 
 

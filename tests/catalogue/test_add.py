@@ -25,6 +25,7 @@ from scripts.add.services import Services, visible
 from scripts.add.works import AddError
 from scripts.catalogue import load
 from scripts.catalogue.document import read
+from scripts.catalogue.limits import LONGEST_TEXT
 from scripts.project import ROOT, read_project
 from tests.catalogue.answering import (
     ARXIV,
@@ -40,7 +41,7 @@ from tests.catalogue.answering import (
     answering,
     xml,
 )
-from tests.catalogue.hostile import HOSTILE
+from tests.catalogue.payloads import PAYLOADS
 
 TODAY = datetime.datetime.now(datetime.UTC).date()
 GLOW_XML = NICE_XML.replace("1410.8516v6", "1706.00001v1").replace(
@@ -239,6 +240,7 @@ def test_a_year_alone_is_no_date(
         ({"tags": "copling"}, 'is no tag of the list (did you mean "coupling"?)'),
         ({"papers": "nic"}, 'is no publication of the list (did you mean "nice"?)'),
         ({"id": "maf"}, '--id: "maf" is the id of another entry'),
+        ({"id": "lambda"}, '--id: "lambda" is reserved (choose another)'),
         ({"id": "My Flow"}, 'a letter first (write it as in "my_flow")'),
         ({"date": "2999-01-01"}, "2999-01-01 lies in the future"),
         ({"authors": "Ada Lovelace et al."}, "leaves authors out"),
@@ -257,6 +259,14 @@ def test_typical_mistakes_are_told_at_once(
     assert adder().add("2101.00001", **{**SAID, "id": "x", **flags}) == 1
     assert message in capsys.readouterr().err
     assert contents(folder) == before
+
+
+def test_no_reserved_id_is_proposed(folder: Path, adder: Callable[..., Adder]) -> None:
+    assert adder().add("2101.00001", **SAID | {"title": "Infinite Schemes"}) == 0
+    papers = load(Path("resources.yaml"), ROOT / "implementations").publications
+    assert [paper.id for paper in papers if paper.title == "Infinite Schemes"] == [
+        "is_2"
+    ]
 
 
 def typing(*answers: str) -> Callable[[str], str]:
@@ -597,7 +607,17 @@ texts = (
     st.text("\"'#:-[]{}&*!|>%@`,?~ abc\\/0.=<$", min_size=1, max_size=20)
     | st.text(min_size=1, max_size=20)
     | st.sampled_from(["true", "No", "null", "1984", "1e3", "0x1F", ".inf", "~", "y"])
-    | st.sampled_from([*HOSTILE.values(), "- a", "a: b", "a #b", "a:", "...", "---"])
+    | st.sampled_from(
+        [
+            *(payload.text for payload in PAYLOADS.values()),
+            "- a",
+            "a: b",
+            "a #b",
+            "a:",
+            "...",
+            "---",
+        ]
+    )
 ).map(visible)
 
 
@@ -613,14 +633,18 @@ def test_any_text_reads_as_itself(text: str, items: list[str]) -> None:
     assert yaml.safe_load(scalar(text)) == text or scalar(text)[0] != '"'
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+def fits(text: str) -> bool:
+    return 0 < len(visible(text)) <= LONGEST_TEXT
+
+
+@pytest.mark.parametrize("name", [n for n, p in PAYLOADS.items() if fits(p.text)])
 def test_a_hostile_title_adds_one_entry_and_nothing_else(
     name: str,
     folder: Path,
     adder: Callable[..., Adder],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    text = HOSTILE[name]
+    text = PAYLOADS[name].text
     before = (folder / "resources.yaml").read_text("utf-8")
     old = Listing.read(folder / "resources.yaml", ROOT / "implementations", TODAY)
     entry = {"title": text, "author_name": "Ada\n  - id: evil"}

@@ -108,16 +108,18 @@ def test_atom_content_is_byline_note_and_addresses() -> None:
 
 
 def test_atom_content_is_inert_html() -> None:
-    text = to_atom(catalogue_of(HOSTILE["markup"]), PROJECT)
+    markup = HOSTILE["handler"]
+    text = to_atom(catalogue_of(markup), PROJECT)
     feed = ET.fromstring(text)
     for content in children(feed, "a:entry/a:content"):
         tags = set(re.findall(r"</?(\w+)", content))
         assert tags == {"p", "a"}
-        assert html.escape(HOSTILE["markup"]) in content
+        assert html.escape(markup) in content
 
 
 def test_atom_summary_is_the_note_without_its_addresses() -> None:
-    feed = ET.fromstring(to_atom(catalogue_of(HOSTILE["link"]), PROJECT))
+    note = "[a](https://example.org/?q=1&r=2) and `x < y`"
+    feed = ET.fromstring(to_atom(catalogue_of(note), PROJECT))
     assert set(children(feed, "a:entry/a:summary")) == {"a and x < y"}
 
 

@@ -116,6 +116,7 @@ def test_a_file_that_is_not_there(tmp_path):
         ("title: flows", "title: '1984'"),
         ("title: flows", "title: 2nd flows, 1.0 and yes"),
         ("title: flows", "title: Un\u00a0flux 👩‍🔬".replace("\u200d", "")),
+        ("title: flows", "title: ❤\ufe0f flows"),
         ("tags:\n  coupling", "---\ntags:\n  coupling"),
         ("blogs: []", "blogs: []\t# none\n"),
         ("Stacks.", "x" * 600),

@@ -143,13 +143,6 @@ def test_a_test_that_is_there_is_not_overwritten(
     assert contents(tree) == before
 
 
-def test_an_id_that_python_keeps_for_itself_is_refused(
-    tree: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(tree, wanted(tree, "lambda")) == 1
-    assert '"lambda" can name no module' in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(
     ("file", "old", "new", "message"),
     [
