@@ -1,17 +1,30 @@
-"""Catalogues made of hostile texts, checked by nobody."""
+"""Catalogues of hostile texts: checked by nobody, or as the loader admits them."""
 
 from __future__ import annotations
 
 import datetime
+import json
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import strategies as st
 
-from scripts.catalogue import Blog, Catalogue, Code, Publication, Video, load
+from scripts.catalogue import Blog, Catalogue, Code, Publication, Video, load, parse
+from scripts.catalogue.draft import SECTIONS
 from scripts.project import ROOT, Project
-from tests.catalogue.payloads import PAYLOADS
+from scripts.text import spans
+from tests.catalogue.payloads import (
+    ADDRESS,
+    AUTHOR,
+    NOTE,
+    PAYLOADS,
+    TEXT,
+    Field,
+    Payload,
+)
 
 PROJECT = Project(
     "Flows & <friends>", "https://example.org/list/", "https://github.com/someone/list"
@@ -51,6 +64,59 @@ def catalogue_of(text: str) -> Catalogue:
         blogs=(entry(Blog, "blog", text),),
         code=(entry(Code, "code", text, framework=text),),
     )
+
+
+HARMLESS = "https://example.org/harmless"
+
+
+@lru_cache(maxsize=4)
+def admitted(payload: Payload) -> Catalogue:
+    """Our own list, the text in every field that admits it, loaded and checked."""
+    text = payload.text
+    return _filled(payload.admitted, text, text, text)
+
+
+def harmless(kinds: Field, note: str) -> Catalogue:
+    """The same list with texts that nobody minds."""
+    return _filled(kinds, "Harmless", note, HARMLESS)
+
+
+def harmless_note(payload: Payload) -> str:
+    """What stands in the place of a note: its code and links are meant to be there."""
+    kinds = {"text": "words", "code": "`code`", "link": f"[words]({HARMLESS})"}
+    return "".join(kinds[span.kind] for span in spans(" ".join(payload.text.split())))
+
+
+def at_host(address: str, name: str) -> str:
+    """Move an address to a host below its own."""
+    return address.replace("https://", f"https://{name}.", 1)
+
+
+def _filled(kinds: Field, text: str, note: str, address: str) -> Catalogue:
+    """Load our list with these texts, most of them numbered: no two are the same."""
+    content = yaml.safe_load((ROOT / "resources.yaml").read_bytes())
+    content["tags"] = dict.fromkeys(content["tags"], text if TEXT in kinds else "Words")
+    entries = (entry for section in SECTIONS for entry in content[section])
+    for n, entry in enumerate(entries):
+        numbered = f"{text} {n}" if n else text
+        # Addresses differ by host: what is hostile in them stands behind it.
+        link = address if ADDRESS in kinds else HARMLESS
+        if TEXT in kinds:
+            entry |= {"title": numbered, "venue": text, "affiliation": text}
+            one, other = at_host(link, f"x{n}"), at_host(link, f"y{n}")
+            entry["links"] = {text: one, numbered + ".": other}
+            entry |= (
+                {"framework": text, "language": text} if "language" in entry else {}
+            )
+        if AUTHOR in kinds:
+            entry["authors"] = [text, "Ada Byron", numbered + "."]
+        if NOTE in kinds:
+            entry["note"] = note
+        if ADDRESS in kinds:
+            entry["url"] = at_host(address, f"z{n}")
+    # JSON is YAML in which every text is in quotes.
+    written = json.dumps(content, default=str, ensure_ascii=False).encode("utf-8")
+    return parse(written, "resources.yaml", ROOT / "implementations")
 
 
 def real_catalogue() -> Catalogue:

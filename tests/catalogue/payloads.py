@@ -195,7 +195,7 @@ PAYLOADS = {
     "lone surrogate": Payload("characters", "x\ud800", NOWHERE),
     "nothing": Payload("characters", " \n ", NOWHERE),
     "long": Payload("sizes", "x" * 600, NOTE),
-    "long word": Payload("sizes", "W" * 300),
+    "long word": Payload("sizes", "W" * 290),
     "too long": Payload("sizes", "x " * 20_000, NOWHERE),
     # Addresses
     "quote in address": Payload("addresses", "https://example.org/'onmouseover='pwned()", ANYWHERE | ADDRESS),

@@ -1,0 +1,125 @@
+"""Each hostile text in README.md and on the pages: shown, and nothing else.
+
+What a page is made of must be what it is made of where every text is harmless.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import cache
+from urllib.parse import unquote, urlsplit
+
+import markdown
+import pytest
+from markdown_it import MarkdownIt
+from mkdocs.config import load_config
+
+from scripts import notebook_page, readme, site
+from scripts.catalogue import Catalogue, load
+from scripts.genealogy import Genealogy, genealogy
+from scripts.project import ROOT, read_project
+from tests.catalogue.hostile import HARMLESS, admitted, harmless, harmless_note
+from tests.catalogue.payloads import PAYLOADS, TEXT, Field
+from tests.catalogue.skeleton import Skeleton
+
+PROJECT = read_project()
+
+
+def readme_html(catalogue: Catalogue) -> dict[str, str]:
+    parser = MarkdownIt("commonmark", {"html": True, "linkify": False})
+    parser.enable(["table", "strikethrough"])
+    return {"README.md": parser.render(readme.render(catalogue, PROJECT))}
+
+
+@cache
+def notebooks() -> Mapping[str, notebook_page.NotebookPage]:
+    papers = load(ROOT / "resources.yaml", ROOT / "implementations").publications
+    return {
+        paper.id: notebook_page.render(ROOT / "docs", paper, PROJECT)
+        for paper in papers
+        if paper.implemented
+    }
+
+
+@cache
+def kin() -> Genealogy:
+    return genealogy(ROOT)
+
+
+@cache
+def python_markdown() -> markdown.Markdown:
+    config = load_config(str(ROOT / "mkdocs.yml"))
+    return markdown.Markdown(
+        extensions=config.markdown_extensions, extension_configs=config.mdx_configs
+    )
+
+
+def generated_html(catalogue: Catalogue) -> dict[str, str]:
+    pages = site.pages(catalogue, PROJECT, kin(), notebooks(), {})
+    return {path: body_html(page) for path, page in pages.items()}
+
+
+def written_html(catalogue: Catalogue) -> dict[str, str]:
+    sources = {path.name: path for path in (ROOT / "docs").glob("*.md")}
+    texts = {name: path.read_text("utf-8") for name, path in sources.items()}
+    filled = {
+        name: site.fill_in(text, catalogue, PROJECT, "../")
+        for name, text in texts.items()
+        if "{%" in text
+    }
+    return {name: body_html(page) for name, page in filled.items()}
+
+
+def body_html(page: str) -> str:
+    """Render what follows the front matter."""
+    _, _, body = page.lstrip().removeprefix("---\n").partition("\n---\n")
+    return python_markdown().reset().convert(body)
+
+
+# Whatever shows the catalogue as HTML joins here.
+OUTPUTS: dict[str, Callable[[Catalogue], dict[str, str]]] = {
+    "README.md": readme_html,
+    "generated pages": generated_html,
+    "written pages": written_html,
+}
+
+ADMITTED = [name for name, payload in PAYLOADS.items() if payload.admitted]
+
+
+def skeletons(output: str, catalogue: Catalogue) -> dict[str, Skeleton]:
+    return {path: Skeleton(page) for path, page in OUTPUTS[output](catalogue).items()}
+
+
+@cache
+def harmless_skeletons(output: str, kinds: Field, note: str) -> dict[str, Skeleton]:
+    return skeletons(output, harmless(kinds, note))
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("name", ADMITTED)
+def test_no_element_that_the_templates_did_not_make(name: str, output: str) -> None:
+    payload = PAYLOADS[name]
+    pages = skeletons(output, admitted(payload))
+    twins = harmless_skeletons(output, payload.admitted, harmless_note(payload))
+    assert list(pages) == list(twins)
+    for path, found in pages.items():
+        expected = twins[path]
+        assert found.parts == expected.parts, path
+        assert places(found, payload.text) == places(expected, HARMLESS), path
+        assert {urlsplit(each).scheme for each in found.addresses} <= {"https", ""}
+    if TEXT in payload.admitted:
+        shown = " ".join(words(page.text) for page in pages.values())
+        assert words(payload.text) in shown
+
+
+def places(page: Skeleton, address: str) -> list[str]:
+    """Where the page's links lead; those to `address`, on any host, are all one."""
+    hosts = re.compile(r"(?<=^https://)[xyz]\d+\.")
+    found = [hosts.sub("", each) for each in page.addresses]
+    same = {unquote(address), HARMLESS}
+    return ["*" if unquote(each) in same else each for each in found]
+
+
+def words(text: str) -> str:
+    return " ".join(text.split())
