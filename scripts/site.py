@@ -85,9 +85,7 @@ def pages(
         f"papers/{paper.id}.md": paper_page.render(
             root="../../",
             paper=paper,
-            structured=json.dumps(
-                _structured(paper, project.page(f"papers/{paper.id}/"))
-            ),
+            structured=_quoted(_structured(paper, project.page(f"papers/{paper.id}/"))),
             related=_by_kind(related[paper.id]),
             kin=genealogy.get(paper.id, Kin()),
             reused_by=reused_by(paper.id, genealogy),
@@ -256,4 +254,9 @@ def _structured(paper: Publication, page: str) -> str:
 
 def _front_matter(value: str) -> str:
     """Quote for YAML, and escape for HTML: the theme prints it as it stands."""
-    return json.dumps(str(escape(value)), ensure_ascii=False)
+    return _quoted(str(escape(value)))
+
+
+def _quoted(text: str) -> str:
+    """Quote as JSON and YAML both read it: JSON's pairs of surrogates are no YAML."""
+    return json.dumps(text, ensure_ascii=False)

@@ -94,7 +94,7 @@ def at_host(address: str, name: str) -> str:
 
 def _filled(kinds: Field, text: str, note: str, address: str) -> Catalogue:
     """Load our list with these texts, most of them numbered: no two are the same."""
-    content = yaml.safe_load((ROOT / "resources.yaml").read_bytes())
+    content = yaml.load((ROOT / "resources.yaml").read_bytes(), yaml.CSafeLoader)
     content["tags"] = dict.fromkeys(content["tags"], text if TEXT in kinds else "Words")
     entries = (entry for section in SECTIONS for entry in content[section])
     for n, entry in enumerate(entries):

@@ -123,6 +123,7 @@ PAYLOADS = {
     "marked formula": Payload("KaTeX", r'<span class="arithmatex">\(\href{javascript:pwned()}{x}\)</span>', NOT_NOTE),
     "endless macro": Payload("KaTeX", r"$\def\x{\x\x}\x$ \begin{align} x"),
     # Templates and commands
+    "words of templates": Payload("templates", 'class="arithmatex" id="browse" class="word"'),
     "jinja": Payload("templates", "{{ 7 * 7 }} {{ config.theme }} {% raw %} {# x #}"),
     "jinja statement": Payload("templates", "{% include 'mkdocs.yml' %} {% endif %} {%- macro x() %}"),
     "format": Payload("templates", "%s %(x)s {0} {title!r} {x.__class__} ${x} $$"),
@@ -195,7 +196,7 @@ PAYLOADS = {
     "lone surrogate": Payload("characters", "x\ud800", NOWHERE),
     "nothing": Payload("characters", " \n ", NOWHERE),
     "long": Payload("sizes", "x" * 600, NOTE),
-    "long word": Payload("sizes", "W" * 290),
+    "long word": Payload("sizes", "W" * 280),
     "too long": Payload("sizes", "x " * 20_000, NOWHERE),
     # Addresses
     "quote in address": Payload("addresses", "https://example.org/'onmouseover='pwned()", ANYWHERE | ADDRESS),
