@@ -148,7 +148,7 @@ def check_dates_of_feed(catalogue: Catalogue) -> None:
 
 
 def check_pages(catalogue: Catalogue) -> None:
-    pages = site.pages(catalogue, PROJECT, {}, {}, {}, {})
+    pages = site.pages(catalogue, PROJECT, {}, {}, {})
     listed = BeautifulSoup(body_html(pages["list.md"]), "html.parser")
     headings = [words(heading) for heading in listed.select("article > h3")]
     assert headings == [entry.title for entry in catalogue.entries]

@@ -5,6 +5,7 @@ What a page is made of must be what it is made of where every text is harmless.
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -19,6 +20,7 @@ from markdown_it import MarkdownIt
 from scripts import notebook_page, readme, site
 from scripts.catalogue import Catalogue, load
 from scripts.genealogy import Genealogy, genealogy
+from scripts.links.history import key
 from scripts.project import ROOT, read_project
 from tests.catalogue.hostile import HARMLESS, admitted, harmless, harmless_note
 from tests.catalogue.payloads import PAYLOADS, TEXT, Field
@@ -27,10 +29,17 @@ from tests.catalogue.skeleton import Skeleton
 PROJECT = read_project()
 
 
+def dead(catalogue: Catalogue) -> dict[str, datetime.date]:
+    """Half of the addresses, which are marked, and an archive's given instead."""
+    entries = list(catalogue.entries)[::2]
+    return {key(entry.url): datetime.date(2026, 1, 2) for entry in entries}
+
+
 def readme_html(catalogue: Catalogue) -> dict[str, str]:
     parser = MarkdownIt("commonmark", {"html": True, "linkify": False})
     parser.enable(["table", "strikethrough"])
-    return {"README.md": parser.render(readme.render(catalogue, PROJECT))}
+    page = readme.render(catalogue, PROJECT, dead=dead(catalogue))
+    return {"README.md": parser.render(page)}
 
 
 @cache
@@ -60,7 +69,7 @@ def python_markdown() -> markdown.Markdown:
 
 
 def generated_html(catalogue: Catalogue) -> dict[str, str]:
-    pages = site.pages(catalogue, PROJECT, kin(), notebooks(), {}, {})
+    pages = site.pages(catalogue, PROJECT, kin(), notebooks(), {}, dead(catalogue))
     papers = {path for path in pages if path.startswith("papers/")}
     chosen = {*pages} - papers | {"papers/nice.md", "papers/flows_review.md"}
     return {path: body_html(pages[path]) for path in sorted(chosen)}
@@ -70,7 +79,7 @@ def written_html(catalogue: Catalogue) -> dict[str, str]:
     sources = {path.name: path for path in (ROOT / "docs").glob("*.md")}
     texts = {name: path.read_text("utf-8") for name, path in sources.items()}
     filled = {
-        name: site.fill_in(text, catalogue, PROJECT, "../", {})
+        name: site.fill_in(text, catalogue, PROJECT, "../", dead(catalogue))
         for name, text in texts.items()
         if "{%" in text
     }
@@ -121,8 +130,8 @@ def test_no_element_that_the_templates_did_not_make(name: str, output: str) -> N
 
 def places(page: Skeleton, address: str) -> list[str]:
     """Where the page's links lead; those to `address`, on any host, are all one."""
-    hosts = re.compile(r"(?<=^https://)[xyz]\d+\.")
-    found = [hosts.sub("", each) for each in page.addresses]
+    hosts = re.compile(r"^(?:https://web\.archive\.org/web/\d+/)?https://[xyz]\d+\.")
+    found = [hosts.sub("https://", each) for each in page.addresses]
     same = {unquote(address), HARMLESS}
     return ["*" if unquote(each) in same else each for each in found]
 

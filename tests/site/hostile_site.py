@@ -33,10 +33,11 @@ class Site(NamedTuple):
     folder: Path
 
     def files(self) -> dict[str, bytes]:
+        """All files but the pictures of titles, whose names tell what they show."""
         return {
             path.relative_to(self.folder).as_posix(): path.read_bytes()
             for path in sorted(self.folder.rglob("*"))
-            if path.is_file()
+            if path.is_file() and path.parent.name != "cards"
         }
 
 

@@ -61,12 +61,10 @@ def html_shape(content: bytes) -> object:
 
 def search_shape(content: bytes) -> object:
     """The theme puts titles and texts into the page as HTML."""
-    index = json.loads(content)
-    documents = [
+    return [
         (doc["location"], Skeleton(doc["title"]).parts, Skeleton(doc["text"]).parts)
-        for doc in index.pop("docs")
+        for doc in json.loads(content)
     ]
-    return index, documents
 
 
 def json_shape(content: bytes) -> object:
@@ -96,7 +94,7 @@ def xml_shape(content: bytes) -> object:
 # What is made of the catalogue, and what has to be alike. A new output joins here.
 SHAPES: dict[str, Callable[[bytes], object]] = {
     "*.html": html_shape,
-    "search/search_index.json": search_shape,
+    "search/documents.json": search_shape,
     "catalogue.json": json_shape,
     "catalogue.csv": csv_shape,
     "catalogue.bib": bibtex_shape,
