@@ -44,6 +44,7 @@ def on_config(config: MkDocsConfig) -> None:
         if not _generated:
             raise PluginError(str(error)) from None
         print(error, file=sys.stderr)
+    config.extra["card"] = _cards[""]
     # The gallery, on which the section opens, is generated before the notebooks.
     notebooks = [
         path
@@ -91,7 +92,7 @@ def _generate(root: Path, config: MkDocsConfig) -> dict[str, str | bytes]:
     return generated | _draw_cards(root, config, implemented, notebooks)
 
 
-# Id of a paper → how its pages say what to show beside a link to them.
+# Id of a paper → how its pages say what to show beside a link to them; "" → all others.
 _cards: dict[str, dict[str, str]] = {}
 
 
@@ -107,8 +108,8 @@ def _draw_cards(
     shared = cards.of_site(name, about, still, site.JOURNEY_ALT)
     own = cards.of_papers(papers.values(), notebooks, name)
     _cards.clear()
+    _cards[""] = _told(shared, config)
     _cards.update({id: _told(card, config) for id, card in own.items()})
-    config.extra["card"] = _told(shared, config)
     folder = root / ".cache" / "cards"
     return {
         f"assets/cards/{cards.name_of(card)}": cards.cached(card, folder)
