@@ -123,7 +123,7 @@ PAYLOADS = {
     "marked formula": Payload("KaTeX", r'<span class="arithmatex">\(\href{javascript:pwned()}{x}\)</span>', NOT_NOTE),
     "endless macro": Payload("KaTeX", r"$\def\x{\x\x}\x$ \begin{align} x"),
     # Templates and commands
-    "words of templates": Payload("templates", 'class="arithmatex" id="browse" class="word"'),
+    "words of templates": Payload("templates", 'class="arithmatex" id="browse" class="word" class="sortable"'),
     "jinja": Payload("templates", "{{ 7 * 7 }} {{ config.theme }} {% raw %} {# x #}"),
     "jinja statement": Payload("templates", "{% include 'mkdocs.yml' %} {% endif %} {%- macro x() %}"),
     "format": Payload("templates", "%s %(x)s {0} {title!r} {x.__class__} ${x} $$"),

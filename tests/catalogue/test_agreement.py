@@ -28,7 +28,7 @@ from tests.catalogue.payloads import AUTHOR, NOTE, PAYLOADS, TEXT, Field
 from tests.catalogue.test_atom import check_atom
 from tests.catalogue.test_bibtex import check_bibtex
 from tests.catalogue.test_exports import check_csv, check_json
-from tests.catalogue.test_inert import body_html
+from tests.catalogue.test_inert import MEASURED, body_html
 
 TODAY = datetime.date(2026, 1, 31)
 NOWHERE = Path("no implementations")
@@ -148,7 +148,7 @@ def check_dates_of_feed(catalogue: Catalogue) -> None:
 
 
 def check_pages(catalogue: Catalogue) -> None:
-    pages = site.pages(catalogue, PROJECT, {}, {}, {})
+    pages = site.pages(catalogue, PROJECT, {}, {}, {}, MEASURED)
     listed = BeautifulSoup(body_html(pages["list.md"]), "html.parser")
     headings = [words(heading) for heading in listed.select("article > h3")]
     assert headings == [entry.title for entry in catalogue.entries]

@@ -19,6 +19,7 @@ from markdown_it import MarkdownIt
 
 from scripts import notebook_page, readme, site
 from scripts.catalogue import Catalogue, load
+from scripts.comparison import compare
 from scripts.genealogy import Genealogy, genealogy
 from scripts.links.history import key
 from scripts.project import ROOT, read_project
@@ -27,6 +28,7 @@ from tests.catalogue.payloads import PAYLOADS, TEXT, Field
 from tests.catalogue.skeleton import Skeleton
 
 PROJECT = read_project()
+MEASURED = compare(ROOT / "benchmarks" / "results")
 
 
 def dead(catalogue: Catalogue) -> dict[str, datetime.date]:
@@ -69,7 +71,9 @@ def python_markdown() -> markdown.Markdown:
 
 
 def generated_html(catalogue: Catalogue) -> dict[str, str]:
-    pages = site.pages(catalogue, PROJECT, kin(), notebooks(), {}, dead(catalogue))
+    pages = site.pages(
+        catalogue, PROJECT, kin(), notebooks(), {}, MEASURED, dead(catalogue)
+    )
     papers = {path for path in pages if path.startswith("papers/")}
     chosen = {*pages} - papers | {"papers/nice.md", "papers/flows_review.md"}
     return {path: body_html(pages[path]) for path in sorted(chosen)}
@@ -79,9 +83,9 @@ def written_html(catalogue: Catalogue) -> dict[str, str]:
     sources = {path.name: path for path in (ROOT / "docs").glob("*.md")}
     texts = {name: path.read_text("utf-8") for name, path in sources.items()}
     filled = {
-        name: site.fill_in(text, catalogue, PROJECT, "../", dead(catalogue))
+        name: site.fill_in(text, catalogue, PROJECT, MEASURED, "../", dead(catalogue))
         for name, text in texts.items()
-        if "{%" in text
+        if "{%" in text or "{{" in text
     }
     return {name: body_html(page) for name, page in filled.items()}
 
