@@ -1,7 +1,10 @@
 import datetime
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+import jinja2
 import pytest
 
 from scripts.catalogue import Catalogue, CatalogueError, load
@@ -13,6 +16,16 @@ class LoadText(Protocol):
 
 class FaultsOf(Protocol):
     def __call__(self, text: str | bytes) -> list[str]: ...
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Compile each template once, not for each of hundreds of catalogues."""
+    cache = jinja2.FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+    environment = partial(jinja2.Environment, bytecode_cache=cache)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jinja2, "Environment", environment)
+        yield
 
 
 @pytest.fixture
