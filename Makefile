@@ -76,6 +76,7 @@ bench: .venv/test ## Measure the site and the flows into benchmarks/results/ (a 
 	@$(BIN)/python -m benchmarks.site
 	@$(BIN)/python -m benchmarks.flows
 	@$(BIN)/python -m benchmarks.gaps
+	@$(BIN)/python -m benchmarks.exactness
 	@$(BIN)/python -m benchmarks.scaling
 
 links: .venv/links site ## Ask every address of the list and the website whether it is still there

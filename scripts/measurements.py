@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 
 from scripts.files import write_atomic
 
@@ -155,6 +155,83 @@ class Scaling(Head):
     growth: Annotated[tuple[Growth, ...], Field(strict=False)]
     along_dim: Annotated[tuple[Draw, ...], Field(strict=False)]
     along_batch: Annotated[tuple[Draw, ...], Field(strict=False)]
+
+
+class Target(Form):
+    """A density to fit: its width, that of its context, and its entropy in nats."""
+
+    name: str
+    dim: PositiveInt
+    context: NonNegativeInt
+    entropy: float
+
+
+class Course(Form):
+    """One training: at each checkpoint, processor seconds so far, and the gap in nats.
+
+    A gap is null where the flow's log-density was not finite.
+    """
+
+    target: str
+    family: str
+    library: str
+    seed: NonNegativeInt
+    parameters: PositiveInt
+    seconds: Seconds
+    gaps: Annotated[tuple[float | None, ...], Field(strict=False)]
+
+
+class Accuracy(Head):
+    """What `python -m benchmarks.accuracy` writes to accuracy.json.
+
+    All had the same budget: Adam, its rate falling to 0 on a cosine; `checkpoints` are
+    steps, the last one the end.
+    """
+
+    batch: PositiveInt
+    rate: float
+    held_out: PositiveInt
+    checkpoints: Annotated[tuple[PositiveInt, ...], Field(min_length=1, strict=False)]
+    targets: Annotated[tuple[Target, ...], Field(strict=False)]
+    courses: Annotated[tuple[Course, ...], Field(strict=False)]
+    left_out: Annotated[tuple[str, ...], Field(strict=False)]
+
+
+# kept: as it should be. stops: an error, from within torch, or half of it works.
+# fails: not accurate enough, not finite, or silently wrong. absent: the library says
+# that it has no such thing, or there can be none.
+Verdict = Literal["kept", "stops", "fails", "absent"]
+
+
+class Question(Form):
+    """What is asked of every flow, under which heading, and when it is kept."""
+
+    check: str
+    group: str
+    head: str
+    asks: str
+
+
+class Finding(Form):
+    """How one flow answers: a number or a few words, and what they amount to.
+
+    `reason` says why a flow of ours does not promise it, or why any flow is only
+    approximate.
+    """
+
+    library: str
+    flow: str
+    check: str
+    shown: str
+    verdict: Verdict
+    reason: str | None
+
+
+class Exactness(Head):
+    """What `python -m benchmarks.exactness` writes to exactness.json."""
+
+    questions: Annotated[tuple[Question, ...], Field(strict=False)]
+    findings: Annotated[tuple[Finding, ...], Field(strict=False)]
 
 
 Report = TypeVar("Report", bound=Head)

@@ -128,7 +128,7 @@ def one_layer(dim: int, layers: int, hidden: tuple[int, ...], context: int) -> F
 def test_context_reaches_every_component(build: Callable[..., Flow], dim: int) -> None:
     """Without hidden units that see the context alone, the first component ignores it.
 
-    In one dimension that is all of them, and nothing says so:
+    In one dimension that would be all of them, and nothing would say so:
     github.com/bayesiains/nflows/pull/85 and
     github.com/danielward27/flowjax/issues/147.
     """
