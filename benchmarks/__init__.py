@@ -1,7 +1,7 @@
 """Measurements: `make bench` writes them to `benchmarks/results/`.
 
 Each command is a module, `python -m benchmarks.flows --help`, and writes one JSON file
-of its name. What the site reads (flows, gaps, and whatever joins them) keeps these
+of its name. What the site reads (all but families and site) keeps these
 rules, which `scripts/measurements.py` has as pydantic forms, so that writer, reader
 and test share one definition:
 

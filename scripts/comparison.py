@@ -148,8 +148,8 @@ class Comparison(NamedTuple):
 
 def compare(results: Path) -> Comparison:
     """Read the results in a folder; a ComparisonError says what is wrong with them."""
-    flows = _read(Flows, results / "flows.json")
-    trained = _read(Gaps, results / "gaps.json")
+    flows = read_results(Flows, results / "flows.json")
+    trained = read_results(Gaps, results / "gaps.json")
     run = races(flows.contests)
     return Comparison(
         flows,
@@ -160,7 +160,8 @@ def compare(results: Path) -> Comparison:
     )
 
 
-def _read(form: type[Report], path: Path) -> Report:
+def read_results(form: type[Report], path: Path) -> Report:
+    """Read a file of results; a ComparisonError says what is wrong with it."""
     name, remedy = (
         f"{path.parent.name}/{path.name}",
         f"python -m benchmarks.{path.stem}",

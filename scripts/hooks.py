@@ -22,6 +22,7 @@ from scripts import cards, glossary, notebook_page, policy, site
 from scripts.cards import Card
 from scripts.catalogue import CatalogueError, Publication, load
 from scripts.comparison import ComparisonError, compare
+from scripts.examination import examine
 from scripts.exports import EXPORTS
 from scripts.files import write_atomic
 from scripts.genealogy import genealogy
@@ -57,13 +58,19 @@ def on_config(config: MkDocsConfig) -> None:
 
 
 # Pages written by hand that quote the catalogue, and the way from each to the root.
-_TEMPLATES = {"index.md": "", "learn.md": "../", "compare.md": "../"}
+_TEMPLATES = {
+    "index.md": "",
+    "learn.md": "../",
+    "compare.md": "../",
+    "exactness.md": "../",
+}
 
 
 def _generate(root: Path, config: MkDocsConfig) -> dict[str, str | bytes]:
     catalogue = load(root / "resources.yaml", root / "implementations")
     project = read_project(root / "mkdocs.yml")
-    comparison = compare(root / "benchmarks" / "results")
+    results = root / "benchmarks" / "results"
+    comparison, examination = compare(results), examine(results)
     _words.clear()
     _words.update(glossary.read((root / "docs/glossary.md").read_text("utf-8")))
     dead = history.dead_in(root)
@@ -71,7 +78,7 @@ def _generate(root: Path, config: MkDocsConfig) -> dict[str, str | bytes]:
     for name, to_root in _TEMPLATES.items():
         written = (root / "docs" / name).read_text("utf-8")
         by_hand[name] = site.fill_in(
-            written, catalogue, project, comparison, to_root, dead
+            written, catalogue, project, comparison, examination, to_root, dead
         )
     implemented = {
         paper.id: paper for paper in catalogue.publications if paper.implemented

@@ -17,6 +17,7 @@ from markupsafe import escape
 from scripts import text
 from scripts.catalogue import Catalogue, Entry, Publication
 from scripts.comparison import Comparison
+from scripts.examination import Examination
 from scripts.exports import bibtex_entry
 from scripts.facets import KINDS, facets, facets_of
 from scripts.genealogy import Genealogy, Kin, reused_by
@@ -128,6 +129,7 @@ def fill_in(
     catalogue: Catalogue,
     project: Project,
     comparison: Comparison,
+    examination: Examination,
     root: str,
     dead: Mapping[str, datetime.date] = NOTHING_DEAD,
 ) -> str:
@@ -142,6 +144,7 @@ def fill_in(
         .render(
             root=root,
             comparison=comparison,
+            examination=examination,
             journey_alt=JOURNEY_ALT,
             total=len(entries),
             kinds=facets(catalogue)[0].values,

@@ -10,6 +10,7 @@ KINDS = {
     "list": "list/",
     "genealogy": "genealogy/",
     "compare": "compare/",
+    "exactness": "exactness/",
     "paper": "papers/nice/",
     "gallery": "notebooks/",
     "notebook": "notebooks/nice/",
