@@ -20,6 +20,7 @@ from markdown_it import MarkdownIt
 from scripts import notebook_page, readme, site
 from scripts.catalogue import Catalogue, load
 from scripts.comparison import compare
+from scripts.examination import examine
 from scripts.genealogy import Genealogy, genealogy
 from scripts.links.history import key
 from scripts.project import ROOT, read_project
@@ -28,7 +29,8 @@ from tests.catalogue.payloads import PAYLOADS, TEXT, Field
 from tests.catalogue.skeleton import Skeleton
 
 PROJECT = read_project()
-MEASURED = compare(ROOT / "benchmarks" / "results")
+RESULTS = ROOT / "benchmarks" / "results"
+MEASURED, EXAMINED = compare(RESULTS), examine(RESULTS)
 
 
 def dead(catalogue: Catalogue) -> dict[str, datetime.date]:
@@ -83,7 +85,9 @@ def written_html(catalogue: Catalogue) -> dict[str, str]:
     sources = {path.name: path for path in (ROOT / "docs").glob("*.md")}
     texts = {name: path.read_text("utf-8") for name, path in sources.items()}
     filled = {
-        name: site.fill_in(text, catalogue, PROJECT, MEASURED, "../", dead(catalogue))
+        name: site.fill_in(
+            text, catalogue, PROJECT, MEASURED, EXAMINED, "../", dead(catalogue)
+        )
         for name, text in texts.items()
         if "{%" in text or "{{" in text
     }

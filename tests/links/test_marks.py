@@ -12,6 +12,7 @@ from scripts import readme, site
 from scripts.__main__ import main
 from scripts.catalogue import Catalogue, Publication, load
 from scripts.comparison import compare
+from scripts.examination import examine
 from scripts.links.archive import lost
 from scripts.project import ROOT
 from tests.links.conftest import PROJECT, blog, catalogue
@@ -29,7 +30,8 @@ PAPER = Publication.model_validate(
 LISTED = catalogue(
     blog("post", "https://a.example/post", papers=("paper",))
 ).model_copy(update={"publications": (PAPER,)})
-MEASURED = compare(ROOT / "benchmarks" / "results")
+RESULTS = ROOT / "benchmarks" / "results"
+MEASURED, EXAMINED = compare(RESULTS), examine(RESULTS)
 EVERY = ["paper", "code", "two", "post"]
 DEAD = {f"https://a.example/{name}": GONE for name in EVERY}
 
@@ -80,7 +82,7 @@ def test_a_guide_is_marked() -> None:
     guide = (
         '{% import "entry.html.jinja" as html with context %}{{html.step(["post"])}}'
     )
-    filled = site.fill_in(guide, LISTED, PROJECT, MEASURED, "", DEAD)
+    filled = site.fill_in(guide, LISTED, PROJECT, MEASURED, EXAMINED, "", DEAD)
     assert mark("Post", "post") in filled
 
 
