@@ -80,20 +80,20 @@ class Coupling(Bijection):
         self.m = conditioner(dim - n_moved + context, n_moved * univariate.n_params)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Mapped:
-        x2, params = x[:, self.moved :: 2], self._params(x, context)
+        x2, params = x[:, self.moved :: 2], self.params(x[:, self.kept :: 2], context)
         z2, log_slope = self.univariate(x2, params)
         return self._replace(x, z2), log_slope.sum(1)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> Mapped:
-        z2, params = z[:, self.moved :: 2], self._params(z, context)
+        z2, params = z[:, self.moved :: 2], self.params(z[:, self.kept :: 2], context)
         x2, log_slope = self.univariate.inverse(z2, params)
         return self._replace(z, x2), log_slope.sum(1)
 
-    def _params(self, x: Tensor, context: Tensor | None) -> Tensor:
-        given = x[:, self.kept :: 2]
+    def params(self, x1: Tensor, context: Tensor | None) -> Tensor:
+        """m(x₁), with a row of parameters for each component of x₂."""
         if context is not None and self.context:
-            given = torch.cat((given, context), 1)
-        return self.m(given).unflatten(1, (-1, self.univariate.n_params))
+            x1 = torch.cat((x1, context), 1)
+        return self.m(x1).unflatten(1, (-1, self.univariate.n_params))
 
     def _replace(self, x: Tensor, moved: Tensor) -> Tensor:
         return x.slice_scatter(moved, 1, self.moved, step=2)

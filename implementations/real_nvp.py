@@ -29,6 +29,7 @@ from implementations.core.bijection import (
     Univariate,
 )
 from implementations.core.claims import claim, repeated, table
+from implementations.core.couplings import Couplings
 from implementations.core.digits import baselines, bits_per_dim, dequantise, digits
 from implementations.core.environment import device, seed
 from implementations.core.fit import History, fit
@@ -82,8 +83,7 @@ class Affine(Univariate):
 
     def _s_t(self, params: Tensor) -> tuple[Tensor, Tensor]:
         s, t = params.unbind(-1)
-        # a tanh ŝ = 2a σ(2ŝ) - a, and a CPU is five times as fast at σ as at tanh.
-        return 2 * self.a * (2 * s).sigmoid() - self.a, t
+        return self.a * s.tanh(), t
 
 
 # %% [markdown]
@@ -101,7 +101,7 @@ def real_nvp_vector(
     """
     m = partial(mlp, hidden=hidden)
     swaps = [k % 2 == 1 for k in range(layers)]
-    f = Compose(*(Coupling(dim, Affine(), m, swap, context) for swap in swaps))
+    f = Couplings(*(Coupling(dim, Affine(), m, swap, context) for swap in swaps))
     return Flow(StandardNormal((dim,)), f)
 
 

@@ -71,6 +71,7 @@ def unroll(
         direct: a layer from the inputs to the parameters, past the hidden ones.
     """
     z = z.T.contiguous()
+    components = z.T.split(1, 1)
     known = [context.T, *(z[:0] for _ in layers[1:])]
     for start in range(0, len(z), BLOCK):
         degrees = range(start, min(start + BLOCK, len(z)))
@@ -85,7 +86,7 @@ def unroll(
             params = output.outputs(step, new[-1])
             if past is not None:
                 params = params + past.outputs(step, new[0])
-            x_i = undo(z[i, :, None], params.T[:, None])
+            x_i = undo(components[i], params.T.unsqueeze(1))
             new[0] = torch.cat((new[0], x_i.T))
         known = [torch.cat(pair) for pair in zip(known, new, strict=True)]
     return known[0][context.shape[1] :].T

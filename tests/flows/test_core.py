@@ -16,7 +16,7 @@ from implementations.core.bijection import Bijection, Compose, Inverse, Mapped
 from implementations.core.claims import claim, table
 from implementations.core.environment import device, seed, smoke
 from implementations.core.flow import Flow, StandardNormal
-from implementations.core.nets import mlp
+from implementations.core.nets import ROWS, by_rows, mlp
 from implementations.nice import Scaling
 
 
@@ -90,6 +90,34 @@ def test_mlp_starts_at_zero_and_learns(sizes: tuple[int, int]) -> None:
     assert output.shape == (7, sizes[1]) and (output == 0).all()
     (output + 1).square().sum().backward()
     assert (linear[-1].bias.grad != 0).all()
+
+
+def test_rows_go_through_a_network_in_pieces_and_it_does_not_show() -> None:
+    torch.manual_seed(0)
+    net = mlp(3, 2, hidden=(8,)).double()
+    nn.init.normal_(net[-1].weight)
+    asked: list[int] = []
+
+    def f(x: Tensor) -> Tensor:
+        asked.append(len(x))
+        return nn.Sequential.forward(net, x)
+
+    x = torch.randn(2 * ROWS + 5, 3).double().requires_grad_()
+    for found in (by_rows(f, x), net(x)):
+        expected = nn.Sequential.forward(net, x)
+        torch.testing.assert_close(found, expected)
+        weights = [x, *net.parameters()]
+        torch.testing.assert_close(
+            torch.autograd.grad(found.square().sum(), weights),
+            torch.autograd.grad(expected.square().sum(), weights),
+        )
+    assert asked == [ROWS, ROWS, 5]
+
+
+def test_what_has_no_rows_goes_through_a_network_whole() -> None:
+    wide = nn.Linear(2 * ROWS, 3)
+    assert by_rows(wide, torch.randn(2 * ROWS)).shape == (3,)
+    assert by_rows(torch.exp, torch.ones(0, 3)).shape == (0, 3)
 
 
 def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
