@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from torch import Tensor
@@ -64,7 +65,7 @@ def changed(change: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Density
     return lambda dim, layers, context: Density(change)
 
 
-def asked(name: str, build: Callable[..., Ours], **more: object) -> Outcome:
+def asked(name: str, build: Callable[..., Ours], **more: Any) -> Outcome:
     return examine(BY_NAME[name], Subject("ours", "test", build, **more))
 
 

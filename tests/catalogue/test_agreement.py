@@ -168,9 +168,11 @@ CHECKS: list[Callable[[Catalogue], None]] = [
 def check(text: str) -> bool:
     """Hold each rendering against the catalogue; say whether there was one."""
     catalogue = load(text)
-    for check in CHECKS if catalogue else ():
+    if catalogue is None:
+        return False
+    for check in CHECKS:
         check(catalogue)
-    return bool(catalogue)
+    return True
 
 
 few = settings(

@@ -48,13 +48,8 @@ def braced(text: str) -> str:
 
 
 def full_name(person: Person) -> str:
-    parts = (
-        *person.first_names,
-        *person.middle_names,
-        *person.prelast_names,
-        *person.last_names,
-        *person.lineage_names,
-    )
+    kinds = ("first", "middle", "prelast", "last", "lineage")
+    parts = [name for kind in kinds for name in person.get_part(kind)]
     whole = re.fullmatch(r"\{((?!\\).*)\}", " ".join(parts))
     return from_latex(whole[1] if whole else " ".join(parts))
 
@@ -65,9 +60,10 @@ def one_line(text: str) -> str:
 
 def check_bibtex_entry(found: BibtexEntry, paper: Publication) -> None:
     assert found.type == "misc"
+    assert found.persons is not None and found.fields is not None
     people = [full_name(person) for person in found.persons["author"]]
     assert people == [one_line(author) for author in paper.authors]
-    fields = dict(found.fields)
+    fields: dict[str, str] = dict(found.fields.items())
     assert from_latex(braced(fields.pop("title"))) == one_line(paper.title)
     assert from_latex(fields.pop("note", "")) == one_line(paper.venue or "")
     assert fields.pop("year") == str(paper.date.year)

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 import markdown
 import pytest
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, Tag
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
@@ -104,9 +104,9 @@ def rendered(render: Render, text: str) -> BeautifulSoup:
     """The rendered text; GitHub finds nothing in it, and our own spans are gone."""
     soup = BeautifulSoup(render(text), "html.parser")
     for string in soup.find_all(string=True):
-        assert string.parent.name == "code" or not FOUND_BY_GITHUB.search(string), (
-            string
-        )
+        inside = string.parent
+        assert inside is not None
+        assert inside.name == "code" or not FOUND_BY_GITHUB.search(string), string
     for span in soup.find_all("span", attrs={"class": False}):
         span.unwrap()
     return soup
@@ -122,6 +122,12 @@ def tags(soup: BeautifulSoup) -> list[str]:
     return [tag.name for tag in soup.find_all(True)]
 
 
+def first(soup: BeautifulSoup, name: str) -> Tag:
+    tag = soup.find(name)
+    assert tag is not None
+    return tag
+
+
 def check_entry(render: Render, text: str) -> None:
     """Nothing but the text stands where the README writes titles, names and notes."""
     source = (
@@ -130,9 +136,11 @@ def check_entry(render: Render, text: str) -> None:
     )
     soup = rendered(render, source)
     assert tags(soup) == ["ul", "li", "p", "a", "blockquote", "p", "li", "p"]
-    assert words(soup.a.text) == words(text)
-    assert words(soup.p.text) == words(f"Oct 30, 2014 - {text.strip()} by {text}.")
-    assert words(soup.blockquote.text) == words(text)
+    assert words(first(soup, "a").text) == words(text)
+    assert words(first(soup, "p").text) == words(
+        f"Oct 30, 2014 - {text.strip()} by {text}."
+    )
+    assert words(first(soup, "blockquote").text) == words(text)
 
 
 def check_page(render: Render, text: str) -> None:
@@ -142,9 +150,9 @@ def check_page(render: Render, text: str) -> None:
     soup = rendered(render, "\n\n".join(lines).replace("{}", escaped))
     table = ["table", "thead", "tr", "th", "tbody", "tr", "td"]
     assert tags(soup) == ["h2", "p", "p", *table]
-    first, second = soup.find_all("p")
+    paragraph, second = soup.find_all("p")
     assert words(second.text) == words(f"Before {text}")
-    for element in (soup.h2, first, soup.td):
+    for element in (first(soup, "h2"), paragraph, first(soup, "td")):
         assert words(element.text) == words(text)
 
 
@@ -243,8 +251,8 @@ def test_any_note_renders_its_links_and_code_and_nothing_else(render, note):
     kinds = {"link": "a", "code": "code"}
     expected = [kinds[span.kind] for span in spans(note) if span.kind in kinds]
     assert tags(soup) == ["ul", "li", "p", "blockquote", "p", *expected]
-    assert words(soup.blockquote.text) == words(plain(note))
-    targets = [unquote(a["href"]) for a in soup.find_all("a")]
+    assert words(first(soup, "blockquote").text) == words(plain(note))
+    targets = [unquote(str(a["href"])) for a in soup.find_all("a")]
     assert targets == [span.url for span in spans(note) if span.kind == "link"]
     codes = [words(code.text) for code in soup.find_all("code")]
     assert codes == [words(span.text) for span in spans(note) if span.kind == "code"]

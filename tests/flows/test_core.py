@@ -95,7 +95,7 @@ def test_mlp_starts_at_zero_and_learns(sizes: tuple[int, int]) -> None:
 def test_rows_go_through_a_network_in_pieces_and_it_does_not_show() -> None:
     torch.manual_seed(0)
     net = mlp(3, 2, hidden=(8,)).double()
-    nn.init.normal_(net[-1].weight)
+    nn.init.normal_(net[-1].get_parameter("weight"))
     asked: list[int] = []
 
     def f(x: Tensor) -> Tensor:

@@ -119,7 +119,8 @@ def test_density_is_drawn_the_right_way_up() -> None:
     )
     assert image.origin == "lower" and image.get_extent() == [0, 1, 5, 6]
     plots.density(ax, lambda x: 9 * x[:, 0], (0.0, 1.0, 5.0, 6.0), "right", n=20)
-    assert (ax.images[1].get_array()[:, -1] == ax.images[1].get_array().max()).all()
+    values = ax.images[1].get_array()
+    assert values is not None and (values[:, -1] == values.max()).all()
 
 
 def test_images_stand_in_rows() -> None:

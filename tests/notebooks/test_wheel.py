@@ -58,6 +58,7 @@ def test_runs_in_an_empty_folder_against_the_wheel(path: Path, installed: Path) 
     environment = os.environ | {"PYTHONPATH": str(installed), "SMOKE": "1"}
 
     async def execute() -> str:
+        outputs = []
         async with session(path.name, installed, environment) as kernel:
             for number, source in enumerate([*sources, WHENCE]):
                 lines = (number,) * (source.count("\n") + 1)

@@ -30,17 +30,18 @@ def copy(norm: ActNorm, mixer: Conv1x1, coupling: ChannelCoupling) -> GlowBlock:
     block = GlowBlock(4, WIDTH, split_mode="channel_inv", use_lu=lu).double()
     affine, convolution, normalisation = block.flows
     # Theirs is (z - t) exp(-s).
-    normalisation.s.copy_(-norm.log_s[None])
-    normalisation.t.copy_(-norm.b * (-norm.log_s).exp())
-    normalisation.data_dep_init_done = torch.tensor(1.0)
+    normalisation.get_parameter("s").copy_(-norm.log_s[None])
+    normalisation.get_parameter("t").copy_(-norm.b * (-norm.log_s).exp())
+    normalisation.get_buffer("data_dep_init_done").fill_(1.0)
     if isinstance(mixer.matrix, LU):
-        convolution.P.copy_(mixer.matrix.P)
-        convolution.sign_S.copy_(mixer.matrix.sign)
-        convolution.log_S.copy_(mixer.matrix.log_s)
-        for triangle in (convolution.L, convolution.U):
-            triangle.copy_(mixer.matrix.triangles)
+        convolution.get_buffer("P").copy_(mixer.matrix.P)
+        convolution.get_buffer("sign_S").copy_(mixer.matrix.sign)
+        convolution.get_parameter("log_S").copy_(mixer.matrix.log_s)
+        for triangle in ("L", "U"):
+            convolution.get_parameter(triangle).copy_(mixer.matrix.triangles)
     else:
-        convolution.W.copy_(mixer.matrix.W)
+        assert isinstance(mixer.matrix, Plain)
+        convolution.get_parameter("W").copy_(mixer.matrix.W)
     theirs = [m for m in affine.modules() if isinstance(m, nn.Conv2d)]
     ours = [m for m in coupling.m.modules() if isinstance(m, nn.Conv2d)]
     for a, b in zip(theirs, ours, strict=True):

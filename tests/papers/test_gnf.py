@@ -14,7 +14,7 @@ from scipy.stats import wasserstein_distance
 from torch import Tensor, nn
 from torch.func import jacrev, vmap
 
-from implementations.core.bijection import Compose
+from implementations.core.bijection import Bijection, Compose
 from implementations.core.flow import Flow
 from implementations.gnf import (
     AutoEncoder,
@@ -50,9 +50,9 @@ def shaken(module: M, seed: int = 0, spread: float = 0.5) -> M:
     return module.double()
 
 
-def layers(flow: Flow) -> list[nn.Module]:
+def layers(flow: Flow) -> list[Bijection]:
     assert isinstance(flow.bijection, Compose)
-    return list(flow.bijection.layers)  # type: ignore[arg-type]
+    return list(flow.bijection.layers)
 
 
 def close(actual: Tensor, expected: Tensor, tolerance: float = 1e-10) -> None:
@@ -362,7 +362,9 @@ def test_histograms_are_those_of_networkx() -> None:
         shares = [degrees.count(k) / len(graph) for k in range(20)]
         histogram = found["degrees"][row].diff(prepend=torch.zeros(1))
         close(histogram, torch.tensor(shares), 1e-6)
-        bins = [min(int(100 * c + 1e-4), 99) for c in nx.clustering(graph).values()]
+        clustering = nx.clustering(graph)
+        assert isinstance(clustering, dict)
+        bins = [min(int(100 * c + 1e-4), 99) for c in clustering.values()]
         shares = [bins.count(k) / len(graph) / 100 for k in range(100)]
         histogram = found["clustering"][row].diff(prepend=torch.zeros(1))
         close(histogram, torch.tensor(shares), 1e-6)

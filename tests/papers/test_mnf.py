@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TypeVar
 
 import pytest
@@ -12,6 +13,7 @@ from torch.distributions import Independent, MultivariateNormal, Normal, kl_dive
 from torch.func import jacrev, vmap
 
 from implementations import mnf as module
+from implementations.core.bijection import Bijection, Compose
 from implementations.core.flow import Flow
 from implementations.mnf import (
     MNF,
@@ -41,6 +43,11 @@ def shaken(module: M, seed: int = 0, size: float = 0.3) -> M:
         for parameter in module.parameters():
             parameter.add_(torch.randn_like(parameter), alpha=size)
     return module.double()
+
+
+def layers(flow: Flow) -> Sequence[Bijection]:
+    assert isinstance(flow.bijection, Compose)
+    return flow.bijection.layers
 
 
 def fixed(layer: MeanField, z: Tensor, n: int) -> Tensor:
@@ -154,7 +161,7 @@ def test_without_variance_layers_are_torch_s_own() -> None:
         dense.weights.mu.copy_(linear.weight.T)
         dense.bias.mu.copy_(linear.bias)
         conv.weights.mu[:, :-1] = conv2d.weight.flatten(1)
-        conv.weights.mu[:, -1] = conv2d.bias
+        conv.weights.mu[:, -1] = conv2d.get_parameter("bias")
     for ours, theirs, x in (
         (dense, linear, noise(5, 4)),
         (conv, conv2d, noise(5, 2, 6, 6)),
@@ -252,7 +259,8 @@ def test_r_s_log_determinant_has_a_plus() -> None:
     model = shaken(MNF(MeanFieldLinear(3, 2), 2, hidden=5))
     z, a = noise(4, 3), noise(4, 1, seed=2)
     x, log_det = z, torch.zeros(4, dtype=torch.float64)
-    *steps, normal = model.r.bijection.layers  # type: ignore[attr-defined]
+    *steps, normal = layers(model.r)
+    assert isinstance(normal, module.Normal) and normal.b is not None
     for step in steps:
         assert isinstance(step, Coupling)
         jacobian = vmap(jacrev(lambda x, f=step: f(x[None])[0][0]))(x)
@@ -283,7 +291,8 @@ def test_the_bound_of_a_layer_is_above_the_exact_divergence() -> None:
         layer.weights.mu.copy_(torch.tensor([[0.8], [-0.5]]))
         layer.bias.log_sigma.zero_()
         mu = layer.weights.mu[:, 0]
-        normal = model.q.bijection.layers[-1]  # type: ignore[attr-defined]
+        (normal,) = layers(model.q)
+        assert isinstance(normal, module.Normal)
         var = (-normal.log_precision).exp() * mu.square() + 0.4**2
         q = MultivariateNormal(normal.mean * mu, var.diag())
         p = MultivariateNormal(torch.zeros(2).double(), torch.eye(2).double())

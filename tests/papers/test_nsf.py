@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from statistics import median
 
 import pytest
@@ -226,7 +227,7 @@ def test_without_linear_layers_nothing_beyond_the_box_is_moved() -> None:
 
 
 @pytest.mark.parametrize("build", [nsf, nsf_autoregressive])
-def test_bfloat16_and_autocast_stay_close(build: type[Flow]) -> None:
+def test_bfloat16_and_autocast_stay_close(build: Callable[..., Flow]) -> None:
     flow = shaken(build(2, hidden=(16, 16)), 0.1).float()
     torch.manual_seed(1)
     x = torch.randn(500, 2)
@@ -271,7 +272,7 @@ def peer_spline(x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
 
 @pytest.mark.parametrize("build", [nsf, nsf_autoregressive])
 def test_has_the_density_that_zuko_finds_with_the_same_weights(
-    build: type[Flow],
+    build: Callable[..., Flow],
 ) -> None:
     flow = shaken(build(5, hidden=(16, 16), bins=6), 0.3)
     x = 2 * torch.randn(200, 5, dtype=torch.float64)

@@ -76,7 +76,7 @@ def test_every_word_is_explained_in_prose_with_its_notebook(
 ) -> None:
     page = BeautifulSoup(pages["glossary/"], "html.parser")
     headings = page.select("article h2")
-    assert {heading["id"] for heading in headings} >= {*WORDS.values()}
+    assert {str(heading["id"]) for heading in headings} >= {*WORDS.values()}
     names = [heading.get_text().lower() for heading in headings]
     assert names == sorted(names), "in the order of the alphabet"
     for heading in headings:

@@ -18,7 +18,7 @@ from fnmatch import fnmatch
 from xml.etree import ElementTree as ET
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Dialog, Page, expect
 from pybtex.database import parse_string
 
 from scripts.catalogue.limits import RESERVED
@@ -154,7 +154,7 @@ class Watch:
         self.context.set_default_timeout(10_000)
         self.visit = Visit(self.context.new_page(), root)
         self.context.expose_binding("pwned", lambda *_: self.note("pwned() was called"))
-        self.page.on("dialog", lambda dialog: (self.note("a dialog"), dialog.dismiss()))
+        self.page.on("dialog", self._dismiss)
         self.page.on("popup", lambda _: self.note("a window was opened"))
         self.page.on("framenavigated", lambda frame: self._moved(frame.url))
 
@@ -164,6 +164,10 @@ class Watch:
 
     def note(self, fault: str) -> None:
         self.visit.faults.append(fault)
+
+    def _dismiss(self, dialog: Dialog) -> None:
+        self.note("a dialog")
+        dialog.dismiss()
 
     def _moved(self, address: str) -> None:
         if not address.startswith(self.visit.root):
@@ -197,12 +201,17 @@ def test_no_script_of_an_entry_runs_and_no_element_of_its_appears(
     harmless = hostile.context.new_page()
     for page, root in zip((hostile.page, harmless), roots, strict=True):
         page.goto(root + path, wait_until="networkidle")
+
+    def now() -> list[list[str]]:
+        return [page.evaluate(ELEMENTS) for page in (hostile.page, harmless)]
+
+    found, expected = now()
     # Where scripts of ours are still at work, the two need not be equally far.
     for _ in range(50):
-        found, expected = (each.evaluate(ELEMENTS) for each in (hostile.page, harmless))
         if found == expected:
             break
         harmless.wait_for_timeout(100)
+        found, expected = now()
     assert found == expected
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from bs4 import BeautifulSoup, SoupStrainer, Tag
+from bs4 import BeautifulSoup, Tag
+from bs4.filter import SoupStrainer
 from playwright.sync_api import Browser, expect
 
 from scripts.policy import PolicyError, protect, protect_preview
