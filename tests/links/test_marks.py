@@ -86,6 +86,13 @@ def test_a_guide_is_marked() -> None:
     assert mark("Post", "post") in filled
 
 
+def test_the_home_page_is_marked() -> None:
+    home = (ROOT / "docs/index.md").read_text("utf-8")
+    filled = site.fill_in(home, LISTED, PROJECT, MEASURED, EXAMINED, "", DEAD)
+    assert filled.count(mark("Paper", "paper")) == 1
+    assert filled.count(mark("Post", "post")) == 1
+
+
 def test_the_readme_is_marked() -> None:
     page = readme.render(LISTED, PROJECT, DEAD)
     copy = "https://web.archive.org/web/20261120/https://a.example/paper"
