@@ -34,6 +34,12 @@ _PASSED_ON = {
     *("http_proxy", "https_proxy", "all_proxy", "no_proxy"),
     *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
 }
+_SET = {
+    "LC_ALL": "C.UTF-8",  # the language of its messages, which are read
+    "PYTHONWARNINGS": "ignore",
+    # On many cores each thread would take 64 MiB for itself; a hundred have no room.
+    "MALLOC_ARENA_MAX": "2",
+}
 _COLUMNS = "urlname,parentname,result,warningstring,infostring,valid,url"
 # Ten redirects, each to the longest address that Python's HTTP reads.
 csv.field_size_limit(2**24)
@@ -107,8 +113,7 @@ def _start(settings: Path) -> subprocess.Popen[str]:
     process = subprocess.Popen(
         [sys.executable, "-m", "linkcheck", "--config", str(settings), "--stdin"],
         cwd=home,
-        # The language of its messages, which are read.
-        env={**kept, **homes, "LC_ALL": "C.UTF-8", "PYTHONWARNINGS": "ignore"},
+        env={**kept, **homes, **_SET},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

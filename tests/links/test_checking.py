@@ -287,6 +287,15 @@ def test_rows_survive_any_words_of_a_host() -> None:
     assert said == [Row(*fields)]
 
 
+def test_its_threads_have_room_in_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a memory of its own for each thread, as many as here would need 1.8 GB."""
+    monkeypatch.setattr("scripts.links.linkchecker._MEMORY", 1_300_000_000)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    hosts = [f"http://127.0.0.1:{port}/" for port in range(1, 101)]
+    rows = asker("http://127.0.0.1").checker.ask(hosts)
+    assert sorted(row.asked for row in rows) == sorted(hosts)
+
+
 def test_ctrl_c_leaves_no_linkchecker_behind() -> None:
     code = (
         "from scripts.links.linkchecker import LinkChecker\n"
