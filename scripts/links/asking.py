@@ -67,16 +67,18 @@ class Asker:
             self._find_vanished(left)
 
     def _ask_pages(self, pages: Collection[str], known: Mapping[str, Heard]) -> None:
+        told = False
         for attempt in range(self.tries):
             again = [page for page in pages if self._is_open(page)]
             if not again:
                 break
-            if attempt:
+            if told:
                 self._check_network(pages, known)
+            if attempt:
                 seconds = max(self._pauses(again), self.pause * 2 ** (attempt - 1))
                 self.tell(f"asking {len(again)} again in {seconds:.0f} seconds")
                 time.sleep(seconds)
-            self._ask_once(again)
+            told = self._ask_once(again)
 
     def _is_open(self, page: str) -> bool:
         return page not in self.heard or self.heard[page].answer.again
@@ -84,7 +86,8 @@ class Asker:
     def _pauses(self, pages: Iterable[str]) -> int:
         return max(self.heard[page].answer.pause for page in pages)
 
-    def _ask_once(self, pages: Collection[str]) -> None:
+    def _ask_once(self, pages: Collection[str]) -> bool:
+        """Say whether LinkChecker told anything: it may be what is stuck."""
         silent = set(pages)
         with closing(self.checker.ask(sorted(pages))) as rows:
             for row in rows:
@@ -92,6 +95,7 @@ class Asker:
                 self._note(row.asked, judge(row))
         for page in sorted(silent):
             self._note(page, SILENCE)
+        return len(silent) < len(pages)
 
     def _note(self, address: str, answer: Answer) -> None:
         if address not in self.heard:

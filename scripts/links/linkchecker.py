@@ -49,6 +49,10 @@ class LinkCheckerError(Exception):
     """LinkChecker does not run; the message says what it said."""
 
 
+class Stuck(LinkCheckerError):
+    """It runs, but has told nothing for too long."""
+
+
 @dataclass(frozen=True)
 class LinkChecker:
     """Asks as `agent`, each host at most `rate` times a second.
@@ -65,7 +69,7 @@ class LinkChecker:
     def ask(self, addresses: Sequence[str]) -> Generator[Row, None, None]:
         """Ask each address once; some may be left without an answer."""
         waiting = set(addresses)
-        with self._running(addresses, depth=0) as rows:
+        with self._running(addresses, depth=0) as rows, suppress(Stuck):
             for row in rows:
                 if row.asked in waiting:
                     waiting.remove(row.asked)
@@ -76,7 +80,8 @@ class LinkChecker:
     def crawl(self, start: str) -> Generator[Row, None, None]:
         """Follow the links of a website from page to page; none that leads outside.
 
-        Each address has one row, with the first page found that links to it.
+        Each address has one row, with the first page found that links to it. Raises
+        LinkCheckerError where it gets stuck, since the rest would seem not to be there.
         """
         with self._running([start], depth=-1) as rows:
             yield from rows
@@ -136,7 +141,7 @@ def _limit_memory(pid: int) -> None:
 def _rows(
     process: subprocess.Popen[str], starts: Iterable[str], patience: float
 ) -> Iterator[Row]:
-    """Yield rows as they come after their head, until none comes for too long."""
+    """Yield rows as they come after their head; Stuck when none comes for too long."""
     said: SimpleQueue[Row | None] = SimpleQueue()
     errors: list[str] = []
     assert process.stdin and process.stdout and process.stderr
@@ -156,9 +161,11 @@ def _rows(
     if head is None:
         complaints.join()
         raise LinkCheckerError("".join(errors[-5:]).strip() or "it said nothing")
-    with suppress(Empty):
+    try:
         while row := said.get(timeout=patience):
             yield row
+    except Empty:
+        raise Stuck(f"it told nothing for {patience} s") from None
 
 
 def _read(stream: IO[str], said: SimpleQueue[Row | None]) -> None:

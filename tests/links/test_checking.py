@@ -21,7 +21,7 @@ from scripts.links.network import Found, lookup
 from scripts.project import ROOT
 from tests.catalogue.answering import answer, answering, in_turn
 from tests.links.conftest import START, World, blog, catalogue
-from tests.links.playing import asker, moved, status
+from tests.links.playing import Scripted, asker, moved, status
 
 PAGE = answer("<html>", "text/html")
 
@@ -234,6 +234,28 @@ def test_what_no_account_comes_of_is_asked_again_and_unknown(world: World) -> No
     assert why == ["503", "no answer in time"]
 
 
+def test_a_try_without_any_account_says_nothing_of_the_network(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check, asked = world.scripted(here="", gone="")
+    checker = check.asker.checker
+    assert isinstance(checker, Scripted)
+    later = {"https://here.invalid/": "200 OK", "https://gone.invalid/": "404 X"}
+    monkeypatch.setattr(
+        "scripts.links.asking.time.sleep", lambda _: checker.results.update(later)
+    )
+    assert check.run() == 0
+    assert len(asked) == 4
+    assert list(world.records()) == ["https://gone.invalid/"]
+
+
+def test_where_no_account_ever_comes_the_history_stays(world: World) -> None:
+    check, asked = world.scripted(here="", gone="")
+    assert check.run() == 1
+    assert len(asked) == 4
+    assert world.records() == {}
+
+
 def test_as_long_a_pause_as_a_host_asks_for(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -270,6 +292,24 @@ def test_it_takes_nothing_secret_along(
     assert "HOME=" in seen.read_text()
     assert "secret" not in seen.read_text()
     assert f"HOME={Path.home()}\n" not in seen.read_text()
+
+
+def stub(folder: Path, script: str) -> Path:
+    path = folder / "python"
+    path.write_text(f"#!/bin/sh\n{script}")
+    path.chmod(0o755)
+    return path
+
+
+def test_a_website_that_was_not_looked_through_is_no_website_without_links(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = "echo 'asked;parent;r;w;i;v;u'\nexec sleep 60\n"
+    monkeypatch.setattr(sys, "executable", str(stub(world.root, script)))
+    ours = asker("http://127.0.0.1:1")
+    ours.checker = LinkChecker("us", patience=0.2)
+    assert world.check(catalogue(), ours).run() == 1
+    assert "it told nothing for 0.2 s" in capsys.readouterr().err
 
 
 def test_rows_survive_any_words_of_a_host() -> None:
