@@ -49,6 +49,18 @@ def test_committed_figures_are_fresh() -> None:
         assert stamps[name]["fingerprint"] == fingerprint, "run `make figures`"
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["icons", "journey", pytest.param("flow", marks=pytest.mark.long)],
+)
+def test_drawn_twice_a_figure_is_the_same(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SMOKE", "1")
+    (first, _), (second, _) = (figures.draw(ROOT, name) for _ in range(2))
+    assert first and first == second
+
+
 def test_draws_once_and_again_when_the_code_changes(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
