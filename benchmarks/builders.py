@@ -9,7 +9,7 @@ Permutations and linear layers are those that the library's own flows have.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import normflows
@@ -32,30 +32,67 @@ from nflows.transforms import (
 from torch import Tensor
 
 from benchmarks.adapters import Model, Nflows, Normflows, Ours, Zuko
-from implementations.core.bijection import Compose
+from implementations.core.bijection import Bijection, Compose, Univariate
 from implementations.core.flow import Flow as OurFlow
 from implementations.core.flow import StandardNormal as OurNormal
+from implementations.core.nets import mlp
 from implementations.made import Autoregressive
-from implementations.nsf import nsf, nsf_autoregressive
+from implementations.nice import Coupling, Scaling
+from implementations.nsf import Spline
 from implementations.real_nvp import Affine, real_nvp_vector
 
 BINS, BOUND = 8, 3.0
 Builder = Callable[[int, int, int, int], Model]
 
 
-def _ours(build: Callable[..., object]) -> Builder:
-    def built(dim: int, layers: int, width: int, context: int) -> Model:
-        return Ours(build(dim, layers, (width, width), context=context))
-
-    return built
+def _our_coupling(dim: int, layers: int, width: int, context: int) -> Model:
+    return Ours(real_nvp_vector(dim, layers, (width, width), context))
 
 
 def _our_maf(dim: int, layers: int, width: int, context: int) -> Model:
     # As in `maf`, but without batch normalisation, which the others leave out.
+    return Ours(
+        OurFlow(
+            OurNormal((dim,)), Compose(*_turns(Affine, dim, layers, width, context))
+        )
+    )
+
+
+def _spline() -> Spline:
+    return Spline(BINS, BOUND)
+
+
+def _our_spline_coupling(dim: int, layers: int, width: int, context: int) -> Model:
+    net = partial(mlp, hidden=(width, width))
+    swaps = [k % 2 == 1 for k in range(layers)]
+    return _our_splines(
+        dim, [Coupling(dim, _spline(), net, swap, context) for swap in swaps]
+    )
+
+
+def _our_spline_autoregressive(
+    dim: int, layers: int, width: int, context: int
+) -> Model:
+    return _our_splines(dim, _turns(_spline, dim, layers, width, context))
+
+
+def _turns(
+    univariate: Callable[[], Univariate],
+    dim: int,
+    layers: int,
+    width: int,
+    context: int,
+) -> list[Autoregressive]:
+    """Autoregressive layers, in turn from the first and from the last component."""
     turns = (range(dim)[:: -1 if k % 2 else 1] for k in range(layers))
     hidden = (width, width)
-    parts = [Autoregressive(dim, Affine(), hidden, turn, context) for turn in turns]
-    return Ours(OurFlow(OurNormal((dim,)), Compose(*parts)))
+    return [Autoregressive(dim, univariate(), hidden, turn, context) for turn in turns]
+
+
+def _our_splines(dim: int, layers: Sequence[Bijection]) -> Model:
+    # Scales where `nsf` has linear layers: what lies beyond the box is drawn into it.
+    pairs = [part for layer in layers for part in (Scaling(dim), layer)]
+    return Ours(OurFlow(OurNormal((dim,)), Compose(*pairs, Scaling(dim))))
 
 
 def _zuko_coupling(dim: int, layers: int, width: int, context: int) -> Model:
@@ -213,7 +250,7 @@ def _normflows_spline(
 LIBRARIES = ("ours", "zuko", "nflows", "normflows")
 BUILDERS: dict[str, dict[str, Builder]] = {
     "real_nvp": {
-        "ours": _ours(real_nvp_vector),
+        "ours": _our_coupling,
         "zuko": _zuko_coupling,
         "nflows": _nflows_coupling,
         "normflows": _normflows_coupling,
@@ -225,7 +262,7 @@ BUILDERS: dict[str, dict[str, Builder]] = {
         "normflows": _normflows_maf,
     },
     "nsf": {
-        "ours": _ours(partial(nsf, bins=BINS, bound=BOUND)),
+        "ours": _our_spline_coupling,
         "zuko": partial(_zuko_spline, zuko.flows.NICE),
         "nflows": _nflows_spline_coupling,
         "normflows": partial(
@@ -233,7 +270,7 @@ BUILDERS: dict[str, dict[str, Builder]] = {
         ),
     },
     "nsf_autoregressive": {
-        "ours": _ours(partial(nsf_autoregressive, bins=BINS, bound=BOUND)),
+        "ours": _our_spline_autoregressive,
         "zuko": partial(_zuko_spline, zuko.flows.MAF),
         "nflows": _nflows_spline_autoregressive,
         "normflows": partial(
