@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from scripts.catalogue import Catalogue, load
 from scripts.project import ROOT
 from tests.site.building import build, copy_project
 from tests.site.chromium import chromium
 from tests.site.serving import serving
-from tests.site.visit import Visit
+from tests.site.visit import PHONE, Visit
 
 
 class Built:
@@ -32,6 +34,13 @@ class Built:
             )
             for path in sorted(self.site.rglob("*.html"))
         }
+
+
+def open_tab(browser: Browser, **options: Any) -> Page:
+    """A tab of a browser that was never used."""
+    context = browser.new_context(**options)
+    context.set_default_timeout(10_000)
+    return context.new_page()
 
 
 @pytest.fixture(scope="session")
@@ -52,8 +61,11 @@ def catalogue() -> Catalogue:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
-    return copy_project(tmp_path / "project")
+def project(tmp_path: Path, built: Built) -> Path:
+    """A copy of the project that was built: its cards need not be drawn again."""
+    project = copy_project(tmp_path / "project")
+    shutil.copytree(built.site / "assets" / "cards", project / ".cache" / "cards")
+    return project
 
 
 @pytest.fixture(scope="session")
@@ -69,10 +81,34 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def visit(browser: Browser, root: str) -> Iterator[Visit]:
-    context = browser.new_context()
-    context.set_default_timeout(10_000)
-    visit = Visit(context.new_page(), root)
+def first_visit(browser: Browser, root: str) -> Iterator[Visit]:
+    """Of somebody whose browser has nothing of the site yet."""
+    visit = Visit(open_tab(browser), root)
     yield visit
-    context.close()
+    visit.page.context.close()
     assert visit.faults == []
+
+
+@pytest.fixture(scope="session")
+def tab(browser: Browser) -> Iterator[Page]:
+    """One for all visits: opening one costs as much as looking at two pages."""
+    page = open_tab(browser)
+    yield page
+    page.context.close()
+
+
+@pytest.fixture
+def visit(tab: Page, root: str) -> Iterator[Visit]:
+    """Of somebody who was here before; where he leaves nothing for the next visit."""
+    visit = Visit(tab, root)
+    yield visit
+    visit.leave()
+    assert visit.faults == []
+
+
+@pytest.fixture(scope="session")
+def without_scripts(browser: Browser) -> Iterator[Page]:
+    """A phone on which no script runs."""
+    page = open_tab(browser, java_script_enabled=False, viewport=PHONE)
+    yield page
+    page.context.close()

@@ -63,6 +63,10 @@ class _Pages(SimpleHTTPRequestHandler):
 
 
 class _Server(ThreadingHTTPServer):
+    # A browser opens six at once; where the queue is full it asks again in a second,
+    # then in two, in four, …
+    request_queue_size = 128
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         # A browser that leaves a page hangs up on what it no longer needs.
         if not isinstance(sys.exception(), ConnectionError):

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from scripts.catalogue import Catalogue
-from tests.site.conftest import Built
-from tests.site.visit import PHONE, Visit
+from tests.site.visit import Visit
 
 
 @pytest.fixture
@@ -145,13 +144,11 @@ def test_an_address_that_nobody_made_shows_everything(
 
 
 def test_the_list_is_whole_without_scripts(
-    built: Built, root: str, catalogue: Catalogue, browser: Browser
+    root: str, catalogue: Catalogue, without_scripts: Page
 ) -> None:
-    context = browser.new_context(java_script_enabled=False, viewport=PHONE)
-    page = context.new_page()
+    page = without_scripts
     page.goto(f"{root}list/")
     expect(page.locator("article.entry:visible")).to_have_count(
         len(list(catalogue.entries))
     )
     expect(page.locator("#browse")).not_to_be_visible()
-    context.close()

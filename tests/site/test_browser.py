@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from scripts.lineage import ROW
 from scripts.project import ROOT, read_project
@@ -123,11 +123,12 @@ def test_the_genealogy_shows_arcs_and_leads_to_papers(visit: Visit) -> None:
 
 
 @pytest.fixture
-def copying(browser: Browser, root: str) -> Iterator[Page]:
+def copying(visit: Visit) -> Iterator[Page]:
     """A paper's page, in a browser that may read what was copied."""
-    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
-    yield Visit(context.new_page(), root).open("papers/nice/")
-    context.close()
+    context = visit.page.context
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    yield visit.open("papers/nice/")
+    context.clear_permissions()
 
 
 @pytest.mark.parametrize(

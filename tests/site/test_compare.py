@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from scripts.axis import axis
 from scripts.catalogue import Catalogue
@@ -103,15 +103,13 @@ def test_it_sorts_by_keyboard(page: Page) -> None:
 
 
 def test_it_is_whole_without_scripts(
-    root: str, browser: Browser, comparison: Comparison
+    root: str, without_scripts: Page, comparison: Comparison
 ) -> None:
-    context = browser.new_context(java_script_enabled=False, viewport=PHONE)
-    page = context.new_page()
+    page = without_scripts
     page.goto(f"{root}compare/")
     assert column(our_flows(page), "Flow") == [line.name for line in comparison.lines]
     expect(page.locator(".sortable button")).to_have_count(0)
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
-    context.close()
 
 
 def test_plots_have_a_mark_for_each_value(page: Page, comparison: Comparison) -> None:

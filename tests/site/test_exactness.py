@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from scripts.examination import Fits, examine, fits
 from scripts.measurements import Accuracy, Course, Machine, Target
 from scripts.project import ROOT
-from tests.site.visit import PHONE, Visit
+from tests.site.visit import Visit
 
 RESULTS = ROOT / "benchmarks" / "results"
 
@@ -116,10 +116,10 @@ def test_notes_are_where_their_numbers_lead(page: Page) -> None:
         assert link and page.locator(link).count() == 1
 
 
-def test_it_is_whole_without_scripts_on_a_phone(root: str, browser: Browser) -> None:
-    context = browser.new_context(java_script_enabled=False, viewport=PHONE)
-    page = context.new_page()
+def test_it_is_whole_without_scripts_on_a_phone(
+    root: str, without_scripts: Page
+) -> None:
+    page = without_scripts
     page.goto(f"{root}exactness/")
     assert page.locator("table").count() >= 4
     assert page.get_by_role("heading", name="How near to the truth").is_visible()
-    context.close()

@@ -6,12 +6,12 @@ import gzip
 import time
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Response, expect
+from playwright.sync_api import Locator, Page, Response, expect
 
 from scripts.catalogue import Catalogue
 from scripts.site import NEWEST
 from tests.site.html import Parsed
-from tests.site.visit import PHONE, Visit
+from tests.site.visit import Visit
 
 PATIENCE = 15_000  # milliseconds; what plays takes less than five seconds
 
@@ -95,17 +95,15 @@ def test_the_picture_follows_the_theme(visit: Visit) -> None:
 
 
 def test_a_still_picture_stands_in_where_scripts_do_not_run(
-    browser: Browser, root: str
+    root: str, without_scripts: Page
 ) -> None:
-    context = browser.new_context(java_script_enabled=False, viewport=PHONE)
-    page = context.new_page()
+    page = without_scripts
     page.goto(root)
     still = page.get_by_role("img", name="Two thousand points")
     expect(still).to_have_count(1)
     expect(still).to_be_visible()
     assert still.evaluate("image => image.naturalWidth") > 0
     expect(page.get_by_role("button", name="Play")).not_to_be_visible()
-    context.close()
 
 
 @pytest.mark.parametrize(
@@ -146,10 +144,10 @@ def test_what_joined_last_is_shown_as_new(visit: Visit, catalogue: Catalogue) ->
     assert shown == [entry.title for entry in newest[:NEWEST]]
 
 
-def test_the_first_view_weighs_at_most_200_kb(visit: Visit) -> None:
+def test_the_first_view_weighs_at_most_200_kb(first_visit: Visit) -> None:
     answers: list[Response] = []
-    visit.page.on("response", lambda answer: answers.append(answer))
-    page = visit.open("")
+    first_visit.page.on("response", lambda answer: answers.append(answer))
+    page = first_visit.open("")
     expect(output(page)).not_to_have_text("the base")
     page.wait_for_load_state("networkidle")
     weights = {a.url: min(len(gzip.compress(a.body())), len(a.body())) for a in answers}

@@ -7,10 +7,10 @@ from playwright.sync_api import expect
 from tests.site.visit import Visit
 
 
-def test_documents_are_loaded_with_the_first_word(visit: Visit) -> None:
+def test_documents_are_loaded_with_the_first_word(first_visit: Visit) -> None:
     seen: list[str] = []
-    visit.page.context.on("request", lambda request: seen.append(request.url))
-    page = visit.open("learn/")
+    first_visit.page.context.on("request", lambda request: seen.append(request.url))
+    page = first_visit.open("learn/")
     page.wait_for_load_state("networkidle")
     page.keyboard.press("/")
     expect(page.get_by_role("textbox", name="Search")).to_be_focused()
