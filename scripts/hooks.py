@@ -6,12 +6,13 @@ import json
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import jinja2
+from jinja2.runtime import Context
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
@@ -201,11 +202,43 @@ def on_startup(command: Literal["build", "gh-deploy", "serve"], dirty: bool) -> 
     _preview = command == "serve"
 
 
+# What the theme shows alike on pages outside the navigation, but for the way from
+# their folder to the root: a third of its work.
+_PARTIALS_ALIKE = ("nav", "palette", "search", "source")
+_BLOCKS_ALIKE = ("config", "footer", "styles", "tabs")
+
+
 def on_env(env: jinja2.Environment, **_: Any) -> None:
     """Remember the theme's templates, and begin anew with what they hold."""
     global _environment
     _environment = env
     _own_scripts.clear()
+    for name in _PARTIALS_ALIKE:
+        partial = env.get_template(f"partials/{name}.html")
+        partial.root_render_func = _once_a_folder(partial.root_render_func)
+    blocks = env.get_template("base.html").blocks
+    for name in _BLOCKS_ALIKE:
+        blocks[name] = _once_a_folder(blocks[name])
+
+
+_Render = Callable[[Context], Iterator[str]]
+
+
+def _once_a_folder(render: _Render) -> _Render:
+    """Render once for all pages of a folder that the navigation does not name."""
+    rendered: dict[str, str] = {}
+
+    def kept(context: Context) -> Iterator[str]:
+        page, nav = context["page"], context["nav"]
+        if page is None or any(each is page for each in nav.pages):
+            yield from render(context)
+            return
+        folder = page.url.rpartition("/")[0].rpartition("/")[0]
+        if folder not in rendered:
+            rendered[folder] = "".join(render(context))
+        yield rendered[folder]
+
+    return kept
 
 
 def _protected(html: str, root: str, config: MkDocsConfig, name: str) -> str:
