@@ -130,6 +130,9 @@ async def session(
         finally:
             if client.kc:
                 client.kc.stop_channels()
+            if manager.provisioner:
+                # The manager would interrupt first, and Python prints that as it starts.
+                await manager.provisioner.kill()
             await manager.shutdown_kernel(now=True)
 
 
