@@ -90,8 +90,12 @@ class MaskedLinear(nn.Linear):
         return self.after[k, :, None] >= self.before[k]
 
     def forward(self, input: Tensor, k: int = 0) -> Tensor:
+        return self.under(k)(input)
+
+    def under(self, k: int) -> Callable[[Tensor], Tensor]:
+        """Return the layer under mask k, which is multiplied once for all inputs."""
         mask = self.mask(k) if self.only is None else self.only
-        return linear(input, self.weight * mask, self.bias)
+        return partial(linear, weight=self.weight * mask, bias=self.bias)
 
     def by_degree(self, k: int = 0) -> Sorted:
         """Return the weights under mask k, sorted by the degrees of both ends."""
@@ -176,15 +180,17 @@ class MaskedMLP(nn.Module):
 
     def forward(self, x: Tensor, context: Tensor | None = None, k: int = 0) -> Tensor:
         """Return parameters of shape (batch, dim, n_params), under mask k."""
-        params = by_rows(partial(self._params, k=k), self._with_context(x, context))
-        return params.unflatten(1, (self.dim, self.n_params))
+        *hidden, output = [layer.under(k) for layer in (*self.hidden, self.output)]
+        direct = None if self.direct is None else self.direct.under(k)
 
-    def _params(self, x: Tensor, k: int) -> Tensor:
-        h = x
-        for layer in self.hidden:
-            h = self.activation(layer(h, k))
-        params = self.output(h, k)
-        return params if self.direct is None else params + self.direct(x, k)
+        def params(x: Tensor) -> Tensor:
+            h = x
+            for layer in hidden:
+                h = self.activation(layer(h))
+            return output(h) if direct is None else output(h) + direct(x)
+
+        outputs = by_rows(params, self._with_context(x, context))
+        return outputs.unflatten(1, (self.dim, self.n_params))
 
     def unroll(
         self,
@@ -195,7 +201,7 @@ class MaskedMLP(nn.Module):
     ) -> Tensor:
         """Solve x_i = undo(z_i, params_i(x before i)) for x, component by component.
 
-        `undo` takes shapes (batch, 1) and (batch, 1, n_params). Each hidden unit is
+        `undo` takes shapes (batch,) and (batch, n_params). Each hidden unit is
         computed once, as soon as all that it sees is known (`core/unroll.py`).
         """
         layers = [layer.by_degree(k) for layer in (*self.hidden, self.output)]
@@ -261,7 +267,7 @@ class Autoregressive(Bijection):
             return x_i
 
         x = self.m.unroll(z, undo, context)
-        return x, torch.stack(log_slopes).sum((0, 2))
+        return x, torch.stack(log_slopes).sum(0)
 
 
 # %% [markdown]

@@ -9,9 +9,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-# Components per block. Steps of a block copy what is new in it; only its end copies
-# all that is known. From 8 to 32 the time hardly changes.
+# Components per block. From 8 to 32 the time hardly changes.
 BLOCK = 16
+# As many zeros are multiplied sooner than they are left out.
+FEW = 64
 
 
 class Sorted(NamedTuple):
@@ -26,26 +27,80 @@ class Sorted(NamedTuple):
     ends: Sequence[int]
 
 
-class _Block:
-    """What a layer makes of degrees that follow one another.
+class _Joined:
+    """What a layer sees: `known` before a block of degrees, and `new` in it.
 
-    What was `known` before them counts for all at once; what is new among them is
-    added degree by degree.
+    `first` is known from the start; `ends` say where the rows of each degree end.
     """
 
-    def __init__(self, layer: Sorted, degrees: range, known: Tensor) -> None:
-        bounds = layer.ends[degrees.start : degrees.stop + 1]
-        rows = slice(bounds[0], bounds[-1])
-        sizes = [stop - start for start, stop in pairwise(bounds)]
-        weight = layer.weight[rows]
-        before = torch.addmm(layer.bias[rows], weight[:, : len(known)], known)
-        self.sizes = sizes
-        self.before = before.split(sizes)
-        self.weight = weight[:, len(known) :].split(sizes)
+    def __init__(self, first: Tensor, ends: Sequence[int]) -> None:
+        self.known, self.new = first, first[:0]
 
-    def outputs(self, step: int, new: Tensor) -> Tensor:
-        """Return the outputs of one degree, from what is new in this block."""
-        return torch.addmm(self.before[step], self.weight[step][:, : len(new)], new)
+    def begin(self, block: range) -> None:
+        """Begin a block, whose degrees follow those that have come."""
+        self.known, self.new = torch.cat((self.known, self.new)), self.new[:0]
+
+    def place(self, i: int) -> Tensor | None:
+        """Return where the rows of degree i may be written, if anywhere."""
+        return None
+
+    def add(self, i: int, rows: Tensor) -> None:
+        """Add the rows of degree i."""
+        self.new = torch.cat((self.new, rows))
+
+
+class _Written(_Joined):
+    """The same in one piece of memory, for when no gradient is to pass.
+
+    Rows of a block that are not known yet are left out, or 0 where it has but few.
+    """
+
+    def __init__(self, first: Tensor, ends: Sequence[int]) -> None:
+        n = len(first)
+        self.rows = first.new_zeros(n + ends[-1], first.shape[1])
+        self.rows[:n] = first
+        self.places = self.rows[n:].split(_sizes(ends))
+        self.ends = [n + end for end in ends]
+
+    def begin(self, block: range) -> None:
+        self.start, stop = self.ends[block.start], self.ends[block.stop]
+        self.grows = stop - self.start > FEW
+        self.known = self.rows[: self.start]
+        self.new = self.rows[self.start : self.start if self.grows else stop]
+
+    def place(self, i: int) -> Tensor | None:
+        return self.places[i]
+
+    def add(self, i: int, rows: Tensor) -> None:
+        if rows is not self.places[i]:
+            self.places[i].copy_(rows)
+        if self.grows:
+            self.new = self.rows[self.start : self.ends[i + 1]]
+
+
+class _Block:
+    """What a layer makes of a block of degrees.
+
+    What was known before it counts for all at once; what is new in it is added degree
+    by degree.
+    """
+
+    def __init__(self, layer: Sorted, block: range, seen: _Joined) -> None:
+        bounds = layer.ends[block.start : block.stop + 1]
+        rows, self.sizes = slice(bounds[0], bounds[-1]), _sizes(bounds)
+        known, new = layer.weight[rows].tensor_split((len(seen.known),), 1)
+        before = torch.addmm(layer.bias[rows], known, seen.known)
+        self.before = before.split(self.sizes)
+        # Where the inputs grow there are none yet; outputs will take as many columns.
+        self.weight = new[:, : len(seen.new) or None].split(self.sizes)
+        self.seen = seen
+
+    def outputs(self, step: int, out: Tensor | None = None) -> Tensor:
+        """Return the outputs of one degree, written to `out`."""
+        new, weight = self.seen.new, self.weight[step]
+        if len(new) < weight.shape[1]:
+            weight = weight[:, : len(new)]
+        return torch.addmm(self.before[step], weight, new, out=out)
 
 
 def unroll(
@@ -58,35 +113,50 @@ def unroll(
 ) -> Tensor:
     """Solve x_i = undo(z_i, params_i(x before i)) for x, component by component.
 
-    Units stand in rows and events in columns, so that what becomes known is appended
-    in one piece.
+    Units stand in rows and events in columns, so that what becomes known is one piece.
 
     Args:
         layers: the hidden ones, then the one that returns the parameters of x_i as its
             outputs of degree i.
         activation: what follows each hidden layer.
         z: of shape (batch, dim), components in the order of their degree.
-        undo: takes shapes (batch, 1) and (batch, 1, n_params).
+        undo: takes shapes (batch,) and (batch, n_params).
         context: inputs that all units may see, of shape (batch, width).
         direct: a layer from the inputs to the parameters, past the hidden ones.
     """
     z = z.T.contiguous()
-    components = z.T.split(1, 1)
-    known = [context.T, *(z[:0] for _ in layers[1:])]
+    inputs = _Written if _nothing_follows(z) else _Joined
+    x = inputs(context.T, range(len(z) + 1))
+    seen = [x, *(inputs(z[:0], layer.ends) for layer in layers[:-1])]
+    components = z.unbind(0)
     for start in range(0, len(z), BLOCK):
-        degrees = range(start, min(start + BLOCK, len(z)))
-        *hidden, output = map(_Block, layers, [degrees] * len(layers), known)
-        past = None if direct is None else _Block(direct, degrees, known[0])
-        new = [z[:0] for _ in known]
-        for step, i in enumerate(degrees):
-            for n, block in enumerate(hidden):
-                if block.sizes[step]:
-                    units = activation(block.outputs(step, new[n]))
-                    new[n + 1] = torch.cat((new[n + 1], units))
-            params = output.outputs(step, new[-1])
+        block = range(start, min(start + BLOCK, len(z)))
+        for each in seen:
+            each.begin(block)
+        *hidden, output = map(_Block, layers, [block] * len(layers), seen)
+        past = None if direct is None else _Block(direct, block, x)
+        for step, i in enumerate(block):
+            for each, units in zip(hidden, seen[1:], strict=True):
+                if each.sizes[step]:
+                    units.add(i, activation(each.outputs(step, units.place(i))))
+            params = output.outputs(step)
             if past is not None:
-                params = params + past.outputs(step, new[0])
-            x_i = undo(components[i], params.T.unsqueeze(1))
-            new[0] = torch.cat((new[0], x_i.T))
-        known = [torch.cat(pair) for pair in zip(known, new, strict=True)]
-    return known[0][context.shape[1] :].T
+                params = params + past.outputs(step)
+            x.add(i, undo(components[i], params.T).unsqueeze(0))
+    x.begin(range(len(z), len(z)))
+    return x.known[context.shape[1] :].T
+
+
+def _sizes(ends: Sequence[int]) -> list[int]:
+    return [stop - start for start, stop in pairwise(ends)]
+
+
+def _nothing_follows(x: Tensor) -> bool:
+    """Whether no gradient, transform, compiler or autocast follows what is computed."""
+    kind = x.device.type
+    return not (
+        torch.is_grad_enabled()
+        or torch.compiler.is_compiling()
+        or (torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind))
+        or torch._C._functorch.peek_interpreter_stack()  # pyright: ignore
+    )

@@ -131,7 +131,7 @@ async def session(
             if client.kc:
                 client.kc.stop_channels()
             if manager.provisioner:
-                # The manager would interrupt first, and Python prints that as it starts.
+                # The manager interrupts first, which Python prints while it starts.
                 await manager.provisioner.kill()
             await manager.shutdown_kernel(now=True)
 

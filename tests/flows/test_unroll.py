@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call, vmap
 from torch.utils.flop_counter import FlopCounterMode
 
-from implementations.core.bijection import Univariate
-from implementations.core.unroll import BLOCK
+from implementations.core.bijection import Inverse, Univariate
+from implementations.core.unroll import BLOCK, FEW
 from implementations.made import Autoregressive, MaskedMLP
 from implementations.nsf import Spline
 from implementations.real_nvp import Affine
@@ -53,6 +54,8 @@ def test_it_is_what_a_pass_for_each_component_gives(
     found, log_det = layer.inverse(z, h)
     torch.testing.assert_close(found, expected)
     torch.testing.assert_close(log_det, -layer(found, h)[1])
+    with torch.no_grad():
+        torch.testing.assert_close(layer.inverse(z, h), (found, log_det))
     for a, b in zip(
         *(
             torch.autograd.grad(x.square().sum(), weights, allow_unused=True)
@@ -72,8 +75,41 @@ def test_every_mask_and_direct_weights_count(k: int) -> None:
     m = MaskedMLP(dim, 2, (30, 30), orders, context=2, direct=True)
     shaken(m)
     z, h = torch.randn(4, dim).double(), torch.randn(4, 2).double()
-    found = m.unroll(z, lambda *at: g.inverse(*at)[0], h, k)
-    torch.testing.assert_close(found, by_passes(m, g, z, h, k))
+    for follows in (True, False):
+        with torch.set_grad_enabled(follows):
+            found = m.unroll(z, lambda *at: g.inverse(*at)[0], h, k)
+        torch.testing.assert_close(found, by_passes(m, g, z, h, k))
+
+
+@pytest.fixture
+def wide() -> Autoregressive:
+    """A layer whose blocks have too many units to multiply what is not known yet."""
+    layer = Autoregressive(3, Affine(), (2 * FEW, 2 * FEW))
+    shaken(layer)
+    return layer
+
+
+def test_wide_blocks(wide: Autoregressive) -> None:
+    z = torch.randn(5, 3).double()
+    with torch.no_grad():
+        found, _ = wide.inverse(z)
+    torch.testing.assert_close(found, by_passes(wide.m, wide.univariate, z, None))
+
+
+def test_transforms_and_autocast_may_follow_without_gradients(
+    wide: Autoregressive,
+) -> None:
+    inverse, z = Inverse(wide), torch.randn(5, 3).double()
+    with torch.no_grad():
+        expected, _ = inverse(z)
+        each = vmap(lambda z: inverse(z[None])[0][0])(z)
+        torch.testing.assert_close(each, expected)
+        weights = {name: at[None] for name, at in inverse.named_parameters()}
+        (each,) = vmap(lambda weights: functional_call(inverse, weights, z)[0])(weights)
+        torch.testing.assert_close(each, expected)
+        with torch.autocast("cpu", torch.bfloat16):
+            rough, _ = inverse.float()(z.float())
+    torch.testing.assert_close(rough, expected.float(), rtol=0.05, atol=0.05)
 
 
 @pytest.mark.parametrize("univariate", [Affine(), Spline(8)], ids=["affine", "spline"])
