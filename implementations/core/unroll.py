@@ -91,14 +91,15 @@ class _Block:
         known, new = layer.weight[rows].tensor_split((len(seen.known),), 1)
         before = torch.addmm(layer.bias[rows], known, seen.known)
         self.before = before.split(self.sizes)
-        # Where the inputs grow there are none yet; outputs will take as many columns.
+        # Inputs that grow are none yet; each degree takes as many columns as there are.
+        self.grows = len(seen.new) == 0
         self.weight = new[:, : len(seen.new) or None].split(self.sizes)
         self.seen = seen
 
     def outputs(self, step: int, out: Tensor | None = None) -> Tensor:
         """Return the outputs of one degree, written to `out`."""
         new, weight = self.seen.new, self.weight[step]
-        if len(new) < weight.shape[1]:
+        if self.grows:
             weight = weight[:, : len(new)]
         return torch.addmm(self.before[step], weight, new, out=out)
 
