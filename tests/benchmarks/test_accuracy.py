@@ -13,7 +13,7 @@ from torch import Tensor
 from benchmarks import accuracy
 from benchmarks.accuracy import LAYERS, Budget, Fit, gap, matched_widths, run
 from benchmarks.adapters import Model, Ours
-from benchmarks.builders import BUILDERS, offers, parameters
+from benchmarks.builders import BOUND, BUILDERS, offers, parameters
 from benchmarks.targets import targets
 from implementations.core.flow import Flow, StandardNormal
 from implementations.nsf import Linear
@@ -28,6 +28,41 @@ def test_parameters_agree(family: str) -> None:
     ]
     assert len(counts) >= 3
     assert max(counts) <= 1.02 * min(counts)
+
+
+@pytest.mark.parametrize("context", [0, 2])
+@pytest.mark.parametrize("family", BUILDERS)
+def test_ours_is_exact(family: str, context: int) -> None:
+    torch.manual_seed(0)
+    model = BUILDERS[family]["ours"](3, 4, 8, context)
+    assert isinstance(model, Ours)
+    flow = model.flow.double()
+    x = torch.randn(6, 3).double()
+    h = torch.randn(6, context).double() if context else None
+    flow.initialise(x, h)
+    for weight in flow.parameters():
+        weight.data += 0.2 * torch.randn_like(weight)
+    z, log_det = flow.bijection(x, h)
+    assert (z - x).abs().max() > 0.1
+    back, inverse_log_det = flow.bijection.inverse(z, h)
+    torch.testing.assert_close(back, x)
+    torch.testing.assert_close(inverse_log_det, -log_det)
+
+    def sum_of_images(x: Tensor) -> Tensor:
+        return flow.bijection(x, h)[0].sum(0)
+
+    jacobian = torch.autograd.functional.jacobian(sum_of_images, x)
+    assert isinstance(jacobian, Tensor)
+    torch.testing.assert_close(log_det, jacobian.transpose(0, 1).det().abs().log())
+
+
+def test_a_first_batch_fits_into_the_box_of_our_splines() -> None:
+    model = BUILDERS["nsf"]["ours"](3, 2, 8, 0)
+    assert isinstance(model, Ours)
+    x = 7 * torch.randn(50, 3)
+    model.flow.initialise(x)
+    z, _ = model.flow.bijection(x)
+    torch.testing.assert_close(z.abs().amax(0), torch.full((3,), BOUND))
 
 
 def test_a_match_out_of_reach_is_refused() -> None:
