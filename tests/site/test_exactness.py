@@ -123,3 +123,9 @@ def test_it_is_whole_without_scripts_on_a_phone(
     page.goto(f"{root}exactness/")
     assert page.locator("table").count() >= 4
     assert page.get_by_role("heading", name="How near to the truth").is_visible()
+
+
+def test_questions_are_markdown(page: Page) -> None:
+    text = page.locator("main").inner_text()
+    assert "`" not in text and "\\" not in text
+    assert page.locator("dd code", has_text=".double()").inner_text() == ".double()"
