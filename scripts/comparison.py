@@ -13,11 +13,14 @@ from pydantic import ValidationError
 
 from scripts.axis import Axis, axis
 from scripts.measurements import (
+    Draw,
     Flows,
     Gaps,
+    Growth,
     Memory,
     Race,
     Report,
+    Scaling,
     Seconds,
     Task,
     races,
@@ -97,11 +100,20 @@ class Times(NamedTuple):
     ms: dict[str, tuple[float, float]]
 
 
+class Sampling(NamedTuple):
+    """How sampling grows along one axis: ms at the least, middle and largest size."""
+
+    flow: str
+    ms: dict[int, float]
+    growth: Growth
+
+
 class Comparison(NamedTuple):
     """Everything that is shown."""
 
     flows: Flows
     trained: Gaps
+    scaling: Scaling
     lines: Sequence[Line]
     matches: Sequence[Match]
     times: Sequence[Times]
@@ -130,6 +142,16 @@ class Comparison(NamedTuple):
         }
 
     @property
+    def by_dim(self) -> list[Sampling]:
+        """How sampling grows with the dimension."""
+        return _sampling(self.scaling, "dim", self.scaling.along_dim)
+
+    @property
+    def by_batch(self) -> list[Sampling]:
+        """How sampling grows with the batch."""
+        return _sampling(self.scaling, "batch", self.scaling.along_batch)
+
+    @property
     def nearest_first(self) -> list[Line]:
         """Lines with a gap, the smallest first."""
         with_gap = [line for line in self.lines if line.gaps]
@@ -154,6 +176,7 @@ def compare(results: Path) -> Comparison:
     return Comparison(
         flows,
         trained,
+        read_results(Scaling, results / "scaling.json"),
         _lines(flows, trained),
         _matches(run, flows.memory),
         [_times(race) for race in run],
@@ -234,6 +257,19 @@ def _times(race: Race) -> Times:
         race.ratio,
         {name: _middle(row.seconds) for name, row in race.rows.items()},
     )
+
+
+def _sampling(scaling: Scaling, along: str, draws: Iterable[Draw]) -> list[Sampling]:
+    rows = []
+    for growth in (each for each in scaling.growth if each.along == along):
+        ms = {
+            getattr(draw, along): 1e3 * statistics.median(draw.seconds)
+            for draw in draws
+            if draw.family == growth.family
+        }
+        shown = {size: ms[size] for size in (min(ms), growth.start, max(ms))}
+        rows.append(Sampling(FAMILIES[growth.family], shown, growth))
+    return rows
 
 
 def _middle(seconds: Seconds) -> tuple[float, float]:

@@ -137,6 +137,23 @@ def test_what_a_peer_does_faster_is_said(page: Page, comparison: Comparison) -> 
     assert sentence in page.locator("article").inner_text()
 
 
+@pytest.mark.parametrize("along", ["dim", "batch"])
+def test_growth_is_that_of_the_results(
+    page: Page, comparison: Comparison, along: str
+) -> None:
+    rows = comparison.by_dim if along == "dim" else comparison.by_batch
+    name = {"dim": "Sampling by dimension", "batch": "Sampling by batch"}[along]
+    table = page.get_by_role("region", name=name)
+    assert column(table, "Flow") == [row.flow for row in rows]
+    assert column(table, "Exponent") == [
+        significant(row.growth.time, 3) for row in rows
+    ]
+    draws = getattr(comparison.scaling, f"along_{along}")
+    largest = max(draws, key=lambda draw: getattr(draw, along))
+    ms = 1e3 * statistics.median(largest.seconds)
+    assert list(rows[0].ms.values())[-1] == ms
+
+
 def test_the_gpu_is_said_not_to_be_measured(pages: dict[str, str]) -> None:
     assert "GPU: not measured" in Parsed(pages["compare/"]).text
 
@@ -180,7 +197,7 @@ def test_missing_results_stop_the_build(
 
 
 def test_results_at_fault_are_told_where(tmp_path: Path) -> None:
-    for name in ("flows.json", "gaps.json"):
+    for name in ("flows.json", "scaling.json", "gaps.json"):
         content = json.loads((RESULTS / name).read_text("utf-8"))
         (tmp_path / name).write_text(json.dumps(content), "utf-8")
     content["gaps"][1]["gap"] = ["near"]
