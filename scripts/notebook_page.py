@@ -197,16 +197,23 @@ def _stamp(stamp: dict[str, Any] | None, name: str) -> str:
     """Say in words what the notebook ran on."""
     if not stamp:
         raise NotebookError(f"{name} has no stamp (run `make notebooks`)")
-    executed, changed = (
-        long_date(datetime.date.fromisoformat(stamp[day]))
-        for day in ("executed", "changed")
-    )
+    days = {
+        day: long_date(datetime.date.fromisoformat(stamp[day]))
+        for day in ("executed", "changed", "replayed")
+        if day in stamp
+    }
+    since = f"Its code has not changed since {days['changed']}."
+    if "replayed" in stamp:
+        since = (
+            f"Replayed on {days['replayed']}: its code has changed since, and a short "
+            "run gives the same numbers."
+        )
     on_cpu = stamp["device"] == "cpu"
     device = "a CPU" if on_cpu else stamp["device"]
     gpu = " On a GPU: not measured." if on_cpu else ""
     return (
-        f"Executed on {executed} with Python {stamp['python']} "
+        f"Executed on {days['executed']} with Python {stamp['python']} "
         f"and torch {stamp['torch']} on {device} in {stamp['seconds']} seconds, "
         f"seed {stamp['seed']}; its assertions hold. "
-        f"Its code has not changed since {changed}.{gpu}\n{{ .stamp }}"
+        f"{since}{gpu}\n{{ .stamp }}"
     )

@@ -36,8 +36,9 @@ def run(
 ) -> int:
     """Bring the notebooks up to date, `jobs` at once; return the exit status.
 
-    `only` names papers; `force` executes fresh ones too; `check` writes nothing and
-    says what is not fresh; each notebook may take `limit` seconds.
+    `only` names papers; `force` executes all of them, whether fresh or the same in a
+    short run; `check` writes nothing and says what is not fresh; each notebook may take
+    `limit` seconds.
     """
     try:
         names = chosen(root, only)
@@ -52,7 +53,7 @@ def run(
         if notebook not in stale:
             _refresh(notebook)
     if stale:
-        return _execute(stale, root, device, jobs, limit) or failed
+        return _execute(stale, root, device, jobs, limit, force) or failed
     return failed
 
 
@@ -115,13 +116,14 @@ def _execute(
     device: str | None,
     jobs: int,
     limit: float,
+    force: bool,
 ) -> int:
     terminated = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         # Costs half a second, which only executing is worth.
         from scripts.notebook.execute import execute
 
-        return execute(notebooks, root, device, max(jobs, 1), limit)
+        return execute(notebooks, root, device, max(jobs, 1), limit, force)
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing is left to interrupt
         _complain("Interrupted: finished notebooks are written, the others untouched")

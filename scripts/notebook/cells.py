@@ -7,7 +7,7 @@ import io
 import re
 import tokenize
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, Literal
@@ -33,6 +33,7 @@ class Cell:
     """One cell; `lines` holds, for each line of its source, its line in the file.
 
     Its title stands behind `# %%`; that of a figure's cell is the figure's caption.
+    `guarded` says that a guard was lifted off: it is an experiment.
     """
 
     kind: Literal["code", "markdown"]
@@ -40,6 +41,7 @@ class Cell:
     lines: tuple[int, ...]
     tags: tuple[str, ...] = ()
     title: str = ""
+    guarded: bool = False
 
     @cached_property
     def body(self) -> list[ast.stmt]:
@@ -214,7 +216,7 @@ def lift(cell: Cell, file: str) -> Cell:
     lifted = _numbered_cell("code", list(_dedented(cell)), cell.tags, cell.title)
     if ast.dump(ast.Module(lifted.body, [])) != ast.dump(ast.Module(body, [])):
         raise CellError(file, cell.lines[0], "lifting the guard changes the code")
-    return lifted
+    return replace(lifted, guarded=True)
 
 
 def _dedented(cell: Cell) -> Iterator[tuple[int, str]]:

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -20,6 +20,7 @@ from scripts.notebook.cells import CellError, check_syntax
 from scripts.notebook.ipynb import Notebook
 from scripts.notebook.kernel import session
 from scripts.notebook.outputs import Output, clean
+from scripts.notebook.replay import ShortRuns
 
 _THREADS = ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "VECLIB_MAXIMUM")
 _BAR = "{desc} |{bar:20}| {n_fmt}/{total_fmt} cells, {elapsed}"
@@ -31,13 +32,17 @@ def execute(
     device: str | None,
     jobs: int,
     limit: float,
+    force: bool,
 ) -> int:
-    """Execute the notebooks, `jobs` at a time, and write each that succeeds.
+    """Replay or execute the notebooks, `jobs` at a time; write each that succeeds.
 
     Return the exit status: 1 when one failed, which stops no other. Each may take
-    `limit` seconds. KeyboardInterrupt after SIGINT or SIGTERM, all kernels being dead.
+    `limit` seconds; with `force` none is only replayed. KeyboardInterrupt after SIGINT
+    or SIGTERM, all kernels being dead.
     """
-    batch = _Batch(root, environment(root, device, jobs), limit, _bar(notebooks))
+    variables = environment(root, device, jobs)
+    short = ShortRuns(root, variables, limit)
+    batch = _Batch(root, variables, limit, force, short, _bar(notebooks))
     with batch.bar:
         try:
             return asyncio.run(batch.run(notebooks, jobs))
@@ -81,6 +86,8 @@ class _Batch:
     root: Path
     environment: dict[str, str]
     limit: float
+    force: bool
+    short: ShortRuns
     bar: tqdm[Any]
     finished: int = 0
     failed: int = 0
@@ -107,26 +114,39 @@ class _Batch:
         async with gate:
             outputs: list[list[Output]] = []
             try:
-                stamp = await self._execute(notebook, outputs)
-                cleaned = clean(notebook.code, outputs, notebook.file)
-                write_atomic(notebook.path, notebook.render(cleaned, stamp))
+                how = await self._bring_up_to_date(notebook, outputs)
+                self.bar.write(f"{notebook.name}: {how}")
             except (CellError, OSError) as error:
                 self.failed += 1
-                self.bar.update(len(notebook.code) - len(outputs))
                 self.bar.write(str(error), file=sys.stderr)
-            else:
-                self.bar.write(f"{notebook.name}: executed in {stamp['seconds']} s")
+            self.bar.update(len(notebook.code) - len(outputs))
         self.finished += 1
         self.bar.set_description_str(f"{self.finished}/{total} notebooks")
+
+    async def _bring_up_to_date(
+        self, notebook: Notebook, outputs: list[list[Output]]
+    ) -> str:
+        """Bring the notebook up to date; say how."""
+        source = (self.root / notebook.file).read_text("utf-8")
+        check_syntax(source, notebook.file)
+        trace = await self.short.trace(notebook)
+        seed, today = int(self.environment["SEED"]), _today()
+        replayed = None if self.force else notebook.replayed(trace, seed, today)
+        if replayed:
+            write_atomic(notebook.path, replayed)
+            return "replayed, a short run gives the same numbers"
+        stamp = await self._execute(notebook, outputs)
+        cleaned = clean(notebook.code, outputs, notebook.file)
+        stamp |= {"experiments": notebook.experiments, "trace": asdict(trace)}
+        write_atomic(notebook.path, notebook.render(cleaned, stamp))
+        return f"executed in {stamp['seconds']} s"
 
     async def _execute(
         self, notebook: Notebook, outputs: list[list[Output]]
     ) -> dict[str, Any]:
         """Add each cell's outputs as they come; return the stamp."""
         started = monotonic()
-        source = (self.root / notebook.file).read_text("utf-8")
-        check_syntax(source, notebook.file)
-        today = datetime.datetime.now(datetime.UTC).date().isoformat()
+        today = _today()
         stamp = {
             "changed": notebook.changed or today,
             "executed": today,
@@ -140,6 +160,10 @@ class _Batch:
                 self.bar.update()
             facts = await kernel.facts()
         return stamp | facts | {"seconds": round(monotonic() - started)}
+
+
+def _today() -> str:
+    return datetime.datetime.now(datetime.UTC).date().isoformat()
 
 
 def _cancel_on_signals() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -54,19 +54,39 @@ class Fingerprints:
         if code and code[0] and is_idle(code[0][0]):  # the module's docstring
             del code[0][0]
         text = "\n\n".join("\n".join(map(behaviour, cell)) for cell in code)
-        statements = [statement for cell in code for statement in cell]
-        reached = self._reach(_through_imports(uses(statements, PACKAGE)))
-        return hashlib.sha256("\0".join([text, *reached, data]).encode()).hexdigest()[
-            :16
-        ]
+        return _hash([text, *self.reached(cells), data])
 
-    def _reach(self, symbols: set[Symbol]) -> list[str]:
-        """Collect what the symbols mean, and all that they need."""
+    def reached(self, cells: Sequence[Cell], module: str = "") -> list[str]:
+        """Return the meanings of all that the cells' code needs of the project.
+
+        Where a module is given, of its definitions alone.
+        """
+        code = (cell.body for cell in cells if cell.kind == "code")
+        statements = [statement for body in code for statement in body]
+        symbols = _through_imports(uses(statements, PACKAGE))
         seen: set[Symbol] = set()
         while ahead := symbols - seen:
             seen |= ahead
             symbols = {need for symbol in ahead for need in self._meaning(symbol).needs}
-        return sorted({self._meaning(symbol).text for symbol in seen})
+        kept = {symbol for symbol in seen if module in ("", symbol.module)}
+        return sorted({self._meaning(symbol).text for symbol in kept})
+
+    def experiments(self, cells: Sequence[Cell], data: str = "") -> str:
+        """Hash what a short run does not show: how long and on what a paper trains.
+
+        That is what stands in guarded cells, the constants and default values of the
+        paper's file, how figures are drawn, and the data that it reads.
+        """
+        code = [cell for cell in cells if cell.kind == "code"]
+        parts = [
+            f"{place} {behaviour(cell.body)}"
+            for place, cell in enumerate(code)
+            if cell.guarded
+        ]
+        definitions = (each for cell in code if not cell.guarded for each in cell.body)
+        parts += map(behaviour, _settings(definitions))
+        parts += self.reached(cells, f"{PACKAGE}.core.plots")
+        return _hash([*parts, data])
 
     def _look_up(self, symbol: Symbol) -> Meaning:
         module = self._module(symbol.module)
@@ -169,6 +189,22 @@ class Module:
 
 
 _DEFINITION = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
+def _hash(parts: Sequence[str]) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def _settings(statements: Iterable[ast.stmt]) -> Iterator[ast.AST]:
+    """Yield constants, and the default values of functions and methods."""
+    for statement in statements:
+        if not isinstance(statement, (*_DEFINITION, ast.Import, ast.ImportFrom)):
+            yield statement
+            continue
+        for node in ast.walk(statement):
+            if isinstance(node, ast.arguments):
+                yield from node.defaults
+                yield from (default for default in node.kw_defaults if default)
 
 
 def _bound_names(statement: ast.stmt) -> Iterator[str]:

@@ -9,8 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from scripts.notebook.cells import Cell, export
+from scripts.notebook.cells import Cell, CellError, export
 from scripts.notebook.fingerprint import PACKAGE, Fingerprints
+from scripts.notebook.trace import Trace
 from scripts.project import read_project
 
 State = Literal["fresh", "text", "stale"]
@@ -42,6 +43,7 @@ class Notebook:
     path: Path
     cells: Sequence[Cell]
     fingerprint: str
+    experiments: str
 
     @property
     def code(self) -> list[Cell]:
@@ -69,6 +71,23 @@ class Notebook:
             return None
         stamp = committed.stamp | {"changed": _since(committed.stamp)}
         return self.render(committed.outputs, stamp)
+
+    def replayed(self, trace: Trace, seed: int, today: str) -> str | None:
+        """The committed outputs, stamped for today's code, whose trace is given.
+
+        None when they are those of other experiments, of another seed, or of code that
+        left another trace.
+        """
+        committed = _read(self.path)
+        if committed is None or len(committed.outputs) != len(self.code):
+            return None
+        stamp = committed.stamp
+        if (stamp.get("experiments"), stamp.get("seed")) != (self.experiments, seed):
+            return None
+        if not trace.agrees(Trace(**stamp["trace"])):
+            return None
+        own = {"fingerprint": self.fingerprint, "changed": today, "replayed": today}
+        return self.render(committed.outputs, stamp | own)
 
     @cached_property
     def state(self) -> State:
@@ -155,10 +174,29 @@ def read(root: Path, name: str, fingerprints: Fingerprints) -> Notebook:
     exported = export((root / file).read_text("utf-8"), file)
     setup = _setup(read_project(root / "mkdocs.yml").repo_url)
     path = root / "docs" / "notebooks" / f"{name}.ipynb"
-    results = root / PACKAGE / "results" / f"{name}.json"
-    shown = results.read_text("utf-8") if results.exists() else ""
-    fingerprint = fingerprints.of(exported, shown)
-    return Notebook(name, file, path, [setup, *exported], fingerprint)
+    shown = _shown(root, name)
+    return Notebook(
+        name,
+        file,
+        path,
+        [setup, *exported],
+        fingerprints.of(exported, shown),
+        fingerprints.experiments(exported, shown),
+    )
+
+
+def _shown(root: Path, name: str) -> str:
+    """What a notebook shows of its paper's results (`repeated` in core/claims.py)."""
+    path = root / PACKAGE / "results" / f"{name}.json"
+    if not path.exists():
+        return ""
+    try:
+        results = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        file = path.relative_to(root).as_posix()
+        problem = f"is no JSON: restore it, or run `make claims FORCE=1 ONLY={name}`"
+        raise CellError(file, getattr(error, "lineno", 1), problem) from None
+    return json.dumps([len(results["seeds"]), results["claims"]])
 
 
 def _setup(repo_url: str) -> Cell:

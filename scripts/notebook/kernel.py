@@ -66,6 +66,10 @@ class Session:
             line, problem = cell.lines[0], "the kernel died in this cell (no memory?)"
         raise CellError(self._file, line, problem)
 
+    async def prepare(self, source: str) -> None:
+        """Run code that is no cell, before the cells."""
+        await self._execute(source, monotonic() + 60)
+
     async def facts(self) -> dict[str, str]:
         """Return what the kernel runs on: python, torch, and the device it used."""
         return await self._ask(FACTS)

@@ -211,4 +211,5 @@ def test_exports_without_empty_cells_and_a_lonely_docstring() -> None:
 
 def test_exports_tags() -> None:
     source = '# %% tags=["plot"]\nif __name__ == "__main__":\n    x = 1\n'
-    assert export(source, "nice.py") == [Cell("code", "x = 1", (3,), ("plot",))]
+    lifted = Cell("code", "x = 1", (3,), ("plot",), guarded=True)
+    assert export(source, "nice.py") == [lifted]

@@ -160,7 +160,10 @@ def test_the_stamp_says_what_it_ran_on(ran: Ran) -> None:
     executed = datetime.date.fromisoformat(stamp.pop("executed"))
     assert abs(executed - datetime.date.today()) <= datetime.timedelta(days=1)
     assert stamp.pop("changed") == executed.isoformat()
-    assert stamp.pop("fingerprint") == ran.project.read("good").fingerprint
+    paper = ran.project.read("good")
+    assert stamp.pop("fingerprint") == paper.fingerprint
+    assert stamp.pop("experiments") == paper.experiments
+    assert set(stamp.pop("trace")) == {"losses", "claims", "text"}
     assert re.fullmatch(r"\d+\.\d+\.\d+", stamp.pop("torch"))
     assert re.fullmatch(r"3\.\d+", stamp.pop("python"))
     assert stamp == {"device": "cpu", "seed": 3}

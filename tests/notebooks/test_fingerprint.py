@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from scripts.notebook.cells import CellError
@@ -198,11 +200,23 @@ def test_edit(papers: Project, path: str, old: str, new: str, stale: str) -> Non
 
 
 def test_a_paper_follows_its_recorded_results(papers: Project) -> None:
-    results = papers.write("results/made.json", '{"gap": 0.1}')
+    def results(*values: float, **stamp: str) -> str:
+        claims = [{"text": "a gap", "values": values}]
+        return json.dumps({"seeds": [0], "claims": claims} | stamp)
+
+    path = papers.write("results/made.json", results(0.1))
     assert papers.stale() == {"made"}
     papers.commit("made")
-    results.write_text('{"gap": 0.2}')
+    path.write_text(results(0.1, replayed="2026-01-31"))
+    assert papers.stale() == set()
+    path.write_text(results(0.2))
     assert papers.stale() == {"made"}
+
+
+def test_results_that_are_no_json_are_named(papers: Project) -> None:
+    papers.write("results/made.json", '{\n"seeds": [0],\n<<<<<<< HEAD\n')
+    with pytest.raises(CellError, match=r"results/made\.json:3: is no JSON: restore"):
+        papers.read("made")
 
 
 REACHING = {

@@ -114,6 +114,17 @@ A flow.
     )
 
 
+def test_the_stamp_of_a_replayed_notebook_says_so(render: Render) -> None:
+    again = STAMP | {"changed": "2026-11-29", "replayed": "2026-11-29"}
+    shown = page(render(TITLE, stamp=again))
+    assert "Executed on Nov 23, 2026 with" in shown
+    assert (
+        "Replayed on Nov 29, 2026: its code has changed since, and a short run gives "
+        "the same numbers."
+    ) in shown
+    assert "has not changed" not in shown
+
+
 def test_the_cell_that_installs_is_left_out(render: Render) -> None:
     install = code("%pip install flows", printed("Installed"), tags=("setup",))
     assert page(render(install, TITLE)) == page(render(TITLE))
