@@ -75,5 +75,5 @@ def _entry(
 def _url(section: str, number: int) -> str:
     if section == "publications":
         year, month = divmod(number // 10_000, 12)
-        return f"https://arxiv.org/abs/{14 + year}{month + 1:02}.{number % 10_000:05}"
+        return f"https://arxiv.org/abs/{15 + year}{month + 1:02}.{number % 10_000:05}"
     return f"https://example.org/{section}/{number}"

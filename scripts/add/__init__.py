@@ -68,6 +68,9 @@ class Adder:
     ) -> int:
         today = datetime.datetime.now(datetime.UTC).date()
         work = identify(what)
+        if work.left_out:
+            tracking = ", ".join(work.left_out)
+            print(f"Left out of the address, as it follows readers: {tracking}")
         section = section or work.section
         listing = Listing.read(self.catalogue, self.implementations, today)
         listing.refuse_known(work.url)

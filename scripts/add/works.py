@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 from urllib.parse import quote, unquote
 
@@ -20,12 +20,16 @@ class AddError(Exception):
 
 @dataclass(frozen=True)
 class Work:
-    """A work by the name that a service knows it by, and where it goes on the list."""
+    """A work by the name that a service knows it by, and where it goes on the list.
+
+    `left_out` are the parameters of the address given that only follow its readers.
+    """
 
     kind: Kind
     name: str
     url: str
     section: str
+    left_out: tuple[str, ...] = ()
 
 
 _ARXIV = r"(?P<arxiv>\d{4}\.\d{4,5}|[a-z-]+(?:\.[a-z]{2})?/\d{7})(?:v\d+)?"
@@ -61,12 +65,13 @@ def identify(text: str) -> Work:
 
     Raises AddError when it is none of these, or an address that the list refuses.
     """
-    text = text.strip()
+    text, left_out = addresses.without_tracking(text.strip())
     match = _forms(text)
     if not match and _schemeless(text):
         text = f"https://{text}"
         match = _forms(text)
-    return _checked(_known(match) if match else _page(text))
+    work = _checked(_known(match) if match else _page(text))
+    return replace(work, left_out=left_out)
 
 
 def _known(match: re.Match[str]) -> Work:

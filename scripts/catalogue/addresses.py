@@ -13,10 +13,15 @@ _good = re.compile(
 _host = re.compile(rf"{_HOST}(?::\d{{1,5}})?", re.ASCII | re.IGNORECASE).fullmatch
 
 
+_arxiv = re.compile(
+    r"https://(?:\w+\.)?arxiv\.org/(?:abs|pdf|html)/(?P<name>\d{4}\.\d+)", re.IGNORECASE
+).match
+
+
 def fault(address: str) -> tuple[str, str] | None:
     """Say what is wrong with an address and what to do, if anything is."""
     if _good(address):
-        return None
+        return _arxiv_fault(address)
     if address.lower().startswith("http://"):
         return "is not https", f"write https://{address[7:]}"
     if not address.startswith("https://"):
@@ -31,9 +36,31 @@ def fault(address: str) -> tuple[str, str] | None:
     return "has characters that no address has", "percent-encode them"
 
 
-_TRACKING = re.compile(
-    r"(?:utm_\w+|fbclid|gclid|dclid|msclkid|igshid|mc_[ce]id|ref|ref_src|si|feature)="
+def _arxiv_fault(address: str) -> tuple[str, str] | None:
+    """Numbers of arXiv have four digits after the dot until 1412, and five since."""
+    found = _arxiv(address)
+    if not found:
+        return None
+    month, _, number = found["name"].partition(".")
+    name, digits, when = (
+        ("five", 5, "since 2015") if month >= "1501" else ("four", 4, "before 2015")
+    )
+    if len(number) == digits:
+        return None
+    form = f"their numbers have {name} digits after the dot, not {len(number)}"
+    return (
+        f"names no arXiv paper: {when} {form}",
+        f"compare {found['name']} with the paper's page",
+    )
+
+
+# These serve to follow readers about, wherever they stand; the others are names that
+# some sites give to what they show.
+_FOLLOWING = (
+    r"utm_\w+|fbclid|gclid|dclid|gbraid|wbraid|msclkid|yclid|twclid|igshid|mc_[ce]id"
 )
+_following = re.compile(rf"(?:{_FOLLOWING})(?:=|$)", re.IGNORECASE).match
+_TRACKING = re.compile(rf"(?:{_FOLLOWING}|ref|ref_src|si|feature)=")
 _work = re.compile(
     r"""
       (?: (?:\w+\.)?arxiv\.org/(?:abs|pdf|html)/ | (?:dx\.)?doi\.org/10\.48550/arxiv\. )
@@ -48,6 +75,18 @@ _work = re.compile(
     """,
     re.VERBOSE,
 ).fullmatch
+
+
+def without_tracking(address: str) -> tuple[str, tuple[str, ...]]:
+    """Return the address without the parameters that follow its readers; and these."""
+    before, mark, fragment = address.partition("#")
+    page, question, query = before.partition("?")
+    parts = query.split("&")
+    tracking = tuple(part for part in parts if _following(part))
+    if not tracking:
+        return address, ()
+    kept = "&".join(part for part in parts if part not in tracking)
+    return f"{page}{question if kept else ''}{kept}{mark}{fragment}", tracking
 
 
 def place(address: str) -> str:

@@ -135,6 +135,17 @@ def test_without_network_flags_tell_all(
     )
 
 
+def test_it_is_told_what_an_address_loses(
+    folder: Path, adder: Callable[..., Adder], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert adder().add("https://example.org/post?utm_source=x&gclid=y", **SAID) == 0
+    out = capsys.readouterr().out
+    assert (
+        "Left out of the address, as it follows readers: utm_source=x, gclid=y" in out
+    )
+    assert "+    url: https://example.org/post\n" in out
+
+
 @pytest.mark.parametrize(
     ("work", "flags", "line", "name"),
     [

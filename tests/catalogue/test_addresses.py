@@ -60,6 +60,8 @@ def test_different_places(one, other):
         "https://xn--bcher-kva.example/",
         "https://en.wikipedia.org/wiki/Flow_(mathematics)",
         "https://example.org/a@b;c,d*e'f!g$h+i=j&k[l]%20",
+        "https://arxiv.org/abs/1412.8516v3",
+        "https://www.arxiv.org/pdf/1501.08516v2.pdf",
     ],
 )
 def test_good_addresses(address):
@@ -89,3 +91,20 @@ def test_good_addresses(address):
 def test_bad_addresses(address, problem):
     assert (fault(address) or ("",))[0] == problem
     assert place(address) == "" or address.startswith("HTTP:")
+
+
+@pytest.mark.parametrize(
+    ("number", "problem"),
+    [
+        ("1611.0963", "since 2015 their numbers have five digits after the dot, not 4"),
+        ("1501.0001v2", "since 2015 their numbers have five"),
+        (
+            "1412.00001",
+            "before 2015 their numbers have four digits after the dot, not 5",
+        ),
+    ],
+)
+def test_numbers_that_arxiv_cannot_have(number, problem):
+    found = fault(f"https://arxiv.org/abs/{number}")
+    assert found and problem in found[0]
+    assert number.removesuffix("v2") in found[1]

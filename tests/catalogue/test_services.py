@@ -128,6 +128,9 @@ def test_works_are_known_by_any_of_their_names(
         ("", '"" is no arXiv id, DOI or address'),
         ("Neural Spline Flows", '"Neural Spline Flows" is no arXiv id'),
         ("1410.85", '"1410.85" is no arXiv id'),
+        ("1611.0963", "since 2015 their numbers have five digits after the dot, not 4"),
+        ("arXiv:1501.0001v2", "compare 1501.0001 with the paper's page"),
+        ("https://arxiv.org/pdf/1412.12345", "before 2015 their numbers have four"),
         ("javascript:alert(1)//", "is no arXiv id"),
         ("file:///etc/hostname", "is no arXiv id"),
         ("https://me:secret@example.org/", "carries credentials"),
@@ -144,6 +147,35 @@ def test_what_is_no_work_is_refused(text: str, message: str) -> None:
     with pytest.raises(AddError) as caught:
         identify(text)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "url", "left_out"),
+    [
+        (
+            "https://example.org/a?utm_source=x&id=1&UTM_medium=y&fbclid=z#part",
+            "https://example.org/a?id=1#part",
+            ("utm_source=x", "UTM_medium=y", "fbclid=z"),
+        ),
+        ("example.org/a?gclid=1", "https://example.org/a", ("gclid=1",)),
+        (
+            "https://arxiv.org/abs/1410.8516?utm_source=x",
+            "https://arxiv.org/abs/1410.8516",
+            ("utm_source=x",),
+        ),
+        # Elsewhere these are what is shown.
+        (
+            "https://example.org/?ref=a&q=utm_b",
+            "https://example.org/?ref=a&q=utm_b",
+            (),
+        ),
+    ],
+)
+def test_what_follows_readers_is_left_out_of_an_address(
+    given: str, url: str, left_out: tuple[str, ...]
+) -> None:
+    work = identify(given)
+    assert (work.url, work.left_out) == (url, left_out)
 
 
 @settings(max_examples=100, derandomize=True, deadline=None)
