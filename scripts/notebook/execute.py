@@ -94,7 +94,7 @@ class _Batch:
 
     async def run(self, notebooks: Sequence[Notebook], jobs: int) -> int:
         """Execute all; return the exit status."""
-        _cancel_on_signals()
+        cancel_on_signals()
         gate = asyncio.Semaphore(jobs)
         clock = asyncio.create_task(self._keep_time())
         async with asyncio.TaskGroup() as group:
@@ -166,7 +166,7 @@ def _today() -> str:
     return datetime.datetime.now(datetime.UTC).date().isoformat()
 
 
-def _cancel_on_signals() -> None:
+def cancel_on_signals() -> None:
     """Cancel this task at the first SIGINT or SIGTERM; ignore impatient ones."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     signals = signal.SIGINT, signal.SIGTERM

@@ -115,7 +115,7 @@ COMMANDS = {
     "readme": ["readme"],
     "new": ["new", "glow"],
     "notebooks": ["notebooks", "--jobs=1"],
-    "claims": ["claims", "--seeds=2"],
+    "claims": ["claims", "--seeds=1"],
     "figures": ["figures"],
     "publish-readme": ["publish-readme"],
     "answer-issue": ["answer-issue", "../event.json"],

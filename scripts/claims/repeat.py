@@ -1,0 +1,202 @@
+"""Run papers' whole files, once for each seed; keep every seed that finishes.
+
+A broken claim is recorded, not raised.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import tempfile
+import time
+from asyncio.subprocess import PIPE
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from scripts import claims
+from scripts.claims import DifferentClaims, Finished
+from scripts.files import turn, write_atomic
+from scripts.notebook.execute import cancel_on_signals, environment
+from scripts.notebook.fingerprint import PACKAGE
+from scripts.notebook.kernel import FACTS
+
+
+class RunError(Exception):
+    """A run that did not come to its end; says which, and the last thing it said."""
+
+
+def run(
+    root: Path,
+    fingerprints: Mapping[str, str],
+    seeds: Mapping[str, Sequence[int]],
+    device: str | None,
+    jobs: int,
+) -> int:
+    """Run each paper's seeds, `jobs` at once; return the exit status.
+
+    KeyboardInterrupt after SIGINT or SIGTERM: finished seeds are kept.
+    """
+    variables = environment(root, device, jobs)
+    total = sum(map(len, seeds.values()))
+    with tqdm(total=total, unit="seed", disable=None, leave=False) as bar:
+        batch = _Batch(root, fingerprints, variables, asyncio.Semaphore(jobs), bar)
+        try:
+            return asyncio.run(batch.run(seeds))
+        except asyncio.CancelledError:
+            pass
+    told = "Interrupted: finished seeds are kept, `make claims` runs the others"
+    print(told, file=sys.stderr)
+    return 130
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Runs that are made together, and what they share."""
+
+    root: Path
+    fingerprints: Mapping[str, str]
+    variables: dict[str, str]
+    gate: asyncio.Semaphore
+    bar: tqdm[Any]
+
+    async def run(self, seeds: Mapping[str, Sequence[int]]) -> int:
+        """Run the papers' seeds; return the exit status."""
+        cancel_on_signals()
+        async with asyncio.TaskGroup() as group:
+            running = [
+                group.create_task(self._paper(paper, some))
+                for paper, some in seeds.items()
+            ]
+        return max((task.result() for task in running), default=0)
+
+    async def _paper(self, paper: str, seeds: Sequence[int]) -> int:
+        """Run one paper's seeds; return 1 when a run failed or a claim was broken."""
+        before = claims.read(self.root, paper)
+        failed = await self._seeds(paper, seeds)
+        results = claims.read(self.root, paper)
+        if dropped := _dropped(before, results, seeds):
+            self._say(
+                f"{paper}: seeds {', '.join(map(str, dropped))} had run on another "
+                "device, and are run again"
+            )
+            self.bar.total += len(dropped)
+            failed += await self._seeds(paper, dropped)
+            results = claims.read(self.root, paper)
+        if results is None or failed == len(seeds):
+            return 1
+        complaints = claims.broken(results)
+        numbers = f"{len(results['claims'])} claims, {len(results['seeds'])} seeds"
+        self._say(f"{paper}: {numbers}, {len(complaints)} broken")
+        self._complain(*complaints)
+        return 1 if complaints or failed else 0
+
+    async def _seeds(self, paper: str, seeds: Sequence[int]) -> int:
+        """Run one paper's seeds; return how many failed."""
+        outcomes = await asyncio.gather(*(self._seed(paper, seed) for seed in seeds))
+        return outcomes.count(False)
+
+    async def _seed(self, paper: str, seed: int) -> bool:
+        """Run one seed, keep and tell what came of it; return whether it finished."""
+        async with self.gate:
+            with tempfile.TemporaryDirectory(prefix="claims-") as folder:
+                try:
+                    finished = await self._run(paper, seed, Path(folder))
+                    self._keep(paper, finished)
+                except (RunError, DifferentClaims, OSError) as error:
+                    self.bar.update()
+                    file = f"{PACKAGE}/{paper}.py, seed {seed}"
+                    self._complain(f"{file}: {error}")
+                    return False
+        self.bar.update()
+        self._say(_line(paper, finished))
+        return True
+
+    async def _run(self, paper: str, seed: int, folder: Path) -> Finished:
+        source = (
+            "import runpy\n"
+            f"runpy.run_module('{PACKAGE}.{paper}', run_name='__main__')\n{FACTS}"
+        )
+        recorded = folder / "claims.jsonl"
+        recorded.touch()
+        started = time.monotonic()
+        own = {"SEED": str(seed), "CLAIMS_OUT": str(recorded)}
+        status, out, err = await _run_command(
+            sys.executable, "-c", source, cwd=folder, env=self.variables | own
+        )
+        if status:
+            raise RunError((err.strip() or "no message").splitlines()[-1])
+        lines = recorded.read_text("utf-8").splitlines()
+        return Finished(
+            seed,
+            round(time.monotonic() - started),
+            [json.loads(line) for line in lines],
+            json.loads(out.splitlines()[-1]),
+        )
+
+    def _keep(self, paper: str, finished: Finished) -> None:
+        # Another command may have finished a seed of the same paper meanwhile.
+        with turn(self.root):
+            before = claims.read(self.root, paper)
+            after = claims.with_seed(before, self.fingerprints[paper], finished)
+            text = json.dumps(after, indent=2, ensure_ascii=False)
+            write_atomic(claims.path(self.root, paper), f"{text}\n")
+
+    def _say(self, line: str) -> None:
+        self.bar.write(line)
+        sys.stdout.flush()  # a log shows it now, too
+
+    def _complain(self, *lines: str) -> None:
+        for line in lines:
+            self.bar.write(line, file=sys.stderr)
+
+
+def _line(paper: str, finished: Finished) -> str:
+    """Say how one seed went."""
+    broken = [
+        claim["text"]
+        for claim in finished.claims
+        if not claims.holds(claim, claim["value"])
+    ]
+    number = len(finished.claims)
+    line = f"{paper}, seed {finished.seed}: {finished.seconds} s, "
+    line += f"{number - len(broken)} of {number} claims hold"
+    return f"{line}; not: {'; '.join(broken)}" if broken else line
+
+
+def _dropped(
+    before: claims.Results | None, after: claims.Results | None, run: Sequence[int]
+) -> list[int]:
+    """Return the seeds that results lost because these were run on another device.
+
+    Only a run can tell which device it uses.
+    """
+    if before is None or after is None:
+        return []
+    same = ("fingerprint", "python", "torch")
+    if any(before[name] != after[name] for name in same):
+        return []
+    return sorted({*before["seeds"]} - {*after["seeds"]} - {*run})
+
+
+async def _run_command(
+    *command: str, cwd: Path, env: Mapping[str, str]
+) -> tuple[int | None, str, str]:
+    """Run a command to its end, or kill it when this is cancelled.
+
+    Return its exit status and what it wrote.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=cwd, env=env, stdout=PIPE, stderr=PIPE
+    )
+    try:
+        out, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return process.returncode, out.decode("utf-8"), err.decode("utf-8")
