@@ -68,7 +68,7 @@ def render(docs: Path, paper: Publication, project: Project) -> NotebookPage:
     """
     path = docs / "notebooks" / f"{paper.id}.ipynb"
     if not path.exists():
-        raise NotebookError(f"{path.name} is missing (run `make notebooks`)")
+        raise NotebookError(f"docs/notebooks/{path.name} is missing (run `make notebooks ONLY={paper.id}`)")
     notebook = json.loads(path.read_text("utf-8"))
     figures: dict[Figure, bytes] = {}
     blocks = []

@@ -78,6 +78,8 @@ class _Batch:
         """Run one paper's seeds; return 1 when a run failed or a claim was broken."""
         before = claims.read(self.root, paper)
         failed = await self._seeds(paper, seeds)
+        if failed == len(seeds):
+            return 1
         results = claims.read(self.root, paper)
         if dropped := _dropped(before, results, seeds):
             self._say(
@@ -87,8 +89,7 @@ class _Batch:
             self.bar.total += len(dropped)
             failed += await self._seeds(paper, dropped)
             results = claims.read(self.root, paper)
-        if results is None or failed == len(seeds):
-            return 1
+        assert results  # since a seed has finished
         complaints = claims.broken(results)
         numbers = f"{len(results['claims'])} claims, {len(results['seeds'])} seeds"
         self._say(f"{paper}: {numbers}, {len(complaints)} broken")
@@ -107,11 +108,10 @@ class _Batch:
                 try:
                     finished = await self._run(paper, seed, Path(folder))
                     self._keep(paper, finished)
-                except (RunError, DifferentClaims, OSError) as error:
-                    self.bar.update()
-                    file = f"{PACKAGE}/{paper}.py, seed {seed}"
-                    self._complain(f"{file}: {error}")
-                    return False
+                except (RunError, DifferentClaims) as error:
+                    return self._fail(f"{PACKAGE}/{paper}.py, seed {seed}: {error}")
+                except OSError as error:
+                    return self._fail(str(error))
         self.bar.update()
         self._say(_line(paper, finished))
         return True
@@ -145,6 +145,11 @@ class _Batch:
             after = claims.with_seed(before, self.fingerprints[paper], finished)
             text = json.dumps(after, indent=2, ensure_ascii=False)
             write_atomic(claims.path(self.root, paper), f"{text}\n")
+
+    def _fail(self, why: str) -> bool:
+        self.bar.update()
+        self._complain(why)
+        return False
 
     def _say(self, line: str) -> None:
         self.bar.write(line)
