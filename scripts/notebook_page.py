@@ -68,7 +68,8 @@ def render(docs: Path, paper: Publication, project: Project) -> NotebookPage:
     """
     path = docs / "notebooks" / f"{paper.id}.ipynb"
     if not path.exists():
-        raise NotebookError(f"docs/notebooks/{path.name} is missing (run `make notebooks ONLY={paper.id}`)")
+        fix = f"run `make notebooks ONLY={paper.id}`"
+        raise NotebookError(f"docs/notebooks/{path.name} is missing ({fix})")
     notebook = json.loads(path.read_text("utf-8"))
     figures: dict[Figure, bytes] = {}
     blocks = []

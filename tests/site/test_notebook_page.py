@@ -270,4 +270,6 @@ def test_a_notebook_without_title_is_refused(
 def test_a_missing_notebook_is_named(tmp_path: Path) -> None:
     with pytest.raises(NotebookError) as refusal:
         render_page(tmp_path, PAPER, PROJECT)
-    assert str(refusal.value) == "nice.ipynb is missing (run `make notebooks`)"
+    assert str(refusal.value) == (
+        "docs/notebooks/nice.ipynb is missing (run `make notebooks ONLY=nice`)"
+    )
