@@ -135,17 +135,19 @@ def with_seed(results: Results | None, fingerprint: str, run: Finished) -> Resul
     """
     head = {"fingerprint": fingerprint, **run.facts}
     columns: dict[int, tuple[int, list[float]]] = {}
+    same_code: Results = {}
     claims = [{"text": each["text"], "bound": each["bound"]} for each in run.claims]
     if results and all(results[name] == head[name] for name in head):
         others = [seed for seed in results["seeds"] if seed != run.seed]
         before = [{"text": c["text"], "bound": c["bound"]} for c in results["claims"]]
         if others and before != claims:
             raise DifferentClaims(_difference(before, claims, run.seed, others))
-        columns = _columns(results)
+        columns, same_code = _columns(results), results
     values = [float(f"{claim['value']:.4g}") for claim in run.claims]
     columns[run.seed] = (run.seconds, values)
     ordered = dict(sorted(columns.items()))
     return {
+        **same_code,
         "fingerprint": fingerprint,
         "executed": datetime.datetime.now(datetime.UTC).date().isoformat(),
         **run.facts,

@@ -113,8 +113,11 @@ def test_from_three_seeds_to_five_runs_two(
 ) -> None:
     path = write(project)
     claims.run(project.root, seeds=3)
+    results = json.loads(path.read_text("utf-8"))
+    path.write_text(json.dumps(results | {"trace": "kept"}), "utf-8")
     capsys.readouterr()
     assert claims.run(project.root, seeds=5) == 0
+    assert json.loads(path.read_text("utf-8"))["trace"] == "kept"
     out = capsys.readouterr().out
     assert re.findall(r"seed (\d)", out) in (["3", "4"], ["4", "3"])
     assert list(kept(path)) == [0, 1, 2, 3, 4]
