@@ -18,8 +18,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from scripts import claims
-from scripts.claims import DifferentClaims, Finished
+from scripts.claims import results
+from scripts.claims.results import DifferentClaims, Finished, Results
 from scripts.files import turn, write_atomic
 from scripts.notebook.execute import cancel_on_signals, environment
 from scripts.notebook.fingerprint import PACKAGE
@@ -76,22 +76,22 @@ class _Batch:
 
     async def _paper(self, paper: str, seeds: Sequence[int]) -> int:
         """Run one paper's seeds; return 1 when a run failed or a claim was broken."""
-        before = claims.read(self.root, paper)
+        before = results.read(self.root, paper)
         failed = await self._seeds(paper, seeds)
         if failed == len(seeds):
             return 1
-        results = claims.read(self.root, paper)
-        if dropped := _dropped(before, results, seeds):
+        after = results.read(self.root, paper)
+        if dropped := _dropped(before, after, seeds):
             self._say(
                 f"{paper}: seeds {', '.join(map(str, dropped))} had run on another "
                 "device, and are run again"
             )
             self.bar.total += len(dropped)
             failed += await self._seeds(paper, dropped)
-            results = claims.read(self.root, paper)
-        assert results  # since a seed has finished
-        complaints = claims.broken(results)
-        numbers = f"{len(results['claims'])} claims, {len(results['seeds'])} seeds"
+            after = results.read(self.root, paper)
+        assert after  # since a seed has finished
+        complaints = results.broken(after)
+        numbers = f"{len(after['claims'])} claims, {len(after['seeds'])} seeds"
         self._say(f"{paper}: {numbers}, {len(complaints)} broken")
         self._complain(*complaints)
         return 1 if complaints or failed else 0
@@ -141,10 +141,10 @@ class _Batch:
     def _keep(self, paper: str, finished: Finished) -> None:
         # Another command may have finished a seed of the same paper meanwhile.
         with turn(self.root):
-            before = claims.read(self.root, paper)
-            after = claims.with_seed(before, self.fingerprints[paper], finished)
+            before = results.read(self.root, paper)
+            after = results.with_seed(before, self.fingerprints[paper], finished)
             text = json.dumps(after, indent=2, ensure_ascii=False)
-            write_atomic(claims.path(self.root, paper), f"{text}\n")
+            write_atomic(results.path(self.root, paper), f"{text}\n")
 
     def _fail(self, why: str) -> bool:
         self.bar.update()
@@ -165,7 +165,7 @@ def _line(paper: str, finished: Finished) -> str:
     broken = [
         claim["text"]
         for claim in finished.claims
-        if not claims.holds(claim, claim["value"])
+        if not results.holds(claim, claim["value"])
     ]
     number = len(finished.claims)
     line = f"{paper}, seed {finished.seed}: {finished.seconds} s, "
@@ -174,7 +174,7 @@ def _line(paper: str, finished: Finished) -> str:
 
 
 def _dropped(
-    before: claims.Results | None, after: claims.Results | None, run: Sequence[int]
+    before: Results | None, after: Results | None, run: Sequence[int]
 ) -> list[int]:
     """Return the seeds that results lost because these were run on another device.
 

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from scripts import claims
+from scripts.claims.results import broken, fingerprints, read
 from scripts.notebook import papers
 from scripts.project import ROOT
 from tests.notebooks.project import Project
@@ -38,14 +39,14 @@ PAPER = """
 
 @pytest.mark.parametrize("paper", papers(ROOT))
 def test_committed_claims_are_fresh_and_hold(paper: str) -> None:
-    results = claims.read(ROOT, paper)
+    results = read(ROOT, paper)
     assert results, f"run `make claims ONLY={paper}`"
-    (fingerprint,) = claims.fingerprints(ROOT, [paper]).values()
+    (fingerprint,) = fingerprints(ROOT, [paper]).values()
     assert results["fingerprint"] == fingerprint, f"run `make claims ONLY={paper}`"
     assert len(results["seeds"]) >= 5
     assert results["claims"]
     assert results["device"] and results["gpu"]
-    assert claims.broken(results) == []
+    assert broken(results) == []
 
 
 def write(project: Project, fails: int | None = None) -> Path:
@@ -83,11 +84,11 @@ def test_values_stand_side_by_side_and_a_second_run_does_nothing(
 
 def test_code_makes_results_stale_and_figures_do_not(project: Project) -> None:
     write(project)
-    fresh = claims.fingerprints(project.root, ["made"])
+    fresh = fingerprints(project.root, ["made"])
     project.edit("made.py", "a figure", "another figure")
-    assert claims.fingerprints(project.root, ["made"]) == fresh
+    assert fingerprints(project.root, ["made"]) == fresh
     project.edit("made.py", "seed / 3", "seed / 4")
-    assert claims.fingerprints(project.root, ["made"]) != fresh
+    assert fingerprints(project.root, ["made"]) != fresh
 
 
 def test_every_finished_seed_has_its_line(
