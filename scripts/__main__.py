@@ -37,7 +37,12 @@ def _load(args: argparse.Namespace) -> Catalogue:
     from scripts.catalogue import load
 
     with _telling_faults(args.format):
-        return load(args.catalogue, ROOT / "implementations")
+        return load(args.catalogue, _implementations(args))
+
+
+def _implementations(args: argparse.Namespace) -> Path:
+    """A list and its papers' files lie in one folder, whichever that is."""
+    return args.catalogue.resolve().parent / "implementations"
 
 
 def _dead(args: argparse.Namespace) -> dict[str, datetime.date]:
@@ -113,7 +118,7 @@ def _add(args: argparse.Namespace) -> int:
     adder = add.Adder(
         args.catalogue,
         args.output,
-        ROOT / "implementations",
+        _implementations(args),
         project,
         services=None if args.offline else add.public_services(project),
         ask=input if on_terminal else None,
@@ -165,7 +170,7 @@ def _answer_issue(args: argparse.Namespace) -> int:
     adder = add.Adder(
         args.catalogue,
         args.output,
-        ROOT / "implementations",
+        _implementations(args),
         project,
         add.public_services(project),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,13 @@ import pytest
 from scripts import figures, readme
 from scripts.__main__ import main
 from scripts.project import ROOT
+from tests.frozen import copy_list
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the list."""
-    for name in ("resources.yaml", "README.md"):
-        shutil.copy(ROOT / name, tmp_path)
+    """A copy of the tests' own list."""
+    copy_list(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
     return tmp_path

@@ -12,9 +12,9 @@ import pytest
 import yaml
 from hypothesis import strategies as st
 
-from scripts.catalogue import Blog, Catalogue, Code, Publication, Video, load, parse
+from scripts.catalogue import Blog, Catalogue, Code, Publication, Video, parse
 from scripts.catalogue.draft import SECTIONS
-from scripts.project import ROOT, Project
+from scripts.project import Project
 from scripts.text import spans
 from tests.catalogue.payloads import (
     ADDRESS,
@@ -25,6 +25,7 @@ from tests.catalogue.payloads import (
     Field,
     Payload,
 )
+from tests.frozen import IMPLEMENTATIONS, LIST, frozen_catalogue
 
 PROJECT = Project(
     "Flows & <friends>", "https://example.org/list/", "https://github.com/someone/list"
@@ -71,7 +72,7 @@ HARMLESS = "https://example.org/harmless"
 
 @lru_cache(maxsize=4)
 def admitted(payload: Payload) -> Catalogue:
-    """Our own list, the text in every field that admits it, loaded and checked."""
+    """The frozen list, the text in every field that admits it, loaded and checked."""
     text = payload.text
     return _filled(payload.admitted, text, text, text)
 
@@ -93,8 +94,8 @@ def at_host(address: str, name: str) -> str:
 
 
 def _filled(kinds: Field, text: str, note: str, address: str) -> Catalogue:
-    """Load our list with these texts, most of them numbered: no two are the same."""
-    content = yaml.load((ROOT / "resources.yaml").read_bytes(), yaml.CSafeLoader)
+    """Load it with these texts, most of them numbered: no two are the same."""
+    content = yaml.load(LIST.read_bytes(), yaml.CSafeLoader)
     content["tags"] = dict.fromkeys(content["tags"], text if TEXT in kinds else "Words")
     entries = (entry for section in SECTIONS for entry in content[section])
     for n, entry in enumerate(entries):
@@ -116,15 +117,11 @@ def _filled(kinds: Field, text: str, note: str, address: str) -> Catalogue:
             entry["url"] = at_host(address, f"z{n}")
     # JSON is YAML in which every text is in quotes.
     written = json.dumps(content, default=str, ensure_ascii=False).encode("utf-8")
-    return parse(written, "resources.yaml", ROOT / "implementations")
-
-
-def real_catalogue() -> Catalogue:
-    return load(ROOT / "resources.yaml", ROOT / "implementations")
+    return parse(written, "resources.yaml", IMPLEMENTATIONS)
 
 
 CATALOGUES: dict[str, Callable[[], Catalogue]] = {
-    "ours": real_catalogue,
+    "frozen": frozen_catalogue,
     **{name: lambda text=text: catalogue_of(text) for name, text in HOSTILE.items()},
 }
 

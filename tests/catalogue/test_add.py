@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import json
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from scripts.add.works import AddError
 from scripts.catalogue import load
 from scripts.catalogue.document import read
 from scripts.catalogue.limits import LONGEST_TEXT
-from scripts.project import ROOT, read_project
+from scripts.project import read_project
 from tests.catalogue.answering import (
     ARXIV,
     CROSSREF,
@@ -42,6 +41,7 @@ from tests.catalogue.answering import (
     xml,
 )
 from tests.catalogue.payloads import PAYLOADS
+from tests.frozen import IMPLEMENTATIONS, copy_list
 
 TODAY = datetime.datetime.now(datetime.UTC).date()
 GLOW_XML = NICE_XML.replace("1410.8516v6", "1706.00001v1").replace(
@@ -58,9 +58,8 @@ SAID = {
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the list."""
-    for name in ("resources.yaml", "README.md"):
-        shutil.copy(ROOT / name, tmp_path)
+    """A copy of the tests' own list."""
+    copy_list(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     return tmp_path
@@ -72,7 +71,7 @@ def adder(folder: Path) -> Callable[..., Adder]:
         return Adder(
             folder / "resources.yaml",
             folder / "README.md",
-            ROOT / "implementations",
+            IMPLEMENTATIONS,
             read_project(),
             services,
             ask,
@@ -82,7 +81,7 @@ def adder(folder: Path) -> Callable[..., Adder]:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {path.name: path.read_bytes() for path in folder.glob("*.*")}
 
 
 def test_a_paper_is_fetched_and_joins_in_order_of_date(
@@ -123,7 +122,7 @@ def test_without_network_flags_tell_all(
     assert adder().add("https://youtu.be/AAAAAAAAAAA", **flags) == 0
     (video,) = [
         video
-        for video in load(Path("resources.yaml"), ROOT / "implementations").videos
+        for video in load(Path("resources.yaml"), IMPLEMENTATIONS).videos
         if video.url == "https://youtu.be/AAAAAAAAAAA"
     ]
     assert video.title == flags["title"]
@@ -274,7 +273,7 @@ def test_typical_mistakes_are_told_at_once(
 
 def test_no_reserved_id_is_proposed(folder: Path, adder: Callable[..., Adder]) -> None:
     assert adder().add("2101.00001", **SAID | {"title": "Infinite Schemes"}) == 0
-    papers = load(Path("resources.yaml"), ROOT / "implementations").publications
+    papers = load(Path("resources.yaml"), IMPLEMENTATIONS).publications
     assert [paper.id for paper in papers if paper.title == "Infinite Schemes"] == [
         "is_2"
     ]
@@ -305,9 +304,10 @@ def test_a_terminal_is_asked_for_the_rest_until_it_can_be(
     assert "  is needed\n" in out
     assert 'did you mean "introduction"?' in out
     assert '"nice" is the id of another entry' in out
-    blogs = load(Path("resources.yaml"), ROOT / "implementations").blogs
-    assert blogs[-1].id == "blog_lovelace"
-    assert blogs[-1].tags == ("introduction", "review")
+    blogs = load(Path("resources.yaml"), IMPLEMENTATIONS).blogs
+    (post,) = [blog for blog in blogs if blog.url == "https://example.org/post"]
+    assert post.id == "blog_lovelace"
+    assert post.tags == ("introduction", "review")
 
 
 def test_a_title_that_is_typed_is_a_duplicate_too(
@@ -452,7 +452,7 @@ def test_a_repository_may_be_listed_elsewhere(
         adding = adder(loopback.services())
         flags = {"tags": "review", "note": "It flows."}
         assert adding.add("https://github.com/ada/flows", section, **flags) == 0
-    listed = load(Path("resources.yaml"), ROOT / "implementations")
+    listed = load(Path("resources.yaml"), IMPLEMENTATIONS)
     (entry,) = [each for each in listed.entries if "ada/flows" in each.url]
     assert (entry.kind == "code") is named
     assert ("language" in type(entry).model_fields) is named
@@ -657,15 +657,15 @@ def test_a_hostile_title_adds_one_entry_and_nothing_else(
 ) -> None:
     text = PAYLOADS[name].text
     before = (folder / "resources.yaml").read_text("utf-8")
-    old = Listing.read(folder / "resources.yaml", ROOT / "implementations", TODAY)
+    old = Listing.read(folder / "resources.yaml", IMPLEMENTATIONS, TODAY)
     entry = {"title": text, "author_name": "Ada\n  - id: evil"}
     with answering({YOUTUBE: answer(json.dumps(entry))}) as loopback:
         adding = adder(loopback.services())
         flags = {"date": "2020-02-02", "tags": "review", "note": "Look."}
         assert adding.add("https://youtu.be/AAAAAAAAAAA", **flags) == 0
-    new = load(folder / "resources.yaml", ROOT / "implementations", TODAY)
-    *others, video = new.videos
-    assert tuple(others) == old.catalogue.videos
+    new = load(folder / "resources.yaml", IMPLEMENTATIONS, TODAY)
+    (video,) = [video for video in new.videos if video not in old.catalogue.videos]
+    assert len(new.videos) == len(old.catalogue.videos) + 1
     assert new.publications == old.catalogue.publications
     assert video.title == visible(text)
     assert video.authors == ("Ada - id: evil",)
@@ -697,7 +697,7 @@ def test_long_lists_stay_in_order(date: str, section: str, tmp_path: Path) -> No
 
 def test_an_entry_that_breaks_out_is_refused(folder: Path) -> None:
     """What `write` must never let through, were it to fail."""
-    listing = Listing.read(folder / "resources.yaml", ROOT / "implementations", TODAY)
+    listing = Listing.read(folder / "resources.yaml", IMPLEMENTATIONS, TODAY)
     entry = {**NEW, "tags": ["review"], "implementation": "wanted"}
     entry["note"] = "It is new.\n    venue: Elsewhere"
     with pytest.raises(AddError, match="would not read as it was meant"):

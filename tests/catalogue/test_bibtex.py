@@ -19,8 +19,8 @@ from tests.catalogue.hostile import (
     TEXTS,
     catalogue_of,
     entry,
-    real_catalogue,
 )
+from tests.frozen import frozen_catalogue
 
 COMMANDS = {
     r"\textbackslash": "\\",
@@ -88,8 +88,8 @@ def test_bibtex_comes_back_equal(make: Callable[[], Catalogue]) -> None:
 
 
 def test_bibtex_entry_is_what_one_pastes() -> None:
-    [nice, *_] = real_catalogue().publications
-    assert bibtex_entry(nice) == (
+    papers = {paper.id: paper for paper in frozen_catalogue().publications}
+    assert bibtex_entry(papers["nice"]) == (
         "@misc{nice,\n"
         "  title = {{NICE: Non-linear Independent Components Estimation}},\n"
         "  author = {Laurent Dinh and David Krueger and Yoshua Bengio},\n"

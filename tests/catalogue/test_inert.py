@@ -18,7 +18,7 @@ import yaml
 from markdown_it import MarkdownIt
 
 from scripts import notebook_page, readme, site
-from scripts.catalogue import Catalogue, load
+from scripts.catalogue import Catalogue
 from scripts.comparison import compare
 from scripts.examination import examine
 from scripts.genealogy import Genealogy, genealogy
@@ -27,6 +27,7 @@ from scripts.project import ROOT, read_project
 from tests.catalogue.hostile import HARMLESS, admitted, harmless, harmless_note
 from tests.catalogue.payloads import PAYLOADS, TEXT, Field
 from tests.catalogue.skeleton import Skeleton
+from tests.frozen import FROZEN, frozen_catalogue
 
 PROJECT = read_project()
 RESULTS = ROOT / "benchmarks" / "results"
@@ -48,7 +49,7 @@ def readme_html(catalogue: Catalogue) -> dict[str, str]:
 
 @cache
 def notebooks() -> Mapping[str, notebook_page.NotebookPage]:
-    papers = load(ROOT / "resources.yaml", ROOT / "implementations").publications
+    papers = frozen_catalogue().publications
     return {
         paper.id: notebook_page.render(ROOT / "docs", paper, PROJECT)
         for paper in papers
@@ -58,7 +59,7 @@ def notebooks() -> Mapping[str, notebook_page.NotebookPage]:
 
 @cache
 def kin() -> Genealogy:
-    return genealogy(ROOT)
+    return genealogy(FROZEN)
 
 
 @cache
@@ -83,6 +84,7 @@ def generated_html(catalogue: Catalogue) -> dict[str, str]:
 
 def written_html(catalogue: Catalogue) -> dict[str, str]:
     sources = {path.name: path for path in (ROOT / "docs").glob("*.md")}
+    sources["learn.md"] = FROZEN / "docs" / "learn.md"  # it names entries
     texts = {name: path.read_text("utf-8") for name, path in sources.items()}
     filled = {
         name: site.fill_in(

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
 
-from scripts.__main__ import main
-from scripts.project import ROOT
+from tests.frozen import copy_list
 from tests.github.repository import GH, git
 
 
@@ -27,11 +25,9 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     work = tmp_path / "work"
     git(tmp_path, "init", "--quiet", "--bare", "--initial-branch=main", "origin")
     git(tmp_path, "clone", "--quiet", "origin", "work")
-    for name in ("resources.yaml", "README.md"):
-        shutil.copy(ROOT / name, work)
+    copy_list(work)
     (work / "links.jsonl").touch()
     monkeypatch.chdir(work)
-    assert main(["readme"]) == 0
     git(work, "add", ".")
     git(work, "-c", "user.name=A", "-c", "user.email=a@b.c", "commit", "-qm", "List")
     git(work, "push", "--quiet", "origin", "HEAD:main")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from scripts.__main__ import main
 from scripts.add import Adder
 from scripts.catalogue import load
 from scripts.github import Clone, answers
-from scripts.project import ROOT, read_project
+from scripts.project import read_project
 from tests.github.repository import asked, branches, git
 
 FORM = """\
@@ -55,7 +54,7 @@ def answer(clone: Path) -> Callable[[str], int]:
         adder = Adder(
             clone / "resources.yaml",
             clone / "README.md",
-            ROOT / "implementations",
+            clone / "implementations",
             read_project(),
         )
         event: dict[str, Any] = {"issue": {"number": 12, "body": body}}
@@ -97,7 +96,7 @@ def test_a_form_becomes_a_pull_request(
     changed = git(clone, "diff", "--name-only", "origin/main", "origin/entry-12")
     assert changed.split() == ["README.md", "resources.yaml"]
     assert git(clone, "rev-parse", "origin/main") == before
-    papers = load(clone / "resources.yaml", ROOT / "implementations").publications
+    papers = load(clone / "resources.yaml", clone / "implementations").publications
     assert "https://arxiv.org/abs/2101.00001" in [paper.url for paper in papers]
     listed, created = asked(clone)
     assert listed[:2] == ["pr", "list"]
@@ -172,7 +171,6 @@ def test_the_readme_follows_the_list_once(
 ) -> None:
     change_the_list(clone)
     monkeypatch.setattr("scripts.__main__.ROOT", clone)
-    shutil.copytree(ROOT / "implementations", clone / "implementations")
     assert main(["publish-readme"]) == 0
     log = git(clone, "log", "--format=%an: %s", "-2", "origin/main").splitlines()
     assert log == ["github-actions[bot]: Regenerate README.md", "A: List"]
@@ -198,6 +196,5 @@ def test_the_command_reads_the_event_from_its_file(
     event = clone.parent / "event.json"
     event.write_text(json.dumps({"issue": {"number": 3, "body": None}}))
     monkeypatch.setattr("scripts.__main__.ROOT", clone)
-    shutil.copytree(ROOT / "implementations", clone / "implementations")
     assert main(["answer-issue", str(event)]) == 0
     assert asked(clone)[0][:3] == ["issue", "comment", "3"]

@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 
 from scripts.__main__ import main
-from scripts.catalogue import load
-from scripts.project import ROOT
 from tests.github.repository import asked, branches, git
 
 TIMES = {"since": "2026-12-08T05:17:00Z", "gone": "2026-12-01T05:17:00Z"}
@@ -25,8 +23,6 @@ OURS = json.dumps(
 def found(clone: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A clone in which `make links` has run."""
     monkeypatch.setattr("scripts.__main__.ROOT", clone)
-    monkeypatch.setattr("scripts.__main__._load", lambda args: listed)
-    listed = load(clone / "resources.yaml", ROOT / "implementations")
     (clone / ".cache").mkdir()
     (clone / ".cache" / "links.md").write_text("The report\n")
     return clone

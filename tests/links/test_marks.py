@@ -10,11 +10,12 @@ import pytest
 
 from scripts import readme, site
 from scripts.__main__ import main
-from scripts.catalogue import Catalogue, Publication, load
+from scripts.catalogue import Catalogue, Publication
 from scripts.comparison import compare
 from scripts.examination import examine
 from scripts.links.archive import lost
 from scripts.project import ROOT
+from tests.frozen import copy_list, frozen_catalogue
 from tests.links.conftest import PROJECT, blog, catalogue
 
 DAY = datetime.date(2026, 11, 20)
@@ -123,15 +124,13 @@ def dead_line(url: str) -> str:
 @pytest.fixture
 def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    text = (ROOT / "resources.yaml").read_text("utf-8")
-    Path("resources.yaml").write_text(text, "utf-8")
+    copy_list(tmp_path)
     return tmp_path
 
 
 def test_every_way_to_the_readme_marks_the_same(clone: Path) -> None:
     """Whoever regenerates it, by hand or on main, leaves the marks where they are."""
-    listed = load(clone / "resources.yaml", ROOT / "implementations")
-    url = listed.publications[0].url
+    url = frozen_catalogue().publications[0].url
     (clone / "links.jsonl").write_text(dead_line(url))
     assert main(["readme"]) == 0
     marked = (clone / "README.md").read_text("utf-8")
@@ -147,8 +146,9 @@ def test_every_way_to_the_readme_marks_the_same(clone: Path) -> None:
 def test_a_history_at_fault_is_told_by_whoever_reads_it(
     clone: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    before = (clone / "README.md").read_bytes()
     (clone / "links.jsonl").write_text("<<<<<<< HEAD\n")
     with pytest.raises(SystemExit, match="1"):
         main(["readme"])
     assert capsys.readouterr().err.startswith("links.jsonl:1:1: links: is no JSON")
-    assert not (clone / "README.md").exists()
+    assert (clone / "README.md").read_bytes() == before

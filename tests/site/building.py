@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from scripts.project import ROOT
+from tests.frozen import FROZEN, IMPLEMENTATIONS, LIST
 
 SOURCES = (
     *("mkdocs.yml", "resources.yaml", "links.jsonl"),
@@ -25,6 +26,20 @@ def build(project: Path, site: Path, **variables: str) -> subprocess.CompletedPr
         capture_output=True,
         text=True,
     )
+
+
+def copy_frozen(folder: Path) -> Path:
+    """Copy the project, its list and papers replaced by the tests' own."""
+    copy_project(folder)
+    shutil.copy(LIST, folder)
+    shutil.copytree(FROZEN / "docs", folder / "docs", dirs_exist_ok=True)
+    (folder / "links.jsonl").write_text("", "utf-8")
+    kept = {"__init__", *(path.stem for path in IMPLEMENTATIONS.glob("*.py"))}
+    for pattern in ("implementations/*.py", "docs/notebooks/*.ipynb"):
+        for path in folder.glob(pattern):
+            if path.stem not in kept:
+                path.unlink()
+    return folder
 
 
 def copy_project(folder: Path) -> Path:

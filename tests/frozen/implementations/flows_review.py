@@ -1,0 +1,1 @@
+"""Stands for the paper's file, where a test needs its name and what it imports."""

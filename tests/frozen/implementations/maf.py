@@ -1,0 +1,5 @@
+"""Stands for the paper's file, where a test needs its name and what it imports."""
+
+from implementations.made import Autoregressive
+
+__all__ = ["Autoregressive"]

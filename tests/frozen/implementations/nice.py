@@ -1,0 +1,4 @@
+"""Stands for the paper's file, where a test needs its name and what it imports."""
+
+
+class Coupling: ...
