@@ -15,8 +15,9 @@ from markupsafe import Markup
 from pydantic_core import to_json as dump_json
 
 from scripts.catalogue import Catalogue, Entry, Publication
+from scripts.dates import PartialDate, long_date
 from scripts.project import Project
-from scripts.text import html_note, long_date, people, plain
+from scripts.text import html_note, people, plain
 
 FEED_LENGTH = 50
 _EPOCH = datetime.date(1970, 1, 1)
@@ -43,6 +44,7 @@ def _record(entry: Entry, project: Project) -> dict[str, Any]:
     return {
         "kind": entry.kind,
         **dict(entry),
+        "date": str(entry.date),
         "page": _page(entry, project),
         **_notebook(entry, project),
     }
@@ -54,7 +56,8 @@ def to_json(catalogue: Catalogue, project: Project) -> str:
     `tags` maps each tag to its sentence. An entry has its `kind` (publication, video,
     blog or code), every field that it has in resources.yaml by the same name (null
     where it has none), and `page`, its place on our website; an implemented
-    publication also has `notebook` and `colab`. Dates are ISO 8601; a note keeps its
+    publication also has `notebook` and `colab`. Dates are ISO 8601, cut to what is
+    known of them (2020-02, 2020); a note keeps its
     `[label](address)` links and its code between backticks.
     """
     content = {
@@ -120,8 +123,7 @@ def bibtex_entry(publication: Publication) -> str:
         ("title", f"{{{{{_latex(publication.title)}}}}}"),
         ("author", f"{{{' and '.join(map(_name, publication.authors))}}}"),
         ("year", f"{{{publication.date.year}}}"),
-        # A macro of every BibTeX style: jan, feb, …
-        ("month", long_date(publication.date)[:3].lower()),
+        *_month(publication.date),
         *_identifier(publication.url),
         ("url", f"{{{_encoded(publication.url)}}}"),
     ]
@@ -129,6 +131,11 @@ def bibtex_entry(publication: Publication) -> str:
         fields.append(("note", f"{{{_latex(publication.venue)}}}"))
     lines = "".join(f"  {name} = {value},\n" for name, value in fields)
     return f"@misc{{{publication.id},\n{lines}}}\n"
+
+
+def _month(date: PartialDate) -> Iterable[tuple[str, str]]:
+    # A macro of every BibTeX style: jan, feb, …
+    return [("month", long_date(date)[:3].lower())] if date.month else []
 
 
 # Always in braces: BibTeX counts braces even behind a backslash, and a command eats

@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from scripts.catalogue import Publication
+from scripts.dates import long_date
 from scripts.project import Project
-from scripts.text import long_date
 
 _IMAGE = Markup(
     '<figure><img src="{}" alt="{}" width="{}" height="{}" loading="lazy">'

@@ -15,6 +15,7 @@ import jinja2
 from scripts import text
 from scripts.catalogue import Catalogue, Entry, Fault, format_faults
 from scripts.catalogue.faults import on_github
+from scripts.dates import long_date
 from scripts.files import write_atomic
 from scripts.links.archive import NOTHING_DEAD, lost
 from scripts.project import FIGURE_ALT, Project
@@ -172,7 +173,7 @@ def _environment(dead: Mapping[str, datetime.date]) -> jinja2.Environment:
         md=text.escape_markdown,
         note=text.markdown_note,
         people=text.people,
-        date=text.long_date,
+        date=long_date,
         lost=lambda entry: lost(entry, dead),
         target=text.markdown_url,
     )

@@ -17,6 +17,7 @@ from markupsafe import escape
 from scripts import text
 from scripts.catalogue import Catalogue, Entry, Publication
 from scripts.comparison import Comparison
+from scripts.dates import long_date
 from scripts.examination import Examination
 from scripts.exports import bibtex_entry
 from scripts.facets import KINDS, facets, facets_of
@@ -222,7 +223,7 @@ def _environment(
         lstrip_blocks=True,
     )
     environment.filters.update(
-        date=text.long_date,
+        date=long_date,
         digits=text.significant,
         facets=lambda entry: facets_of(entry).items(),
         front=_front_matter,
@@ -246,7 +247,7 @@ def _structured(paper: Publication, page: str) -> str:
         "@type": "ScholarlyArticle",
         "headline": paper.title,
         "author": [{"@type": "Person", "name": name} for name in paper.authors],
-        "datePublished": paper.date.isoformat(),
+        "datePublished": str(paper.date),
         "sameAs": paper.url,
         "abstract": text.plain(paper.note),
         "keywords": list(paper.tags),

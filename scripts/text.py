@@ -1,4 +1,4 @@
-"""Names, dates, numbers, notes and escaping: pure helpers that return text.
+"""Names, numbers, notes and escaping: pure helpers that return text.
 
 A note is plain text in which two things mean something: a link,
 `[label](https://…)`, and a code span between backticks. All else is literal, and
@@ -7,14 +7,11 @@ each output escapes it in its own way.
 
 from __future__ import annotations
 
-import datetime
 import re
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from markupsafe import Markup, escape
-
-_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 
 
 class Span(NamedTuple):
@@ -29,11 +26,6 @@ def people(authors: Sequence[str]) -> str:
     """Join names as in "A, B and C"."""
     *others, last = authors
     return f"{', '.join(others)} and {last}" if others else last
-
-
-def long_date(date: datetime.date) -> str:
-    """Oct 30, 2014; the same in every locale."""
-    return f"{_MONTHS[date.month - 1]} {date.day}, {date.year}"
 
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")

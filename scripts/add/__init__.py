@@ -16,6 +16,7 @@ from scripts.add.listing import Listing
 from scripts.add.services import Services, visible
 from scripts.add.web import Web, WebError
 from scripts.add.works import AddError, Work, identify
+from scripts.dates import PartialDate
 from scripts.files import turn, write_atomic
 from scripts.links import history
 from scripts.project import Project
@@ -116,13 +117,12 @@ class Adder:
         except WebError as error:
             print(f"Going on without: {error}", file=sys.stderr)
             return said
-        day = facts.date if len(facts.date) == len("2014-10-30") else ""
-        if facts.date and not day:
+        if facts.date and "date" not in said and PartialDate.parse(facts.date).day == 0:
             print(f"Of its date only {facts.date} is known", file=sys.stderr)
         told = {
             "title": facts.title,
             "authors": ", ".join(facts.authors),
-            "date": day,
+            "date": facts.date,
             "venue": facts.venue,
             "language": facts.language if section == "code" else "",
         }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -12,15 +11,17 @@ from scripts.catalogue import Catalogue
 from scripts.catalogue.draft import is_id, nearest_id
 from scripts.catalogue.faults import did_you_mean, quote
 from scripts.catalogue.limits import RESERVED
+from scripts.dates import PartialDate
 
 Ask = Callable[[str], str]
 """Shows a prompt and returns what is typed."""
 
+_AS_A_DATE = "as in 2018-07-09, or 2018-07 or 2018 where no more is known"
 LISTS = ("authors", "papers", "tags")
 _HINTS = {
     "title": "as it stands on the work itself",
     "authors": "all of them, in full, with commas between",
-    "date": "of publication, as in 2018-07-09",
+    "date": f"of publication, {_AS_A_DATE}",
     "language": "as in Python",
     "tags": "some of ",
     "note": "one to three sentences of your own: what it contributes, why to open it",
@@ -143,10 +144,8 @@ def _initials(title: str) -> str:
 
 
 def _date_problem(value: str) -> str:
-    whole = re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII)
     try:
-        if whole and datetime.date.fromisoformat(value):
-            return ""
+        PartialDate.parse(value)
     except ValueError:
-        pass
-    return f"{quote(value)} is no whole ISO date (write it as in 2018-07-09)"
+        return f"{quote(value)} is no ISO date (write it {_AS_A_DATE})"
+    return ""

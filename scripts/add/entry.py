@@ -52,7 +52,7 @@ def _wrapped(note: str) -> list[str]:
 
 
 _plain = re.compile(
-    r"[^\W\d_][\w '’.()/+–-]*|\d{4}-\d\d-\d\d|https://[\w./?&=%~+@;()#:-]*[\w/)]"
+    r"[^\W\d_][\w '’.()/+–-]*|\d{4}-\d\d(?:-\d\d)?|https://[\w./?&=%~+@;()#:-]*[\w/)]"
 ).fullmatch
 # What YAML 1.1 or 1.2 takes for something other than text.
 _word = re.compile(r"true|false|yes|no|on|off|null|y|n", re.IGNORECASE).fullmatch

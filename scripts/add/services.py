@@ -11,6 +11,7 @@ import html
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 from urllib.parse import quote, urlencode
 from xml.etree import ElementTree
@@ -18,6 +19,7 @@ from xml.etree import ElementTree
 from scripts.add.web import Web, WebError
 from scripts.add.works import Work
 from scripts.catalogue.document import is_invisible
+from scripts.dates import PartialDate
 
 _LONGEST = 1_000  # No title, name or venue has as many characters.
 _MOST = 5_000  # The largest collaborations have 3,000 authors.
@@ -170,17 +172,23 @@ def _names(people: Any) -> Iterator[str]:
 
 
 def _earliest(work: dict[str, Any]) -> str:
-    """Return the earliest whole date of publication, or else the most that is known."""
+    """Return the earliest date of publication, as much of it as is known."""
     fields = ("published-online", "published-print", "published", "issued")
     dates = [date for field in fields if (date := _date_parts(work.get(field)))]
-    whole = [date for date in dates if len(date) == len("2014-10-30")]
-    return min(whole, default=max(dates, key=len, default=""))
+    earliest = min(dates, default="")
+    # Another field may know the day of the same month or year.
+    same = [date for date in dates if date.startswith(earliest)]
+    most = max(map(len, same), default=0)
+    return min((date for date in same if len(date) == most), default="")
 
 
 def _date_parts(date: Any) -> str:
     parts = next(iter(_list(_mapping(date).get("date-parts"))), None)
-    numbers = [n for n in _list(parts)[:3] if isinstance(n, int) and 0 < n < 9999]
-    return "-".join(f"{n:02d}" for n in numbers)
+    numbers = takewhile(lambda part: type(part) is int, _list(parts)[:3])
+    try:
+        return str(PartialDate(*numbers))
+    except (TypeError, ValueError, OverflowError):
+        return ""
 
 
 def _day(time: Any) -> str:

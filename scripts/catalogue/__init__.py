@@ -9,8 +9,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    ValidationError,
+    WithJsonSchema,
+)
 from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import PydanticCustomError
 
 from scripts.catalogue import rules, shape
 from scripts.catalogue.document import Document, read
@@ -18,6 +27,7 @@ from scripts.catalogue.draft import Draft
 from scripts.catalogue.faults import CatalogueError, Fault, Finding, format_faults
 from scripts.catalogue.limits import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_TEXT
 from scripts.catalogue.notes import LONGEST_NOTE
+from scripts.dates import PartialDate
 
 __all__ = [
     "Blog",
@@ -43,6 +53,31 @@ def _field(description: str, example: Any, **in_editors: Any) -> Any:
         description=description, examples=[example], json_schema_extra=in_editors
     )
 
+
+def _partial_date(value: Any) -> PartialDate:
+    if isinstance(value, PartialDate):
+        return value
+    if not isinstance(value, str):
+        raise PydanticCustomError("date_type", "is not text")
+    try:
+        return PartialDate.parse(value)
+    except ValueError as error:
+        problem = {"problem": str(error)}
+        raise PydanticCustomError("date_parsing", "{problem}", problem) from None
+
+
+# Without quotes a year is a number to editors.
+_IN_EDITORS = (
+    {"type": "string", "format": "date"},
+    {"type": "string", "pattern": "^[0-9]{4}(-(0[1-9]|1[0-2]))?$"},
+    {"type": "integer", "minimum": 1000, "maximum": 9999},
+)
+Published = Annotated[
+    PartialDate,
+    PlainValidator(_partial_date),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"anyOf": [*_IN_EDITORS]}),
+]
 
 _ADDRESS = "^https://[^\\s]+$"
 Papers = Annotated[
@@ -73,7 +108,14 @@ class Entry(BaseModel):
         tuple[str, ...],
         _field("Every author, in full", ["Ada Lovelace", "Emmy Noether"], minItems=1),
     ]
-    date: Annotated[datetime.date, _field("When it was first published", "2019-06-10")]
+    date: Annotated[
+        Published,
+        _field(
+            "When it was first published, to the day, or to the month or year where "
+            "no more is known",
+            "2019-06-10",
+        ),
+    ]
     url: Annotated[
         str,
         _field(

@@ -181,6 +181,11 @@ def _position(mark: Any) -> Position:
     return Position(mark.line + 1, mark.column + 1)
 
 
+def _is_year(path: Path, text: str) -> bool:
+    """Whether it is a number in the place of a date; the rules know what dates are."""
+    return path[2:] in (("date",), ("added",)) and text.isdigit()
+
+
 class _Reader:
     """Builds data from events; their depth is bounded, so it may recurse."""
 
@@ -235,7 +240,7 @@ class _Reader:
 
     def scalar(self, event: Any, path: Path) -> Any:
         text = event.value
-        if not event.style and (match := _not_text(text)):
+        if not event.style and (match := _not_text(text)) and not _is_year(path, text):
             self.mistyped(event, path, match)
             return BROKEN
         if event.style == '"' and not _is_visible(text):

@@ -16,6 +16,7 @@ from scripts.catalogue import addresses, limits
 from scripts.catalogue.draft import Draft, Item, is_id, nearest_id, parts
 from scripts.catalogue.faults import Finding, Path, did_you_mean, quote
 from scripts.catalogue.notes import note_faults
+from scripts.dates import PartialDate
 
 
 def emptiness(draft: Draft) -> Iterator[Finding]:
@@ -60,33 +61,45 @@ def dates(draft: Draft) -> Iterator[Finding]:
     for item in draft.items:
         for field in ("date", "added"):
             text = item.text(field)
-            if text and (fault := _date_fault(text, draft.today)):
+            if text and (fault := _date_fault(field, text, draft.today)):
                 yield Finding(item.path(field), *fault)
 
 
-_iso = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
+# Of the day on which an entry joins the list, all is known.
+_ISO = {
+    "added": (r"[0-9]{4}-[0-9]{2}-[0-9]{2}", "write it as in 2018-07-09"),
+    "date": (
+        r"[0-9]{4}(-[0-9]{2}){0,2}",
+        "write it as in 2018-07-09, or 2018-07 or 2018 where no more is known",
+    ),
+}
 
 
-def _date_fault(text: str, today: datetime.date) -> tuple[str, str] | None:
-    if not _iso(text):
-        return f"{quote(text)} is not an ISO date", "write it as in 2018-07-09"
+def _date_fault(field: str, text: str, today: datetime.date) -> tuple[str, str] | None:
+    form, fix = _ISO[field]
+    if not re.fullmatch(form, text):
+        return f"{quote(text)} is not an ISO date", fix
     try:
-        date = datetime.date.fromisoformat(text)
+        date = PartialDate.parse(text)
     except ValueError:
         return f"{text} is not in the calendar", "check year, month and day"
     # Today is UTC, and clocks are up to fourteen hours ahead of it.
-    if date > today + datetime.timedelta(days=1):
+    if date.first > today + datetime.timedelta(days=1):
         return f"{text} lies in the future", "check year, month and day"
     return None
 
 
 def order(draft: Draft) -> Iterator[Finding]:
-    """Refuse entries out of their section's order of date, the oldest first."""
-    sections: dict[str, list[tuple[str, Item]]] = {}
+    """Refuse entries out of their section's order of date, the oldest first.
+
+    A month comes before its days, a year before its months.
+    """
+    sections: dict[str, list[tuple[PartialDate, Item]]] = {}
     for item in draft.items:
-        date = item.text("date")
-        if date and not _date_fault(date, draft.today):
-            sections.setdefault(item.section, []).append((date, item))
+        text = item.text("date")
+        if text and not _date_fault("date", text, draft.today):
+            dated = (PartialDate.parse(text), item)
+            sections.setdefault(item.section, []).append(dated)
     for dated in sections.values():
         staying = _longest_order([date for date, _ in dated])
         dates = [dated[place][0] for place in staying]
@@ -98,16 +111,17 @@ def order(draft: Draft) -> Iterator[Finding]:
             yield Finding(item.path("date"), f"{date} is out of order", fix)
 
 
-def _longest_order(dates: list[str]) -> list[int]:
+def _longest_order(dates: list[PartialDate]) -> list[int]:
     """Choose a longest non-decreasing subsequence, the earliest of them.
 
     So one date that is wrong leaves all others in their place, and of two that could
     move it is the later one, which is likely the newcomer.
     """
+    ranks = {date: rank for rank, date in enumerate(sorted(set(dates)))}
     ends: list[int] = []  # ends[n]: minus the best start of n + 1 dates in order
     lengths = []
     for date in reversed(dates):
-        start = -int(date.replace("-", ""))
+        start = -ranks[date]
         length = bisect_right(ends, start)
         ends[length : length + 1] = [start]
         lengths.append(length)

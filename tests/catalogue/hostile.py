@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from scripts.catalogue import Blog, Catalogue, Code, Publication, Video, parse
 from scripts.catalogue.draft import SECTIONS
+from scripts.dates import PartialDate
 from scripts.project import Project
 from scripts.text import spans
 from tests.catalogue.payloads import (
@@ -44,7 +45,11 @@ def entry(kind: type[Any], name: str, text: str = "Plain", **fields: Any) -> Any
     day = datetime.date(2020, 2, 29)
     values: dict[str, Any] = {
         **{"id": name, "title": text, "authors": (text, "Rianne van den Berg", text)},
-        **{"date": day, "added": day, "url": f"https://example.org/{name}"},
+        **{
+            "date": PartialDate(2020, 2, 29),
+            "added": day,
+            "url": f"https://example.org/{name}",
+        },
         **{"note": text, "tags": ("images", "graphs"), "venue": text},
         **{"affiliation": text, "links": {text: "https://example.org/?a=1&b=_2"}},
         **({"papers": ("paper",)} if kind is not Publication else {}),

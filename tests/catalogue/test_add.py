@@ -223,7 +223,7 @@ def test_a_service_that_fails_leaves_the_flags(
         assert loopback.asked == []
 
 
-def test_a_year_alone_is_no_date(
+def test_of_a_date_no_more_is_written_than_is_known(
     folder: Path, adder: Callable[..., Adder], capsys: pytest.CaptureFixture[str]
 ) -> None:
     message = {
@@ -234,19 +234,24 @@ def test_a_year_alone_is_no_date(
     with answering({CROSSREF: answer(json.dumps({"message": message}))}) as loopback:
         adding = adder(loopback.services())
         flags = {"tags": "review", "note": "It flows."}
-        assert adding.add("10.1000/182", **flags) == 1
-        err = capsys.readouterr().err
-        assert "Of its date only 2021 is known" in err
-        assert "--date" in err and "--title" not in err
+        assert adding.preview("10.1000/182", date="2021-05-03", **flags) == 0
+        assert capsys.readouterr().err == ""
         assert contents(folder) == before
-        assert adding.add("10.1000/182", date="2021-05-03", **flags) == 0
+        assert adding.add("10.1000/182", **flags) == 0
+    assert "Of its date only 2021 is known" in capsys.readouterr().err
+    assert b'    date: "2021"\n' in contents(folder)["resources.yaml"]
+
+
+def test_a_month_is_said_by_a_flag(folder: Path, adder: Callable[..., Adder]) -> None:
+    assert adder().add("2101.00001", **{**SAID, "date": "2017-06"}) == 0
+    assert b"    date: 2017-06\n" in contents(folder)["resources.yaml"]
 
 
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ({"date": "June 2017"}, '--date: "June 2017" is no whole ISO date (write it'),
-        ({"date": "2017-02-30"}, '--date: "2017-02-30" is no whole ISO date'),
+        ({"date": "June 2017"}, '--date: "June 2017" is no ISO date (write it'),
+        ({"date": "2017-02-30"}, '--date: "2017-02-30" is no ISO date'),
         ({"tags": "copling"}, 'is no tag of the list (did you mean "coupling"?)'),
         ({"papers": "nic"}, 'is no publication of the list (did you mean "nice"?)'),
         ({"id": "maf"}, '--id: "maf" is the id of another entry'),

@@ -14,6 +14,7 @@ import feedparser
 from hypothesis import given, settings
 
 from scripts.catalogue import Catalogue, Publication, Video
+from scripts.dates import PartialDate
 from scripts.exports import FEED_LENGTH, to_atom, to_json
 from tests.catalogue.hostile import (
     EVERY_CATALOGUE,
@@ -137,7 +138,12 @@ def test_atom_lists_the_newest_first_and_stops() -> None:
     days = [datetime.timedelta(days=i // 2) for i in range(FEED_LENGTH + 10)]
     dates = [start - 2 * day + datetime.timedelta(i % 2) for i, day in enumerate(days)]
     papers = tuple(
-        entry(Publication, f"p{i}", added=start + day, date=date)
+        entry(
+            Publication,
+            f"p{i}",
+            added=start + day,
+            date=PartialDate(date.year, date.month, date.day),
+        )
         for i, (day, date) in enumerate(zip(days, dates, strict=True))
     )
     catalogue = catalogue_of("x").model_copy(update={"publications": papers})

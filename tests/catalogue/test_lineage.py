@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 
 from scripts.catalogue import Publication
+from scripts.dates import PartialDate
 from scripts.genealogy import Import, Kin
 from scripts.lineage import ROW, rows
 
@@ -14,7 +15,7 @@ def paper(id: str, year: int) -> Publication:
         id=id,
         title=id,
         authors=("A",),
-        date=datetime.date(year, 1, 1),
+        date=PartialDate(year),
         url=f"https://example.org/{id}",
         note="",
         tags=(),

@@ -1,6 +1,5 @@
 """The loader takes what is good, and names everything else at its place."""
 
-import datetime
 import gc
 import unicodedata
 from pathlib import Path
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 
 from benchmarks.generate import generate
 from scripts.catalogue import Catalogue, CatalogueError, load
+from scripts.dates import PartialDate
 from tests.catalogue.bad import CASES, GOOD
 
 ROOT = Path(__file__).parents[2]
@@ -22,7 +22,7 @@ def test_a_good_catalogue_is_read_as_it_stands(load_text):
     nice, maf = catalogue.publications
     assert nice.title == "NICE: An Example"
     assert nice.authors == ("Laurent Dinh", "Yoshua Bengio")
-    assert nice.date == datetime.date(2014, 10, 30)
+    assert nice.date == PartialDate(2014, 10, 30)
     assert nice.links == {"Code": "https://github.com/laurent-dinh/nice"}
     assert (nice.implemented, maf.implemented) == (True, False)
     assert catalogue.videos[0].papers == ("nice", "maf")
@@ -113,6 +113,7 @@ def test_a_file_that_is_not_there(tmp_path):
         ("title: A talk", "title: 'Masked flow'"),  # as a paper of the list
         ("date: 2017-05-19", 'date: "2017-05-19"'),
         ("date: 2019-12-09", "date: 2026-02-01"),  # it is tomorrow already in Kiribati
+        ("date: 2019-12-09", "date: 2026-02"),  # and February
         ("title: flows", "title: '1984'"),
         ("title: flows", "title: 2nd flows, 1.0 and yes"),
         ("title: flows", "title: Un\u00a0flux 👩‍🔬".replace("\u200d", "")),
@@ -167,6 +168,22 @@ def posts(*years: int) -> str:
 
 def test_entries_in_order_of_date_are_good(load_text):
     load_text(posts(2020, 2021, 2021, 2022))
+
+
+def test_a_month_comes_before_its_days_and_a_year_before_its_months(
+    load_text, faults_of
+):
+    def dated(*dates: str) -> str:
+        text = posts(*range(2001, 2001 + len(dates)))
+        for number, date in enumerate(dates):
+            text = text.replace(f"{2001 + number}-01-01", date)
+        return text
+
+    load_text(dated("2019-12-31", "2020", "2020", "2020-01", "2020-01-01", "2020-02"))
+    assert faults_of(dated("2019", "2020-02-01", "2020-02", "2020-02-02")) == [
+        "resources.yaml:55:11: p2, date: 2020-02 is out of order (move the entry "
+        "below p0)"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ from markdown_it import MarkdownIt
 from scripts import readme
 from scripts.__main__ import main
 from scripts.catalogue import Catalogue, Publication, load
+from scripts.dates import PartialDate, long_date
 from scripts.project import ROOT, read_project
-from scripts.text import long_date, people
+from scripts.text import people
 from tests.catalogue.payloads import PAYLOADS, TEXT
 from tests.frozen import LIST, frozen_catalogue
 
@@ -31,7 +32,7 @@ def paper(number: int = 0, **fields: object) -> Publication:
         "id": f"paper_{number}",
         "title": f"Paper {number}",
         "authors": ("Ada Lovelace",),
-        "date": DATE,
+        "date": PartialDate(2020, 1, 2),
         "url": f"https://example.org/{number}",
         "note": "Worth reading.",
         "tags": ("flows",),

@@ -228,6 +228,30 @@ def test_of_a_date_that_is_known_in_part_the_most_is_told() -> None:
     assert facts(PAPER, {CROSSREF: part}).date == "2021-02"
 
 
+@pytest.mark.parametrize(
+    ("known", "date"),
+    [
+        # The earliest; and of one that is known better elsewhere the most.
+        ([[2021, 2], [2021, 5, 3]], "2021-02"),
+        ([[2021], [2021, 5, 3]], "2021-05-03"),
+        ([[2021], [2021, 5], [2021, 6, 1]], "2021-06-01"),
+        ([[2022], [2021]], "2021"),
+        ([[2021, 13], [2022, 1]], "2022-01"),
+        ([[2021, None, 3]], "2021"),
+        ([[None], []], ""),
+        ([[True, 2]], ""),
+    ],
+)
+def test_of_several_dates_the_earliest_is_told(known: list[Any], date: str) -> None:
+    fields = ("published-online", "published-print", "published", "issued")
+    message: dict[str, Any] = dict(PAPER_JSON["message"])  # type: ignore[call-overload]
+    for field in fields:
+        message.pop(field, None)
+    message |= {f: {"date-parts": [d]} for f, d in zip(fields, known, strict=False)}
+    part = answer(json.dumps({"message": message}))
+    assert facts(PAPER, {CROSSREF: part}).date == date
+
+
 @pytest.mark.parametrize("published", ["yesterday", "2014-13-30T", "", None])
 def test_a_date_that_is_none_is_not_known(published: str | None) -> None:
     told = f"<published>{published}</published>" if published is not None else ""

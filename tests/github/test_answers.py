@@ -126,7 +126,7 @@ def test_an_edited_form_moves_its_branch_and_opens_no_second_request(
         ("2101.00001", "1410.8516", "it is on the list already, as nice"),
         ("2101.00001", "@everyone ```", "is no arXiv id, DOI or address"),
         ("coupling, images", "copling", 'did you mean "coupling"?'),
-        ("2017-06-01", "June", 'Published on: "June" is no whole ISO date'),
+        ("2017-06-01", "June", 'Published on: "June" is no ISO date'),
         ("and says why.", "</details><script>", "note: "),
         ("### Published on\n\n2017-06-01", "", '  Published on "…"  of publication'),
         (FORM, "Hello", '"" is no arXiv id, DOI or address'),

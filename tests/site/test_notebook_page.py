@@ -17,6 +17,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from scripts.catalogue import Publication
+from scripts.dates import PartialDate
 from scripts.notebook_page import NotebookError
 from scripts.notebook_page import render as render_page
 from scripts.project import Project
@@ -34,7 +35,7 @@ PAPER = Publication(
     id="nice",
     title="NICE",
     authors=("Laurent Dinh",),
-    date=datetime.date(2014, 10, 30),
+    date=PartialDate(2014, 10, 30),
     url="https://arxiv.org/abs/1410.8516",
     note="A note.",
     tags=(),
