@@ -27,10 +27,15 @@ site: .venv/site ## Check the catalogue, regenerate README.md, build the website
 	@$(BIN)/python -m mkdocs build --quiet
 	@echo "Done: the website is in site/; \`make serve\` shows it"
 
-test: .venv/test lint ## Run the whole test suite (installs torch and finds a Chromium first)
+ifdef PAPER
+test: .venv/test
+	@$(SCRIPTS) paper "$$PAPER"
+else
+test: .venv/test lint ## Run the whole test suite (PAPER=glow: one paper's own, in a minute)
 	@$(BIN)/python -m tests.site.chromium install
 	@echo "→ Running the tests"
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+endif
 
 test-long: .venv/test ## Run the tests that take minutes
 	@$(BIN)/python -m tests.site.chromium install

@@ -95,7 +95,7 @@ OWN = (
     ),
 )
 
-# Id of a paper → why none of its flows stands above.
+# Id of a paper → why none of its flows stands above; shown with the next measurement.
 UNMEASURED = {
     "mnf": "Multiplicative flows: their density is that of a network's weights, not of "
     "data.",

@@ -68,7 +68,7 @@ def measure(sizes: Sizes) -> Iterator[Measure]:
         yield from _measure_pipeline(sizes, Path(directory))
     with tempfile.TemporaryDirectory() as directory:
         copy = Path(directory)
-        _copy_tracked_files(copy)
+        _copy_project(copy)
         yield from _measure_site(copy)
         yield from _measure_visits(sizes, copy / "site")
         yield from _measure_large_site(sizes, copy)
@@ -160,12 +160,14 @@ def _enlarge(catalogue: Path, publications: int) -> None:
     catalogue.write_text(text, "utf-8")
 
 
-def _copy_tracked_files(target: Path) -> None:
-    command = ["git", "ls-files", "-z"]
+def _copy_project(target: Path) -> None:
+    """Copy the project's files, those too that are not in git yet."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listing = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE)
     for name in listing.stdout.decode("utf-8").rstrip("\0").split("\0"):
-        (target / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, target / name)
+        if (ROOT / name).is_file():  # not one that was removed, nor a folder's link
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target / name)
 
 
 def _build(project: Path) -> float:

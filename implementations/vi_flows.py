@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Variational inference with normalizing flows
+# # Planar flows: variational inference with normalizing flows
 #
 # Rezende and Mohamed ([2015](https://arxiv.org/abs/1505.05770)) approximate a posterior
 # by a simple one, a diagonal Gaussian, whose samples then pass through a chain of

@@ -137,6 +137,13 @@ def _new(args: argparse.Namespace) -> int:
         return scaffold.run(ROOT, args.id)
 
 
+def _paper(args: argparse.Namespace) -> int:
+    from scripts.scaffold import checking
+
+    with _telling_faults("text"):
+        return checking.run(ROOT, args.id)
+
+
 def _publish_readme(args: argparse.Namespace) -> int:
     from scripts.github import Clone
 
@@ -332,6 +339,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("id", help="the paper's id in the catalogue")
     command.set_defaults(run=_new)
+
+    command = commands.add_parser(
+        "paper", help="check one paper alone, and say what it still lacks"
+    )
+    command.add_argument("id", help="the paper's id in the catalogue")
+    command.set_defaults(run=_paper)
 
     which = argparse.ArgumentParser(add_help=False)
     which.add_argument(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+
+from scripts.catalogue import load
+from scripts.project import ROOT
 
 MINUTES = {
     "tests": 1,
@@ -33,6 +37,37 @@ def _room(nodeid: str) -> str:
     return Path(nodeid.split("::")[0]).parent.name
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--paper=glow` keeps the tests of that paper alone."""
+    parser.addoption("--paper", default="", metavar="ID", help="its tests alone")
+
+
+def _of(paper: str, items: list[pytest.Item]) -> list[pytest.Item]:
+    """The paper's own tests.
+
+    Those in its files of facts, those with the parameter `paper`, and of the contract
+    those whose `case` belongs to it.
+    """
+    from scripts.scaffold.cases import FILE, owners
+    from tests.flows.cases import CASES
+
+    papers = load(ROOT / "resources.yaml", ROOT / "implementations").publications
+    order = [each.id for each in papers if each.implemented]
+    owner = owners((ROOT / FILE).read_text("utf-8"), order)
+    cases = [case for name, case in CASES.items() if owner.get(name) == paper]
+
+    def own(item: pytest.Item) -> bool:
+        if re.fullmatch(rf"test_{paper}(_oracle)?\.py", item.path.name):
+            return True
+        values = getattr(item, "callspec", None)
+        given = values.params if values else {}
+        return given.get("paper") == paper or any(
+            given.get("case") is case for case in cases
+        )
+
+    return [item for item in items if own(item)]
+
+
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
@@ -40,6 +75,10 @@ def pytest_collection_modifyitems(
     for item in items:
         if _room(item.nodeid) == "site":
             item.add_marker(pytest.mark.xdist_group("site"))
+    if paper := config.getoption("paper"):
+        own = _of(paper, items)
+        config.hook.pytest_deselected(items=[i for i in items if i not in own])
+        items[:] = own
     if config.getoption("markexpr"):
         return
     long = [item for item in items if item.get_closest_marker("long")]
@@ -60,10 +99,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print minutes used beside minutes allowed, per folder."""
-    terminalreporter.section("time used, and its budget")
-    for room, allowed in MINUTES.items():
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Print minutes used beside minutes allowed, per folder of the whole suite."""
+    budgets = {} if config.getoption("paper") else MINUTES
+    if budgets:
+        terminalreporter.section("time used, and its budget")
+    for room, allowed in budgets.items():
         used = seconds[room] / 60
         over = "  OVER BUDGET" if used > allowed else ""
         terminalreporter.line(f"{room:10} {used:5.1f} of {allowed} min{over}")

@@ -15,9 +15,11 @@ from scripts.catalogue import Publication, load
 from scripts.catalogue.document import read
 from scripts.catalogue.faults import did_you_mean, quote
 from scripts.files import turn, write_together
+from scripts.scaffold import checklist
 from scripts.text import people
 
 _WIDTH = 88
+_KINDS = {"video": "video", "blog": "post", "code": "repository"}
 
 
 class ScaffoldError(Exception):
@@ -38,8 +40,9 @@ def run(root: Path, name: str) -> int:
         return 1
     for path in written:
         print(f"{path.relative_to(root)} written")
-    print(f"When the paper's map is in its place: make claims ONLY={name}, then")
-    print(f"make notebooks ONLY={name}, then make test")
+    print("What is left, in the order to do it:")
+    print(*(f"  {lack}" for lack in checklist.lacking(root, name)), sep="\n")
+    print(f"make test PAPER={name} runs its own tests, and says what is left then")
     return 0
 
 
@@ -48,7 +51,7 @@ def scaffold(root: Path, name: str) -> dict[Path, str]:
 
     Raises ScaffoldError when the paper is not on the list, or has an implementation.
     """
-    paper = _paper(root, name)
+    paper = publication(root, name)
     module = root / "implementations" / f"{name}.py"
     test = root / "tests" / "papers" / f"test_{name}.py"
     for path in (module, module.with_suffix("")):
@@ -71,13 +74,25 @@ def _refuse(root: Path, path: Path, taken: bool) -> None:
         raise ScaffoldError(f"{path.relative_to(root)} is there already (edit it)")
 
 
-def _paper(root: Path, name: str) -> Publication:
-    papers = load(root / "resources.yaml", root / "implementations").publications
-    known = {paper.id: paper for paper in papers}
-    if name not in known:
-        fix = did_you_mean(name, known, "add its entry first: make add ENTRY=…")
-        raise ScaffoldError(f"no publication has the id {quote(name)} ({fix})")
-    return known[name]
+def publication(root: Path, name: str) -> Publication:
+    """Return the publication of this id.
+
+    Raises ScaffoldError when there is none, CatalogueError when the list has faults.
+    """
+    catalogue = load(root / "resources.yaml", root / "implementations")
+    entries = {entry.id: entry for entry in catalogue.entries}
+    entry = entries.get(name)
+    if isinstance(entry, Publication):
+        return entry
+    if entry:
+        about = ", ".join(getattr(entry, "papers", ())) or "none of the list"
+        raise ScaffoldError(
+            f"{quote(name)} is a {_KINDS[entry.kind]}: only publications have "
+            f"implementations (it is about {about})"
+        )
+    papers = [paper.id for paper in catalogue.publications]
+    fix = did_you_mean(name, papers, "add its entry first: make add ENTRY=…")
+    raise ScaffoldError(f"no publication has the id {quote(name)} ({fix})")
 
 
 def _facts(paper: Publication) -> dict[str, str]:
@@ -88,12 +103,24 @@ def _facts(paper: Publication) -> dict[str, str]:
     )
     return {
         "id": paper.id,
-        "title": textwrap.shorten(paper.title, _WIDTH - 4, placeholder=" …"),
+        "name": _name(paper),
         "citation": "\n".join(f"# {line}" for line in lines),
         "docstring": _docstring(surnames, paper),
         "facts": _docstring(f"Facts of {surnames}", paper),
         "imported": _import(paper.id),
     }
+
+
+def _name(paper: Publication) -> str:
+    """Return what stands before the colon of its title, where it is short; or its id.
+
+    The site's menu and genealogy call the paper so.
+    """
+    short, colon, _ = paper.title.partition(":")
+    if colon and len(short) <= checklist.LONGEST_NAME:
+        return short
+    words = paper.id.replace("_", " ").capitalize()
+    return words[: checklist.LONGEST_NAME].rstrip()
 
 
 def _docstring(words: str, paper: Publication) -> str:

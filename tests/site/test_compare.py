@@ -158,17 +158,6 @@ def test_the_gpu_is_said_not_to_be_measured(pages: dict[str, str]) -> None:
     assert "GPU: not measured" in Parsed(pages["compare/"]).text
 
 
-def test_the_guide_leads_to_every_implemented_flow(
-    pages: dict[str, str], catalogue: Catalogue
-) -> None:
-    guide = pages["compare/"].partition('id="which-flow')[2].partition("<h2")[0]
-    links = set(Parsed(guide).links)
-    for paper in catalogue.publications:
-        if paper.implemented:
-            wanted = {f"../papers/{paper.id}/", f"../notebooks/{paper.id}/"}
-            assert wanted <= links, paper.id
-
-
 def test_a_paper_has_its_line(
     pages: dict[str, str], catalogue: Catalogue, comparison: Comparison
 ) -> None:

@@ -1,0 +1,65 @@
+"""One paper's own checks: its lint, types and tests, and what it still lacks."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from scripts.notebook.cells import CellError
+from scripts.scaffold import ScaffoldError, checklist, publication
+
+# Asked of every paper, beside its own files of facts.
+_TESTS = ("papers/test_shape.py", "papers/test_smoke.py", "flows/test_contract.py")
+
+
+def run(root: Path, name: str) -> int:
+    """Check one paper and print what is wrong; return the exit status.
+
+    Raises CatalogueError when the catalogue has faults.
+    """
+    try:
+        paper = publication(root, name).id
+        if missing := checklist.implementation(root, paper):
+            raise ScaffoldError(str(missing))
+    except (ScaffoldError, CellError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    passed = _passes(root, paper)
+    left = checklist.everything_left(root, paper)
+    if left:
+        print(f"{paper} still lacks, in the order to do it:")
+        print(*(f"  {lack}" for lack in left), sep="\n")
+    elif passed:
+        print(f"{paper}: all of its own checks pass, and it lacks nothing")
+    return 0 if passed and not left else 1
+
+
+def _passes(root: Path, paper: str) -> bool:
+    """Lint, check the types and run the tests of the paper alone."""
+    facts = sorted(root.glob(f"tests/papers/test_{paper}*.py"))
+    own = [f"implementations/{paper}.py", *(str(file) for file in facts)]
+    linted = [*own, "tests/flows/cases.py", "benchmarks/own.py"]
+    tests = [*(str(file) for file in facts), *(f"tests/{name}" for name in _TESTS)]
+    python = sys.executable
+    # Beside the tests, which take longer.
+    types = subprocess.Popen(
+        [python, "-m", "pyright", "--warnings", "--pythonpath", python, *own],
+        cwd=root,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    ran = [
+        subprocess.run([python, "-m", *command], cwd=root).returncode
+        for command in (
+            ["ruff", "check", "--quiet", *linted],
+            ["ruff", "format", "--check", "--quiet", *linted],
+            ["pytest", "--quiet", f"--paper={paper}", *tests],
+        )
+    ]
+    if ran[1]:
+        print(f"Not formatted: run .venv/bin/python -m ruff format {' '.join(own)}")
+    said, _ = types.communicate()
+    if types.returncode:
+        print(said)
+    return not any([*ran, types.returncode])

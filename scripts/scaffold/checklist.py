@@ -1,0 +1,288 @@
+"""What a paper still lacks, each with its file and what to do about it.
+
+Read from the files as text; nothing runs, and nothing of the flows is imported.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from scripts.catalogue import Publication, load
+from scripts.claims import results
+from scripts.notebook.cells import CellError, export, parse
+from scripts.notebook.fingerprint import Fingerprints
+from scripts.notebook.ipynb import read
+from scripts.scaffold import cases
+
+LONGEST_NAME, LONGEST_HEADING = 24, 64
+"""Characters: the name stands in the menu and in the genealogy."""
+SEEDS = 5
+# What the draft says where its author is to say something.
+_DRAFTED = {
+    ": what it does\n": 'say in a few words, "Name: what it does"',
+    "# Say here what the paper adds": "say what the paper adds, with its equation",
+}
+
+
+class Lack(NamedTuple):
+    """Something that a paper lacks."""
+
+    file: str
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.problem} ({self.remedy})"
+
+
+def lacking(root: Path, paper: str) -> list[Lack]:
+    """Return what the paper lacks, in the order in which it is best done.
+
+    Without a file that is Python, that alone.
+    """
+    found = []
+    for check in CHECKS.values():
+        try:
+            lack = check(root, paper)
+        except CellError as error:
+            file, line, problem = str(error).split(":", 2)
+            return [Lack(f"{file}:{line}", problem.strip(), "mend it")]
+        if lack:
+            found.append(lack)
+        if check is implementation and lack:
+            break
+    return found
+
+
+def implementation(root: Path, paper: str) -> Lack | None:
+    """Its file, which is Python and splits into cells."""
+    file = _module(paper)
+    if not (root / file).exists():
+        return Lack(file, "is missing", f"draft it: make new ID={paper}")
+    export((root / file).read_text("utf-8"), file)
+    return None
+
+
+def prose(root: Path, paper: str) -> Lack | None:
+    """The author's words in place of the draft's."""
+    source = (root / _module(paper)).read_text("utf-8")
+    for text, remedy in _DRAFTED.items():
+        if text in source:
+            line = source[: source.index(text)].count("\n") + 1
+            return Lack(
+                f"{_module(paper)}:{line}", "still says what the draft says", remedy
+            )
+    return None
+
+
+def heading(root: Path, paper: str) -> Lack | None:
+    """A heading "Name: what it does", short enough for the menu and the genealogy."""
+    file = _module(paper)
+    first = next(iter(export((root / file).read_text("utf-8"), file)), None)
+    line = first.source.partition("\n")[0] if first else ""
+    name, colon, does = line.removeprefix("# ").partition(": ")
+    if not line.startswith("# ") or not colon or not does.strip():
+        problem = f'has the heading "{line.removeprefix("# ")}"'
+    elif len(name) > LONGEST_NAME:
+        problem = (
+            f'its name "{name}" has {len(name)} characters, at most {LONGEST_NAME}'
+        )
+    elif len(line) - 2 > LONGEST_HEADING:
+        problem = (
+            f"its heading has {len(line) - 2} characters, at most {LONGEST_HEADING}"
+        )
+    else:
+        return None
+    return Lack(f"{file}:2", problem, 'write it as "# # Name: what it does"')
+
+
+def builder(root: Path, paper: str) -> Lack | None:
+    """A function or class that is called as the paper's id is."""
+    file = _module(paper)
+    tree = parse((root / file).read_text("utf-8"), file)
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    names = {node.name for node in tree.body if isinstance(node, kinds)}
+    if paper in names:
+        return None
+    return Lack(
+        file, f"has no function {paper}", f"let `{paper}(dim, …)` build the flow"
+    )
+
+
+def facts(root: Path, paper: str) -> Lack | None:
+    """Tests of what the paper says."""
+    file = f"tests/papers/test_{paper}.py"
+    if (root / file).exists():
+        return None
+    return Lack(file, "is missing", "test there what the paper states of its map")
+
+
+def contract(root: Path, paper: str) -> Lack | None:
+    """A case that goes through the contract."""
+    order = [paper.id for paper in _publications(root) if paper.implemented]
+    owners = cases.owners((root / cases.FILE).read_text("utf-8"), order)
+    if paper in owners.values():
+        return None
+    line = f'"{paper}, 2-d": Case(lambda: {paper}(2)),'
+    return Lack(cases.FILE.as_posix(), f"CASES has none of {paper}", f"add {line}")
+
+
+def claims(root: Path, paper: str) -> Lack | None:
+    """Claims that hold over five seeds of today's code."""
+    file, run = f"implementations/results/{paper}.json", f"run make claims ONLY={paper}"
+    found = results.read(root, paper)
+    if found is None:
+        return Lack(file, "is missing", run)
+    (fingerprint,) = results.fingerprints(root, [paper]).values()
+    if found["fingerprint"] != fingerprint:
+        return Lack(file, f"came from other code than today's {_module(paper)}", run)
+    if not found["claims"]:
+        return Lack(_module(paper), "claims nothing", "measure it: claim(…, below=…)")
+    if len(found["seeds"]) < SEEDS:
+        return Lack(file, f"has {len(found['seeds'])} of {SEEDS} seeds", run)
+    if broken := results.broken(found):
+        fix = "mend the map, or bound what holds under every seed"
+        return Lack(file, f"{len(broken)} claims do not hold: {broken[0]}", fix)
+    return None
+
+
+def notebook(root: Path, paper: str) -> Lack | None:
+    """A notebook that was executed with today's code."""
+    found = read(root, paper, Fingerprints(root))
+    file, run = f"docs/notebooks/{paper}.ipynb", f"run make notebooks ONLY={paper}"
+    if not found.path.exists():
+        return Lack(file, "is missing", run)
+    if found.state == "stale":
+        return Lack(file, f"was not executed with today's {_module(paper)}", run)
+    if found.state == "text":
+        return Lack(file, f"has other prose than today's {_module(paper)}", run)
+    return None
+
+
+def guide(root: Path, paper: str) -> Lack | None:
+    """A place in the guide, which says when to take which flow."""
+    file = "docs/compare.md"
+    text = (root / file).read_text("utf-8")
+    guide = text.partition("## Which flow")[2].partition("\n## ")[0]
+    links = f"papers/{paper}.md", f"notebooks/{paper}.md"
+    if all(f"]({link})" in guide for link in links):
+        return None
+    fix = f"say when to take it: [Name]({links[0]}) … ([notebook]({links[1]}))"
+    return Lack(file, f'"Which flow should I use?" does not lead to {paper}', fix)
+
+
+def registration(root: Path, paper: str) -> Lack | None:
+    """A line in the comparison, or the reason why there is none."""
+    own, reasons = _registered(root)
+    if (paper in own) != (paper in reasons):
+        return None
+    if paper in own:
+        fix = "remove its line under UNMEASURED"
+        return Lack(_OWN, f"measures {paper}, and says why it does not", fix)
+    reason = f'"{paper}": "Name: not measured yet.",'
+    fix = f"give it a line in OWN, or add under UNMEASURED: {reason}"
+    return Lack(_OWN, f"says nothing of {paper}", fix)
+
+
+def measured(root: Path, paper: str) -> Lack | None:
+    """Results of all that the comparison is to show of it."""
+    own, _ = _registered(root)
+    for file, needed in (("flows", own), ("gaps", {paper: _on_the_plane(own, paper)})):
+        path = root / "benchmarks" / "results" / f"{file}.json"
+        rows = json.loads(path.read_text("utf-8"))[file]
+        there = {row["name"] for row in rows if row["paper"] == paper}
+        if left := [name for name in needed.get(paper, {}) if name not in there]:
+            name = path.relative_to(root).as_posix()
+            fix = f"run .venv/bin/python -m benchmarks.{file}, which takes minutes"
+            return Lack(name, f"has no row of {', '.join(left)}", fix)
+    return None
+
+
+def examined(root: Path, paper: str) -> Lack | None:
+    """A flow among those that are asked how exact they are, where any is measured."""
+    if paper not in _registered(root)[0]:
+        return None
+    folder = root / "benchmarks"
+    asked = (
+        (folder / name).read_text("utf-8") for name in ("subjects.py", "builders.py")
+    )
+    if any(f"from implementations.{paper} import" in source for source in asked):
+        return None
+    fix = "add a Subject to OURS, and run .venv/bin/python -m benchmarks.exactness"
+    return Lack("benchmarks/subjects.py", f"asks nothing of {paper}", fix)
+
+
+CHECKS: dict[str, Callable[[Path, str], Lack | None]] = {
+    check.__name__: check
+    for check in (
+        *(implementation, prose, heading, builder, facts, contract),
+        *(claims, notebook, guide, registration, measured, examined),
+    )
+}
+
+
+def everything_left(root: Path, paper: str) -> list[Lack]:
+    """Return what the paper lacks, and its files that are not in git yet."""
+    left = lacking(root, paper)
+    untracked = None if left else not_in_git(root, paper)
+    return [*left, untracked] if untracked else left
+
+
+def not_in_git(root: Path, paper: str) -> Lack | None:
+    """Its files in the repository, where there is one."""
+    files = [path.relative_to(root).as_posix() for path in _files(root, paper)]
+    command = ["git", "ls-files", "--others", "--", *files]
+    ran = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    others = ran.stdout.split()
+    left = [file for file in files if file in others]
+    if ran.returncode or not left:
+        return None
+    return Lack(left[0], "is not in git yet", f"git add {' '.join(left)}")
+
+
+def _files(root: Path, paper: str) -> Iterator[Path]:
+    yield root / _module(paper)
+    yield from (root / "tests" / "papers").glob(f"test_{paper}*.py")
+    yield results.path(root, paper)
+    yield root / "docs" / "notebooks" / f"{paper}.ipynb"
+
+
+_OWN = "benchmarks/own.py"
+
+
+def _module(paper: str) -> str:
+    return f"implementations/{paper}.py"
+
+
+def _publications(root: Path) -> tuple[Publication, ...]:
+    return load(root / "resources.yaml", root / "implementations").publications
+
+
+def _registered(root: Path) -> tuple[dict[str, dict[str, bool]], set[str]]:
+    """Read what the comparison measures, and what it does not.
+
+    Paper → name of its flow → whether its events are points of the plane; and papers.
+    """
+    tree = parse((root / _OWN).read_text("utf-8"), _OWN)
+    own: dict[str, dict[str, bool]] = {}
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        if ast.unparse(call.func) == "Own":
+            paper, name = (ast.literal_eval(value) for value in call.args[:2])
+            keywords = {each.arg for each in call.keywords}
+            plane = len(call.args) < 5 and "shape" not in keywords
+            own.setdefault(paper, {})[name] = plane
+    (reasons,) = (
+        node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "UNMEASURED"
+    )
+    return own, set(ast.literal_eval(reasons))
+
+
+def _on_the_plane(own: dict[str, dict[str, bool]], paper: str) -> dict[str, bool]:
+    return {name: True for name, plane in own.get(paper, {}).items() if plane}
