@@ -6,6 +6,7 @@ import csv
 import datetime
 import io
 import re
+import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +21,8 @@ from scripts.project import Project
 from scripts.text import html_note, people, plain
 
 FEED_LENGTH = 50
+# Drawn once, never to change: feed readers show an entry with another id as a new one.
+FEED_ID = uuid.UUID("d31746df-4884-4bff-a122-8cba68bc942f")
 _EPOCH = datetime.date(1970, 1, 1)
 
 
@@ -203,7 +206,7 @@ def to_atom(catalogue: Catalogue, project: Project) -> str:
     attributes = {"xmlns": "http://www.w3.org/2005/Atom", "xml:lang": "en"}
     feed = ET.Element("feed", attributes)
     _child(feed, "title", project.name)
-    _child(feed, "id", project.page(""))
+    _child(feed, "id", f"urn:uuid:{FEED_ID}")
     _child(feed, "updated", _midnight(day))
     _child(_child(feed, "author"), "name", project.name)
     _child(feed, "link", rel="self", href=project.page("feed.xml"))
@@ -218,7 +221,7 @@ def _add_to_feed(feed: ET.Element, entry: Entry, project: Project) -> None:
     # No `published`: feed readers would sort a paper from 2014 that is new here last.
     item = _child(feed, "entry")
     _child(item, "title", entry.title)
-    _child(item, "id", project.page(f"list/#{entry.id}"))
+    _child(item, "id", f"urn:uuid:{uuid.uuid5(FEED_ID, entry.id)}")
     _child(item, "updated", _midnight(entry.added))
     for author in entry.authors:
         _child(_child(item, "author"), "name", author)

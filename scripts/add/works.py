@@ -32,14 +32,15 @@ class Work:
     left_out: tuple[str, ...] = ()
 
 
+_DOI = r"10\.\d{4,9}(?:/|%2F)\S+"
 _ARXIV = r"(?P<arxiv>\d{4}\.\d{4,5}|[a-z-]+(?:\.[a-z]{2})?/\d{7})(?:v\d+)?"
 _forms = re.compile(
     rf"""
       (?:arxiv:\s*)? {_ARXIV}
     | https?://(?:\w+\.)?arxiv\.org/(?:abs|pdf|html)/ {_ARXIV.replace("arxiv", "a")}
       (?:\.pdf)? /? (?:[?\#].*)?
-    | (?:doi:\s*|https?://(?:dx\.|www\.)?doi\.org/) (?P<doi>10\.\d{{4,9}}/\S+)
-    | (?P<bare_doi>10\.\d{{4,9}}/\S+)
+    | (?:doi:\s*|https?://(?:dx\.|www\.)?doi\.org/) (?P<doi>{_DOI})
+    | (?P<bare_doi>{_DOI})
     | https?://(?: youtu\.be/
         | (?:www\.|m\.)?youtube(?:-nocookie)?\.com/
           (?:watch\?(?:\S*&)?v=|embed/|shorts/|live/) )
@@ -80,6 +81,7 @@ def _known(match: re.Match[str]) -> Work:
 
 
 def _arxiv(name: str) -> Work:
+    name = addresses.without_class(name)
     return Work("arxiv", name, f"https://arxiv.org/abs/{name}", "publications")
 
 

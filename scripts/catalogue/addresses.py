@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 _HOST = r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]"
 _REST = r"(?:[/?#][\w/?#\[\]@!$&'()*+,;=:.~%-]*)?"
@@ -92,19 +92,40 @@ def without_tracking(address: str) -> tuple[str, tuple[str, ...]]:
 def place(address: str) -> str:
     """Reduce an address to the place it leads to, the same for all its spellings.
 
-    Scheme, `www.`, case, trailing slash, tracking parameters and the place within the
-    page are dropped; works on arXiv, DOI, YouTube, OpenReview and GitHub are known by
-    their name there. Empty when the address is no web address at all.
+    Scheme with its port, `www.`, case, percent-encoding, trailing slash, tracking
+    parameters and the place within the page are dropped; works on arXiv, DOI, YouTube,
+    OpenReview and GitHub are known by their name there. Empty when the address is no
+    web address at all.
     """
     if not _good(re.sub("^http:", "https:", address)):
         return ""
-    parts = urlsplit(address.lower())
-    parameters = (part for part in parts.query.split("&") if not _TRACKING.match(part))
-    query = "&".join(sorted(parameters))
-    reduced = parts.netloc.removeprefix("www.") + parts.path.rstrip("/")
+    parts = urlsplit(address)
+    parameters = map(_decoded, filter(None, parts.query.split("&")))
+    query = "&".join(sorted(p for p in parameters if not _TRACKING.match(p)))
+    host = parts.netloc.lower().removesuffix(_PORTS[parts.scheme])
+    reduced = host.removeprefix("www.") + _decoded(parts.path).rstrip("/")
     reduced += f"?{query}" if query else ""
     if work := _work(reduced):
-        return f"{work.lastgroup}:{work[work.lastgroup or 0]}"
+        service = work.lastgroup or ""
+        name = without_class(work[service]) if service == "arxiv" else work[service]
+        return f"{service}:{name}"
     # Some sites keep their pages behind the hash.
-    paged = parts.fragment.startswith(("/", "!"))
-    return f"{reduced}#{parts.fragment}" if paged else reduced
+    fragment = _decoded(parts.fragment)
+    return f"{reduced}#{fragment}" if fragment.startswith(("/", "!")) else reduced
+
+
+def without_class(name: str) -> str:
+    """math.GT/0309136 → math/0309136: arXiv knows papers by both, and prints this."""
+    return re.sub(r"^([a-z-]+)\.[a-z]{2}/", r"\1/", name, flags=re.IGNORECASE)
+
+
+_PORTS = {"http": ":80", "https": ":443"}
+
+
+# #, %, & and ?, which have another meaning where they are not encoded.
+_SIGN = re.compile("%(?=23|25|26|3f)", re.IGNORECASE)
+
+
+def _decoded(part: str) -> str:
+    # What is no UTF-8 stays different from all else that is none.
+    return unquote(_SIGN.sub("%25", part), errors="surrogateescape").lower()

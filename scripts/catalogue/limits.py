@@ -13,10 +13,17 @@ LONGEST_TEXT = 300
 LONGEST_ADDRESS = 2_000
 LONGEST_NAME = 60  # of a file, with room for an ending
 
-# An entry's id names a Python module, a page and a place on the list's page.
+# An entry's id names a Python module and a function of it, files, a page and a place on
+# the list's page.
 RESERVED = {
     *keyword.kwlist,
-    *("core", "results"),  # folders of implementations/
+    *("core", "figures", "results"),  # folders of implementations/
+    # what the draft of a paper's files imports and assigns
+    *("annotations", "torch", "nn", "claim", "repeated", "device", "seed", "fit"),
+    *("kl_to", "banana", "flow", "x"),
+    # devices of Windows, which has no file of such a name, whatever its ending
+    *("con", "prn", "aux", "nul"),
+    *(f"{port}{number}" for port in ("com", "lpt") for number in range(10)),
     "index",  # the page of a folder
     *("publications", "videos", "code", "browse", "flat", "nothing"),  # on the list
 }

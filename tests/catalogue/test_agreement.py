@@ -26,7 +26,7 @@ from scripts.exports import to_atom
 from scripts.text import people, plain
 from tests.catalogue.hostile import PROJECT
 from tests.catalogue.payloads import AUTHOR, NOTE, PAYLOADS, TEXT, Field
-from tests.catalogue.test_atom import check_atom
+from tests.catalogue.test_atom import check_atom, feed_id
 from tests.catalogue.test_bibtex import check_bibtex
 from tests.catalogue.test_exports import check_csv, check_json
 from tests.catalogue.test_inert import MEASURED, body_html
@@ -139,14 +139,14 @@ def one_line(text: str) -> str:
 def check_dates_of_feed(catalogue: Catalogue) -> None:
     feed = ET.fromstring(to_atom(catalogue, PROJECT))
     contents = {
-        item.findtext("a:id", "", ATOM).partition("#")[2]: BeautifulSoup(
+        item.findtext("a:id", "", ATOM): BeautifulSoup(
             item.findtext("a:content", "", ATOM), "html.parser"
         ).text
         for item in feed.findall("a:entry", ATOM)
     }
     for entry in catalogue.entries:
         said = f"{people(entry.authors)} · {long_date(entry.date)}"
-        assert contents[entry.id].startswith(said)
+        assert contents[feed_id(entry.id)].startswith(said)
 
 
 def check_pages(catalogue: Catalogue) -> None:

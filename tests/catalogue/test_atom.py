@@ -7,7 +7,9 @@ import html
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
+from uuid import uuid5
 from xml.etree import ElementTree as ET
 
 import feedparser
@@ -15,7 +17,7 @@ from hypothesis import given, settings
 
 from scripts.catalogue import Catalogue, Publication, Video
 from scripts.dates import PartialDate
-from scripts.exports import FEED_LENGTH, to_atom, to_json
+from scripts.exports import FEED_ID, FEED_LENGTH, to_atom, to_json
 from tests.catalogue.hostile import (
     EVERY_CATALOGUE,
     HOSTILE,
@@ -26,6 +28,10 @@ from tests.catalogue.hostile import (
 )
 
 ATOM = {"a": "http://www.w3.org/2005/Atom"}
+
+
+def feed_id(name: str) -> str:
+    return f"urn:uuid:{uuid5(FEED_ID, name)}"
 
 
 def legal(text: str) -> str:
@@ -47,7 +53,7 @@ def links(parent: ET.Element) -> dict[str, str]:
 
 def check_feed_entry(found: ET.Element, record: dict[str, Any]) -> None:
     assert children(found, "a:title") == [legal(record["title"])]
-    assert children(found, "a:id") == [f"https://example.org/list/list/#{record['id']}"]
+    assert children(found, "a:id") == [feed_id(record["id"])]
     assert children(found, "a:updated") == [f"{record['added']}T00:00:00Z"]
     assert children(found, "a:author/a:name") == list(map(legal, record["authors"]))
     assert links(found) == {"alternate": record["page"], "related": record["url"]}
@@ -63,9 +69,9 @@ def check_feed_entry(found: ET.Element, record: dict[str, Any]) -> None:
 def check_atom(catalogue: Catalogue) -> None:
     feed = ET.fromstring(to_atom(catalogue, PROJECT))
     entries = json.loads(to_json(catalogue, PROJECT))["entries"]
-    records = {f"https://example.org/list/list/#{e['id']}": e for e in entries}
+    records = {feed_id(e["id"]): e for e in entries}
     assert children(feed, "a:title") == [PROJECT.name]
-    assert children(feed, "a:id") == ["https://example.org/list/"]
+    assert children(feed, "a:id") == [f"urn:uuid:{FEED_ID}"]
     assert children(feed, "a:author/a:name") == [PROJECT.name]
     assert links(feed) == {
         "self": "https://example.org/list/feed.xml",
@@ -148,9 +154,30 @@ def test_atom_lists_the_newest_first_and_stops() -> None:
     )
     catalogue = catalogue_of("x").model_copy(update={"publications": papers})
     feed = ET.fromstring(to_atom(catalogue, PROJECT))
-    newest = [f"https://example.org/list/list/#p{i}" for i in range(59, 9, -1)]
+    newest = [feed_id(f"p{i}") for i in range(59, 9, -1)]
     assert children(feed, "a:entry/a:id") == newest
     assert children(feed, "a:updated") == [f"{start + days[-1]}T00:00:00Z"]
+
+
+def ids(feed: str) -> list[str]:
+    root = ET.fromstring(feed)
+    return [*children(root, "a:id"), *children(root, "a:entry/a:id")]
+
+
+def test_atom_knows_entries_by_the_same_ids_wherever_the_site_stands() -> None:
+    catalogue = catalogue_of("x")
+    moved = replace(PROJECT, name="Other", site_url="https://flows.example/")
+    assert to_atom(catalogue, moved) != to_atom(catalogue, PROJECT)
+    assert ids(to_atom(catalogue, moved)) == ids(to_atom(catalogue, PROJECT))
+
+
+def test_atom_keeps_its_ids_for_ever() -> None:
+    nice = entry(Publication, "nice", "Another title", url="https://example.org/moved")
+    catalogue = catalogue_of("x").model_copy(update={"publications": (nice,)})
+    assert ids(to_atom(catalogue, PROJECT))[:2] == [
+        "urn:uuid:d31746df-4884-4bff-a122-8cba68bc942f",
+        "urn:uuid:da279110-cc09-5ccc-9781-fc3c35d7763a",
+    ]
 
 
 def test_atom_of_an_empty_list_is_whole() -> None:

@@ -1,6 +1,8 @@
 """The loader takes what is good, and names everything else at its place."""
 
+import ast
 import gc
+import re
 import unicodedata
 from pathlib import Path
 
@@ -10,6 +12,8 @@ from hypothesis import strategies as st
 
 from benchmarks.generate import generate
 from scripts.catalogue import Catalogue, CatalogueError, load
+from scripts.catalogue.draft import is_id
+from scripts.catalogue.limits import RESERVED
 from scripts.dates import PartialDate
 from tests.catalogue.bad import CASES, GOOD
 
@@ -216,6 +220,28 @@ def test_a_wrong_year_is_not_out_of_order_too(faults_of):
         "resources.yaml:47:11: p1, date: 2917-01-01 lies in the future "
         "(check year, month and day)"
     ]
+
+
+def test_folders_of_implementations_name_no_entry():
+    folders = {
+        path.name for path in (ROOT / "implementations").iterdir() if path.is_dir()
+    }
+    assert {name for name in folders if not name.startswith("_")} <= RESERVED
+
+
+def test_no_entry_is_named_as_what_its_draft_binds():
+    """Drafts import and assign names; one of them may not be the paper's function."""
+    bound = set()
+    for draft in (ROOT / "scripts/scaffold").glob("*.py.jinja"):
+        source = re.sub(r"{{ \w+ }}", "paper", draft.read_text("utf-8"))
+        for node in ast.walk(ast.parse(re.sub("^paper$", "", source, flags=re.M))):
+            match node:
+                case ast.alias():
+                    bound.add(node.asname or node.name)
+                case ast.Name(ctx=ast.Store()):
+                    bound.add(node.id)
+    assert bound > {"torch", "fit", "flow", "x"}
+    assert {name for name in bound if is_id(name)} <= RESERVED
 
 
 def test_an_entry_at_fault_makes_no_faults_elsewhere(faults_of):

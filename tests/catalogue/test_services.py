@@ -69,8 +69,8 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
             )
         ),
         (
-            *("math.GT/0309136v1", "arxiv", "math.GT/0309136"),
-            *("https://arxiv.org/abs/math.GT/0309136", "publications"),
+            *("math.GT/0309136v1", "arxiv", "math/0309136"),
+            *("https://arxiv.org/abs/math/0309136", "publications"),
         ),
         (
             *("doi:10.1000/a<b>(c)", "doi", "10.1000/a<b>(c)"),
@@ -79,6 +79,10 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
         (
             *("https://dx.doi.org/10.1000/a%3Cb", "doi", "10.1000/a<b"),
             *("https://doi.org/10.1000/a%3Cb", "publications"),
+        ),
+        *(
+            (text, "doi", "10.1000/ab", "https://doi.org/10.1000/ab", "publications")
+            for text in ("https://www.doi.org/10.1000%2Fab", "10.1000%2fab")
         ),
         *(
             (text, "youtube", "i7LjDvsLWCg", "https://youtu.be/i7LjDvsLWCg", "videos")
