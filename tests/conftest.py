@@ -93,6 +93,12 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         skipped.append(report.nodeid)
 
 
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    """Note a whole file that was skipped, as by `pytest.importorskip`."""
+    if report.skipped and _room(report.nodeid) in NEVER_SKIPPED:
+        skipped.append(report.nodeid)
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """A flow or browser test that was skipped has not passed."""
     if skipped:
