@@ -13,7 +13,10 @@ EVERYTHING := site,flows,links,test
 TYPESCRIPT := 6.0.3
 TSC := .venv/typescript-$(TYPESCRIPT)/node_modules/typescript/bin/tsc
 
-.PHONY: help site test test-long serve check readme add new notebooks claims figures bench lint constraints coverage dist release links publish-readme publish-links answer-issue clean
+# One after the other, as written, with -j too: two installations would collide.
+.NOTPARALLEL:
+
+.PHONY: help site chromium test test-long serve check readme add new notebooks claims figures bench lint constraints coverage dist release links publish-readme publish-links answer-issue clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,22 +30,23 @@ site: .venv/site ## Check the catalogue, regenerate README.md, build the website
 	@$(BIN)/python -m mkdocs build --quiet
 	@echo "Done: the website is in site/; \`make serve\` shows it"
 
+# Before torch is installed: where no Chromium is to be had, that takes seconds.
+chromium: .venv/bin/python ## Find a Chromium that starts for the browser tests, or install one
+	@$(BIN)/python -m tests.site.get_chromium
+
 ifdef PAPER
 test: .venv/test
 	@$(SCRIPTS) paper "$$PAPER"
 else
-test: .venv/test lint ## Run the whole test suite (PAPER=glow: one paper's own, in a minute)
-	@$(BIN)/python -m tests.site.chromium install
+test: chromium .venv/test lint ## Run the whole test suite (PAPER=glow: one paper's own, in a minute)
 	@echo "→ Running the tests"
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup
 endif
 
-test-long: .venv/test ## Run the tests that take minutes
-	@$(BIN)/python -m tests.site.chromium install
+test-long: chromium .venv/test ## Run the tests that take minutes
 	@$(BIN)/python -m pytest -m long
 
-coverage: .venv/test ## Measure which lines of scripts/ the tests run (95 % at least)
-	@$(BIN)/python -m tests.site.chromium install
+coverage: chromium .venv/test ## Measure which lines of scripts/ the tests run (95 % at least)
 	@mkdir -p .cache/coverage
 	@$(BIN)/python -m coverage erase
 	@$(BIN)/python -m coverage run -m pytest -n 2 --dist loadgroup \

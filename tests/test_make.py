@@ -46,7 +46,7 @@ def python(clone: Path, script: str) -> str:
 
 
 TARGETS = [
-    *("site", "test", "serve", "check", "readme", "add", "new"),
+    *("site", "chromium", "test", "serve", "check", "readme", "add", "new"),
     *("notebooks", "bench", "claims", "coverage", "dist", "links"),
 ]
 
@@ -94,6 +94,17 @@ def installed(clone: Path) -> Path:
     for extra in ("site", "test"):
         (clone / ".venv" / extra).touch()
     return clone
+
+
+@pytest.mark.parametrize("target", ["test", "test-long", "coverage"])
+def test_without_a_chromium_nothing_is_installed(installed: Path, target: str) -> None:
+    for extra in ("site", "test"):
+        (installed / ".venv" / extra).unlink()
+    none = python(installed, 'echo "$@"; [ $2 != tests.site.get_chromium ]')
+    shutil.move(none, installed / ".venv" / "bin" / "python")
+    ran = make(installed, "-j4", target)
+    assert ran.returncode
+    assert ran.stdout == "-m tests.site.get_chromium\n"
 
 
 @pytest.mark.parametrize(

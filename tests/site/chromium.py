@@ -1,81 +1,110 @@
-"""The Chromium that tests look at the site with: find one, or get one.
+"""The Chromium that tests look at the site with: find one that starts, and open it.
 
-`python -m tests.site.chromium` finds or installs it and says where it is.
+`make chromium` gets one where there is none. It runs before anything is installed,
+so that Playwright is imported late.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
-from playwright.sync_api import Browser, sync_playwright
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-BY_PLAYWRIGHT = [sys.executable, "-m", "playwright", "install", "chromium"]
-BY_SYSTEM = ["apt-get", "install", "--yes", "--no-install-recommends", "chromium"]
-# No sandbox as root, no QUIC, and none of Chromium's own errands.
+# No sandbox, as Playwright has it; no QUIC, and none of Chromium's own errands.
 SWITCHES = [
-    *(["--no-sandbox"] if os.getuid() == 0 else []),
-    *("--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update"),
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-sync", "--disable-background-networking"),
+    "--disable-component-update",
 ]
-
-
-def find_chromium() -> str | None:
-    """Return $CHROMIUM, one on the PATH, or the one that Playwright downloaded."""
-    for name in (os.environ.get("CHROMIUM"), *NAMES):
-        if name and (path := shutil.which(name)):
-            return path
-    with sync_playwright() as playwright:
-        path = playwright.chromium.executable_path
-    return path if Path(path).exists() else None
+SECONDS = 30  # to start in; a second is usual
 
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """Start the browser; RuntimeError where there is none."""
+    from playwright.sync_api import sync_playwright
+
     path = find_chromium()
     if not path:
-        raise RuntimeError(f"no Chromium found: {advice()}")
+        raise RuntimeError("no Chromium starts here: run `make chromium`")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=SWITCHES)
         yield browser
         browser.close()
 
 
-def advice() -> str:
-    """Say what to run where no Chromium could be found or installed."""
-    return (
-        f"run `{' '.join(BY_PLAYWRIGHT)}`, or install Chromium or Chrome "
-        "(or name one in the variable CHROMIUM)"
-    )
+def find_chromium() -> str | None:
+    """Return the first Chromium that starts."""
+    return next((path for path in candidates() if not fault(path)), None)
 
 
-def install() -> int:
-    """Find a Chromium, else install one; exit status 1 and advice when that fails."""
-    if not find_chromium():
-        print("→ Fetching a Chromium for the browser tests")
-        if not _run(BY_PLAYWRIGHT) and os.environ.get("CI") and os.getuid() == 0:
-            _run(["apt-get", "update"])
-            _run(BY_SYSTEM)
-    if path := find_chromium():
-        print(f"→ Chromium for the browser tests: {path}")
-        return 0
-    print(f"The browser tests need a Chromium: {advice()}", file=sys.stderr)
-    return 1
+def candidates() -> Iterator[str]:
+    """Yield $CHROMIUM alone where that is set; else those on the PATH, Playwright's."""
+    if named := os.environ.get("CHROMIUM"):
+        yield named
+        return
+    yield from filter(None, map(shutil.which, NAMES))
+    if path := downloaded():
+        yield path
 
 
-def _run(command: list[str]) -> bool:
+def downloaded() -> str | None:
+    """Return where the Chromium is that Playwright downloaded, if it did."""
     try:
-        return subprocess.run(command, stdout=subprocess.DEVNULL).returncode == 0
-    except FileNotFoundError:
-        return False
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        return None
+    with sync_playwright() as playwright:
+        path = playwright.chromium.executable_path
+    return path if Path(path).exists() else None
 
 
-if __name__ == "__main__":
-    sys.exit(install())
+def fault(path: str) -> str:
+    """Start the Chromium without a window; return why that failed, "" if it did not.
+
+    Being there is not enough: its system libraries may be missing.
+    """
+    with TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        own = ("--headless", f"--user-data-dir={profile}", "--dump-dom", "about:blank")
+        try:
+            with running([path, *SWITCHES, *own]) as process:
+                output, _ = process.communicate(timeout=SECONDS)
+        except subprocess.TimeoutExpired:
+            return f"it did not answer within {SECONDS} seconds"
+        except OSError as error:
+            return str(error)
+    return "" if "<html>" in output else output or f"it ended, {process.returncode}"
+
+
+@contextmanager
+def running(command: list[str]) -> Iterator[subprocess.Popen[str]]:
+    """Run a command that has no terminal, and so asks nothing.
+
+    It ends with all its children where the block fails.
+    """
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    ) as process:
+        try:
+            yield process
+        except BaseException as error:
+            interrupted = isinstance(error, KeyboardInterrupt)
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGINT if interrupted else signal.SIGKILL)
+            raise
