@@ -6,7 +6,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from scripts.claims.results import fingerprints, left_to_run, read
+from scripts.claims.results import codes, left_to_run, read
 from scripts.notebook import chosen
 from scripts.notebook.cells import CellError
 
@@ -22,11 +22,12 @@ def run(
 ) -> int:
     """Repeat the papers' claims over seeds 0, 1, …; return the exit status.
 
-    Seeds that have finished are not run again, unless `force` asks for it. 1 when a run
-    failed or a claim was broken under some seed; every finished seed is kept.
+    Seeds that have finished are not run again, nor are those of code that has changed
+    and leaves the same trace, unless `force` asks for it. 1 when a run failed or a
+    claim was broken under some seed; every finished seed is kept.
     """
     try:
-        current = fingerprints(root, chosen(root, only))
+        current = codes(root, chosen(root, only))
         here = _here()
     except (CellError, LookupError) as error:
         print(*error.args, file=sys.stderr)
@@ -38,20 +39,19 @@ def run(
         return 1
     missing = {
         paper: list(range(seeds)) if force else left
-        for paper, fingerprint in current.items()
-        if (left := left_to_run(read(root, paper), fingerprint, here, seeds)) or force
+        for paper, code in current.items()
+        if (left := left_to_run(read(root, paper), code, here, seeds)) or force
     }
     print(
-        f"{len(current) - len(missing)} up to date, {len(missing)} to run", flush=True
+        f"{len(current) - len(missing)} up to date, {len(missing)} behind", flush=True
     )
     if not missing:
         return 0
     # Costs half a second, which only running is worth.
     from scripts.claims import repeat
 
-    return repeat.run(
-        root, {name: current[name] for name in missing}, missing, device, jobs
-    )
+    task = repeat.Task(root, current, here, seeds, force)
+    return repeat.run(task, missing, device, jobs)
 
 
 def _here() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Run papers' whole files, once for each seed; keep every seed that finishes.
+"""Replay papers, or run their whole files once for each seed; keep what finishes.
 
 A broken claim is recorded, not raised.
 """
@@ -12,39 +12,52 @@ import tempfile
 import time
 from asyncio.subprocess import PIPE
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from scripts.claims import results
-from scripts.claims.results import DifferentClaims, Finished, Results
+from scripts.claims.results import Code, DifferentClaims, Finished, Results
 from scripts.files import turn, write_atomic
+from scripts.notebook import TIME_LIMIT, ipynb
+from scripts.notebook.cells import CellError
 from scripts.notebook.execute import cancel_on_signals, environment
-from scripts.notebook.fingerprint import PACKAGE
+from scripts.notebook.fingerprint import PACKAGE, Fingerprints
 from scripts.notebook.kernel import FACTS
+from scripts.notebook.replay import ShortRuns
 
 
 class RunError(Exception):
     """A run that did not come to its end; says which, and the last thing it said."""
 
 
+@dataclass(frozen=True)
+class Task:
+    """What is asked for: papers by their code, and seeds below `seeds` of each.
+
+    `here` is what runs are known to run on; with `force` nothing is only replayed.
+    """
+
+    root: Path
+    codes: Mapping[str, Code]
+    here: Mapping[str, str]
+    seeds: int
+    force: bool
+
+
 def run(
-    root: Path,
-    fingerprints: Mapping[str, str],
-    seeds: Mapping[str, Sequence[int]],
-    device: str | None,
-    jobs: int,
+    task: Task, seeds: Mapping[str, Sequence[int]], device: str | None, jobs: int
 ) -> int:
-    """Run each paper's seeds, `jobs` at once; return the exit status.
+    """Replay papers or run their seeds, `jobs` at once; return the exit status.
 
     KeyboardInterrupt after SIGINT or SIGTERM: finished seeds are kept.
     """
-    variables = environment(root, device, jobs)
+    variables = environment(task.root, device, jobs)
     total = sum(map(len, seeds.values()))
     with tqdm(total=total, unit="seed", disable=None, leave=False) as bar:
-        batch = _Batch(root, fingerprints, variables, asyncio.Semaphore(jobs), bar)
+        batch = _Batch(task, variables, asyncio.Semaphore(jobs), bar)
         try:
             return asyncio.run(batch.run(seeds))
         except asyncio.CancelledError:
@@ -58,11 +71,11 @@ def run(
 class _Batch:
     """Runs that are made together, and what they share."""
 
-    root: Path
-    fingerprints: Mapping[str, str]
+    task: Task
     variables: dict[str, str]
     gate: asyncio.Semaphore
     bar: tqdm[Any]
+    stamps: dict[str, Results] = field(default_factory=dict)
 
     async def run(self, seeds: Mapping[str, Sequence[int]]) -> int:
         """Run the papers' seeds; return the exit status."""
@@ -75,12 +88,43 @@ class _Batch:
         return max((task.result() for task in running), default=0)
 
     async def _paper(self, paper: str, seeds: Sequence[int]) -> int:
-        """Run one paper's seeds; return 1 when a run failed or a claim was broken."""
-        before = results.read(self.root, paper)
+        """Replay one paper or run its seeds; return the exit status.
+
+        1 when a run failed or a claim was broken.
+        """
+        try:
+            left = await self._left_after_replay(paper, seeds)
+        except (CellError, OSError) as error:
+            self.bar.update(len(seeds))
+            self._complain(str(error))
+            return 1
+        self.bar.total += len(left) - len(seeds)
+        return await self._run_all(paper, left) if left else 0
+
+    async def _left_after_replay(self, paper: str, seeds: Sequence[int]) -> list[int]:
+        """Make the paper's short run; return the seeds that are still to be run."""
+        task, root = self.task, self.task.root
+        code = task.codes[paper]
+        short = ShortRuns(root, {**self.variables, "SEED": "0"}, TIME_LIMIT)
+        async with self.gate:
+            trace = await short.trace(ipynb.read(root, paper, Fingerprints(root)))
+        stamp = self.stamps[paper] = results.stamp(code, trace)
+        with turn(root):
+            before = results.read(root, paper)
+            fresh = before and before["fingerprint"] == code.fingerprint
+            after = None if task.force or fresh else results.replayed(before, stamp)
+            if not after:
+                return list(seeds)
+            self._write(paper, after)
+        self._say(f"{paper}: replayed, a short run gives the same numbers")
+        return results.left_to_run(after, code, task.here, task.seeds)
+
+    async def _run_all(self, paper: str, seeds: Sequence[int]) -> int:
+        before = results.read(self.task.root, paper)
         failed = await self._seeds(paper, seeds)
         if failed == len(seeds):
             return 1
-        after = results.read(self.root, paper)
+        after = results.read(self.task.root, paper)
         if dropped := _dropped(before, after, seeds):
             self._say(
                 f"{paper}: seeds {', '.join(map(str, dropped))} had run on another "
@@ -88,7 +132,7 @@ class _Batch:
             )
             self.bar.total += len(dropped)
             failed += await self._seeds(paper, dropped)
-            after = results.read(self.root, paper)
+            after = results.read(self.task.root, paper)
         assert after  # since a seed has finished
         complaints = results.broken(after)
         numbers = f"{len(after['claims'])} claims, {len(after['seeds'])} seeds"
@@ -140,11 +184,13 @@ class _Batch:
 
     def _keep(self, paper: str, finished: Finished) -> None:
         # Another command may have finished a seed of the same paper meanwhile.
-        with turn(self.root):
-            before = results.read(self.root, paper)
-            after = results.with_seed(before, self.fingerprints[paper], finished)
-            text = json.dumps(after, indent=2, ensure_ascii=False)
-            write_atomic(results.path(self.root, paper), f"{text}\n")
+        with turn(self.task.root):
+            before = results.read(self.task.root, paper)
+            self._write(paper, results.with_seed(before, self.stamps[paper], finished))
+
+    def _write(self, paper: str, after: Results) -> None:
+        text = json.dumps(after, indent=2, ensure_ascii=False)
+        write_atomic(results.path(self.task.root, paper), f"{text}\n")
 
     def _fail(self, why: str) -> bool:
         self.bar.update()

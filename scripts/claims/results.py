@@ -10,12 +10,13 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from scripts.notebook.cells import export
 from scripts.notebook.fingerprint import PACKAGE, Fingerprints
+from scripts.notebook.trace import Trace
 
 Results = dict[str, Any]
 
@@ -37,15 +38,47 @@ class DifferentClaims(Exception):
     """A seed claims something else than the others do; says which seed."""
 
 
-def fingerprints(root: Path, papers: Iterable[str]) -> dict[str, str]:
-    """Fingerprints of the papers' code without their figures, by id."""
-    code = Fingerprints(root)
+@dataclass(frozen=True)
+class Code:
+    """A paper's code of today, figures left out, as two fingerprints.
+
+    `experiments` is of what a short run does not show (scripts/notebook/replay.py).
+    """
+
+    fingerprint: str
+    experiments: str
+
+
+def codes(root: Path, papers: Iterable[str]) -> dict[str, Code]:
+    """Return the papers' code of today, by id; CellError where it is no notebook."""
+    fingerprints = Fingerprints(root)
     found = {}
     for paper in papers:
         file = f"{PACKAGE}/{paper}.py"
-        cells = export((root / file).read_text("utf-8"), file)
-        found[paper] = code.of([cell for cell in cells if "plot" not in cell.tags])
+        exported = export((root / file).read_text("utf-8"), file)
+        cells = [cell for cell in exported if "plot" not in cell.tags]
+        found[paper] = Code(fingerprints.of(cells), fingerprints.experiments(cells))
     return found
+
+
+def stamp(code: Code, trace: Trace) -> Results:
+    """Return what results say of the code that they came from.
+
+    Of the trace of its short run they keep the numbers: the words are the notebook's.
+    """
+    return asdict(code) | {"trace": asdict(replace(trace, text=""))}
+
+
+def replayed(results: Results | None, stamp: Results) -> Results | None:
+    """Return the results with the stamp of today's code.
+
+    None where they are those of other experiments, or of code that left another trace.
+    """
+    if results is None or results.get("experiments") != stamp["experiments"]:
+        return None
+    if not Trace(**stamp["trace"]).agrees(Trace(**results["trace"])):
+        return None
+    return results | stamp | {"replayed": _today()}
 
 
 def path(root: Path, paper: str) -> Path:
@@ -60,14 +93,14 @@ def read(root: Path, paper: str) -> Results | None:
 
 
 def left_to_run(
-    results: Results | None, fingerprint: str, here: Mapping[str, str], seeds: int
+    results: Results | None, code: Code, here: Mapping[str, str], seeds: int
 ) -> list[int]:
     """Return the seeds below `seeds` that have not finished with today's code.
 
     All of them when some have not, and the others ran on another Python or torch than
     what is `here`.
     """
-    if results is None or results["fingerprint"] != fingerprint:
+    if results is None or results["fingerprint"] != code.fingerprint:
         return list(range(seeds))
     left = [seed for seed in range(seeds) if seed not in results["seeds"]]
     if left and any(results[name] != here[name] for name in here):
@@ -75,13 +108,15 @@ def left_to_run(
     return left
 
 
-def with_seed(results: Results | None, fingerprint: str, run: Finished) -> Results:
+def with_seed(results: Results | None, stamp: Results, run: Finished) -> Results:
     """Return the results with one finished seed more, or with a new run of it.
+
+    `stamp` is that of the code that ran.
 
     Those that came from other code or ran on something else are left out. Raises
     DifferentClaims.
     """
-    head = {"fingerprint": fingerprint, **run.facts}
+    head = {"fingerprint": stamp["fingerprint"], **run.facts}
     columns: dict[int, tuple[int, list[float]]] = {}
     same_code: Results = {}
     claims = [{"text": each["text"], "bound": each["bound"]} for each in run.claims]
@@ -96,8 +131,8 @@ def with_seed(results: Results | None, fingerprint: str, run: Finished) -> Resul
     ordered = dict(sorted(columns.items()))
     return {
         **same_code,
-        "fingerprint": fingerprint,
-        "executed": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        **stamp,
+        "executed": _today(),
         **run.facts,
         "gpu": "not measured" if head["device"] == "cpu" else head["device"],
         "seeds": [*ordered],
@@ -107,6 +142,10 @@ def with_seed(results: Results | None, fingerprint: str, run: Finished) -> Resul
             for number, claim in enumerate(claims)
         ],
     }
+
+
+def _today() -> str:
+    return datetime.datetime.now(datetime.UTC).date().isoformat()
 
 
 def _columns(results: Results) -> dict[int, tuple[int, list[float]]]:

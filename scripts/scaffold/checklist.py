@@ -138,8 +138,8 @@ def claims(root: Path, paper: str) -> Lack | None:
     found = results.read(root, paper)
     if found is None:
         return Lack(file, "is missing", run)
-    (fingerprint,) = results.fingerprints(root, [paper]).values()
-    if found["fingerprint"] != fingerprint:
+    (code,) = results.codes(root, [paper]).values()
+    if found["fingerprint"] != code.fingerprint:
         return Lack(file, f"came from other code than today's {_module(paper)}", run)
     if not found["claims"]:
         return Lack(_module(paper), "claims nothing", "measure it: claim(…, below=…)")

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from scripts import claims
-from scripts.claims.results import fingerprints
+from scripts.claims.results import codes
 from scripts.project import ROOT
 from tests.notebooks.project import Project
 
@@ -65,17 +65,17 @@ def test_values_stand_side_by_side_and_a_second_run_does_nothing(
     }
     before = path.stat().st_mtime_ns
     assert claims.run(project.root, seeds=3) == 0
-    assert capsys.readouterr().out.endswith("1 up to date, 0 to run\n")
+    assert capsys.readouterr().out.endswith("1 up to date, 0 behind\n")
     assert path.stat().st_mtime_ns == before
 
 
 def test_code_makes_results_stale_and_figures_do_not(project: Project) -> None:
     write(project)
-    fresh = fingerprints(project.root, ["made"])
+    fresh = codes(project.root, ["made"])
     project.edit("made.py", "a figure", "another figure")
-    assert fingerprints(project.root, ["made"]) == fresh
+    assert codes(project.root, ["made"]) == fresh
     project.edit("made.py", "seed / 3", "seed / 4")
-    assert fingerprints(project.root, ["made"]) != fresh
+    assert codes(project.root, ["made"]) != fresh
 
 
 def test_every_finished_seed_has_its_line(
@@ -86,7 +86,7 @@ def test_every_finished_seed_has_its_line(
     assert claims.run(project.root, seeds=3) == 1
     out, err = capsys.readouterr()
     lines = out.splitlines()
-    assert lines[0] == "0 up to date, 1 to run"
+    assert lines[0] == "0 up to date, 1 behind"
     ends = {0: "1 of 1 claims hold", 2: "0 of 1 claims hold; not: small"}
     for seed, end in ends.items():
         (line,) = [line for line in lines if line.startswith(f"made, seed {seed}: ")]
@@ -102,10 +102,10 @@ def test_from_three_seeds_to_five_runs_two(
     path = write(project)
     claims.run(project.root, seeds=3)
     results = json.loads(path.read_text("utf-8"))
-    path.write_text(json.dumps(results | {"trace": "kept"}), "utf-8")
+    path.write_text(json.dumps(results | {"remark": "kept"}), "utf-8")
     capsys.readouterr()
     assert claims.run(project.root, seeds=5) == 0
-    assert json.loads(path.read_text("utf-8"))["trace"] == "kept"
+    assert json.loads(path.read_text("utf-8"))["remark"] == "kept"
     out = capsys.readouterr().out
     assert re.findall(r"seed (\d)", out) in (["3", "4"], ["4", "3"])
     assert list(kept(path)) == [0, 1, 2, 3, 4]
@@ -137,6 +137,8 @@ def test_seeds_of_another_kind_are_run_again(what: str, project: Project) -> Non
     claims.run(project.root, seeds=2)
     results = json.loads(path.read_text("utf-8"))
     results[what] = "another"
+    if what == "fingerprint":  # else they are replayed
+        results["trace"]["claims"] = ["0.1 of 2.5"]
     results["claims"][0]["values"] = [9.0, 9.0]
     path.write_text(json.dumps(results), "utf-8")
     assert claims.run(project.root, seeds=3) == 0
@@ -177,7 +179,7 @@ def test_what_has_finished_is_told_and_kept_when_the_rest_is_interrupted(
         text=True,
     )
     assert process.stdout
-    assert process.stdout.readline() == "0 up to date, 1 to run\n"
+    assert process.stdout.readline() == "0 up to date, 1 behind\n"
     assert process.stdout.readline().startswith("made, seed 0: ")
     started = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGTERM)

@@ -12,6 +12,7 @@ import pytest
 from scripts.claims import results
 from scripts.claims.results import Finished
 from scripts.files import write_atomic
+from scripts.notebook.trace import Trace
 from scripts.scaffold.checklist import CHECKS, everything_left, lacking, not_in_git
 from tests.notebooks.project import Project
 
@@ -68,13 +69,14 @@ def root(tmp_path: Path) -> Path:
 
 def claim(root: Path, seeds: int, value: float = 1.0, **changed: object) -> None:
     """Write results as if so many seeds had run."""
-    (fingerprint,) = results.fingerprints(root, ["made"]).values()
+    (code,) = results.codes(root, ["made"]).values()
+    stamp = results.stamp(code, Trace([], [], ""))
     found = None
     for seed in range(seeds):
         claims = [{"text": "small", "bound": {"below": 2}, "value": value}]
         facts = {"python": "3.11", "torch": "2.13.0", "device": "cpu"}
         finished = Finished(seed, 1, claims, facts)
-        found = results.with_seed(found, fingerprint, finished)
+        found = results.with_seed(found, stamp, finished)
     assert found
     write_atomic(results.path(root, "made"), json.dumps(found | changed))
 
