@@ -37,7 +37,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Normal
 from torch.func import jacrev, vjp, vmap
-from torch.nn.functional import linear, silu
+from torch.nn.functional import linear
 from torch.utils.flop_counter import FlopCounterMode
 from torchdiffeq import odeint
 
@@ -114,7 +114,7 @@ class ConditionalCDF(Bijection):
 
     def _log_weights(self, x: Tensor) -> Tensor:
         k = len(self.mixture.sigmas)
-        return x.new_full((len(x), k), -math.log(k))
+        return x.new_full((x.shape[0], k), -math.log(k))
 
     def _normal(self, i: int) -> Normal:
         means, sigmas = self.mixture.means[:, i], self.mixture.sigmas
@@ -219,8 +219,8 @@ class Contraction(nn.Module):
         def g(x: Tensor) -> Tensor:
             x = linear(x, weights[0], self.layers[0].bias)
             for k, beta in enumerate(betas, 1):
-                # silu(βx)/β = x sigmoid(βx), whose slope is at most 1.0998.
-                x = silu(beta * x) / (1.1 * beta)
+                # LipSwish: silu(βx)/β, whose slope is at most 1.0998.
+                x = x * (beta * x).sigmoid() / 1.1
                 x = linear(x, weights[k], self.layers[k].bias)
             return x
 
@@ -278,7 +278,7 @@ def series(
     """g(x) and Σ_k weights_k (-1)^(k+1)/k vᵀ J^k v, with one v for all k."""
     y, times_j = products(g, x)
     (v,) = signs(x)
-    w, total = v, x.new_zeros(len(x))
+    w, total = v, x.new_zeros(x.shape[0])
     for k, weight in enumerate(weights, 1):
         w = times_j(w)
         total = total - (-1) ** k * weight / k * (w * v).sum(1)
@@ -395,13 +395,13 @@ class Continuous(Bijection):
 
         def change(t: Tensor, state: Tensor) -> Tensor:
             def g(z: Tensor) -> Tensor:
-                return self.g(torch.cat((z, t.expand(len(z), 1)), 1))
+                return self.g(torch.cat((z, t.expand(z.shape[0], 1)), 1))
 
             dz, times_j = products(g, state[:, :-1])
             trace = torch.stack([(times_j(v) * v).sum(1) for v in vectors]).sum(0)
             return torch.cat((dz, trace[:, None]), 1)
 
-        state = torch.cat((start, start.new_zeros(len(start), 1)), 1)
+        state = torch.cat((start, start.new_zeros(start.shape[0], 1)), 1)
         end = self.solve(change, state, start.new_tensor(times))[-1]
         return end[:, :-1], end[:, -1]
 

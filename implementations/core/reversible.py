@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from implementations.core.bijection import Bijection, Compose, Mapped
+from implementations.core.transforms import transformed
 
 
 class Reversible(Bijection):
@@ -18,7 +19,8 @@ class Reversible(Bijection):
     Memory does not grow with the number of layers, and a training step takes two thirds
     longer: going back, the inverse of each layer restores its input, from which the
     layer is run once more. Layers must do the same every time: no dropout, no
-    statistics of the batch. Gradients of gradients, and torch.func, need `Compose`.
+    statistics of the batch. Gradients of gradients need `Compose`; torch.compile,
+    torch.func and forward-mode derivatives get it here, with the memory it takes.
     """
 
     def __init__(self, *layers: Bijection) -> None:
@@ -27,6 +29,8 @@ class Reversible(Bijection):
         self.chain = chain
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Mapped:
+        if transformed():
+            return self.chain(x, context)
         return reversible(self.chain.layers, x, context)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> Mapped:

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from implementations.core.transforms import transformed
+
 # Components per block. From 8 to 32 the time hardly changes.
 BLOCK = 16
 # As many zeros are multiplied sooner than they are left out.
@@ -157,7 +159,6 @@ def _nothing_follows(x: Tensor) -> bool:
     kind = x.device.type
     return not (
         torch.is_grad_enabled()
-        or torch.compiler.is_compiling()
+        or transformed()
         or (torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind))
-        or torch._C._functorch.peek_interpreter_stack()  # pyright: ignore
     )
