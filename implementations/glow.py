@@ -94,7 +94,7 @@ class ActNorm(Bijection):
         self.initialised.fill_(True)
 
     def _log_det(self, x: Tensor) -> Tensor:
-        return (self.area * self.log_s.sum()).expand(len(x))
+        return (self.area * self.log_s.sum()).expand(x.shape[0])
 
 
 # %% [markdown]
@@ -116,7 +116,7 @@ class Plain(nn.Module):
 
     def __init__(self, W: Tensor) -> None:
         super().__init__()
-        self.W = nn.Parameter(W)
+        self.W = nn.Parameter(W.contiguous())
 
     def forward(self) -> tuple[Tensor, Tensor]:
         """W and log|det W|, which is taken in double precision, as in their code."""
@@ -163,12 +163,12 @@ class Conv1x1(Bijection):
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Mapped:
         W, log_det = self.matrix()
-        return conv2d(x, W[..., None, None]), (self.area * log_det).expand(len(x))
+        return conv2d(x, W[..., None, None]), (self.area * log_det).expand(x.shape[0])
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> Mapped:
         W, log_det = self.matrix()
         x = conv2d(z, W.double().inverse().to(z.dtype)[..., None, None])
-        return x, (-self.area * log_det).expand(len(z))
+        return x, (-self.area * log_det).expand(z.shape[0])
 
 
 # %% [markdown]
@@ -187,10 +187,10 @@ class Permute(Bijection):
         self.register_buffer("order", order)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Mapped:
-        return x[:, self.order], x.new_zeros(len(x))
+        return x[:, self.order], x.new_zeros(x.shape[0])
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> Mapped:
-        return z[:, self.order.argsort()], z.new_zeros(len(z))
+        return z[:, self.order.argsort()], z.new_zeros(z.shape[0])
 
 
 def reverse(shape: Shape) -> Bijection:
@@ -305,18 +305,19 @@ class TopPrior(Base):
         super().__init__(shape, context)
         self.before = math.prod(shape) - top
         self.shared = nn.Parameter(torch.zeros(2, top))
-        self.by_context = nn.Parameter(torch.zeros(context, 2, top))
+        weight = torch.zeros(context, 2, top)
+        self.by_context = nn.Parameter(weight) if context else None
 
     def mean_log_std(self, n: int, context: Tensor | None) -> tuple[Tensor, Tensor]:
         """μ and log σ of all components, for n events: both of shape (n, *shape)."""
         params = self.shared.expand(n, -1, -1)
-        if context is not None and self.context:
+        if context is not None and self.by_context is not None:
             params = params + torch.tensordot(context, self.by_context, 1)
         mean, log_std = pad(params, (self.before, 0)).unbind(1)
         return mean.unflatten(1, self.shape), log_std.unflatten(1, self.shape)
 
     def log_prob(self, z: Tensor, context: Tensor | None = None) -> Tensor:
-        mean, log_std = self.mean_log_std(len(z), context)
+        mean, log_std = self.mean_log_std(z.shape[0], context)
         e = (z - mean) * (-log_std).exp()
         return -(0.5 * (e.square() + LOG_2PI) + log_std).flatten(1).sum(1)
 

@@ -18,8 +18,7 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import softplus
-from torch.nn.utils.parametrizations import weight_norm
+from torch.nn.functional import conv2d, softplus
 
 from implementations.core.bijection import (
     Bijection,
@@ -46,8 +45,6 @@ from implementations.core.plots import (
 )
 from implementations.core.toy import kl_to, two_scales
 from implementations.nice import Coupling, Scaling, Shift, floor, learn, nice
-
-GAIN = "parametrizations.weight.original0"  # g of w = g v / ‖v‖
 
 # %% [markdown]
 # ## The affine coupling
@@ -130,7 +127,9 @@ class MaskedCoupling(Bijection):
         self, mask: Tensor, univariate: Univariate, network: nn.Module
     ) -> None:
         super().__init__(tuple(mask.shape))
-        self.register_buffer("mask", mask, persistent=False)
+        # A copy: layers may be built from one mask, and views cannot be averaged.
+        own = mask.clone(memory_format=torch.contiguous_format)
+        self.register_buffer("mask", own)
         self.univariate = univariate
         self.m = network
 
@@ -187,11 +186,11 @@ class Squeeze(Bijection):
     def forward(self, x: Tensor, context: Tensor | None = None) -> Mapped:
         blocks = x.unflatten(3, (-1, 2)).unflatten(2, (-1, 2))
         z = blocks.permute(0, 3, 5, 1, 2, 4).flatten(1, 3)
-        return z, x.new_zeros(len(x))
+        return z, x.new_zeros(x.shape[0])
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> Mapped:
         blocks = z.unflatten(1, (2, 2, self.x_shape[0])).permute(0, 3, 4, 1, 5, 2)
-        return blocks.flatten(4, 5).flatten(2, 3), z.new_zeros(len(z))
+        return blocks.flatten(4, 5).flatten(2, 3), z.new_zeros(z.shape[0])
 
 
 # %% [markdown]
@@ -289,7 +288,7 @@ class BatchNorm(Bijection):
 
     def _log_det(self, x: Tensor, var: Tensor) -> Tensor:
         log_slope = -0.5 * (var + self.eps).log()
-        return log_slope.expand(x.shape[1:]).sum().expand(len(x))
+        return log_slope.expand(x.shape[1:]).sum().expand(x.shape[0])
 
 
 # %% [markdown]
@@ -301,9 +300,21 @@ class BatchNorm(Bijection):
 
 
 # %%
-def convolution(n_in: int, n_out: int, size: int) -> nn.Module:
-    """Build a convolution that keeps height and width, w = g v / ‖v‖ (§4.1)."""
-    return weight_norm(nn.Conv2d(n_in, n_out, size, padding=size // 2))
+class Convolution(nn.Module):
+    """A convolution that keeps height and width, w = g v / ‖v‖ (§4.1).
+
+    Its class is its own, since models with torch's `weight_norm` cannot be pickled.
+    """
+
+    def __init__(self, n_in: int, n_out: int, size: int) -> None:
+        super().__init__()
+        v, self.bias = nn.Conv2d(n_in, n_out, size).parameters()
+        norm = torch.linalg.vector_norm(v.detach(), dim=(1, 2, 3), keepdim=True)
+        self.g, self.v = nn.Parameter(norm), v
+
+    def forward(self, x: Tensor) -> Tensor:
+        w = torch._weight_norm(self.v, self.g)  # pyright: ignore
+        return conv2d(x, w, self.bias, padding="same")
 
 
 class Residual(nn.Module):
@@ -313,7 +324,7 @@ class Residual(nn.Module):
         super().__init__()
         layers: list[nn.Module] = []
         for _ in range(2):
-            layers += [nn.BatchNorm2d(maps), nn.ReLU(), convolution(maps, maps, 3)]
+            layers += [nn.BatchNorm2d(maps), nn.ReLU(), Convolution(maps, maps, 3)]
         self.m = nn.Sequential(*layers)
 
     def forward(self, h: Tensor) -> Tensor:
@@ -322,10 +333,10 @@ class Residual(nn.Module):
 
 def resnet(n_in: int, n_out: int, maps: int, blocks: int) -> nn.Sequential:
     """Build a residual network of images, whose output is 0 until it is trained."""
-    last = convolution(maps, n_out, 1)
-    for parameter in (last.get_parameter(name) for name in (GAIN, "bias")):
+    last = Convolution(maps, n_out, 1)
+    for parameter in (last.g, last.bias):
         nn.init.zeros_(parameter)
-    stem = (convolution(n_in, maps, 3), *(Residual(maps) for _ in range(blocks)))
+    stem = (Convolution(n_in, maps, 3), *(Residual(maps) for _ in range(blocks)))
     return nn.Sequential(*stem, nn.BatchNorm2d(maps), nn.ReLU(), last)
 
 

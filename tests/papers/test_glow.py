@@ -247,6 +247,7 @@ def test_the_top_prior_is_a_gaussian_of_its_class() -> None:
     base = shaken(TopPrior((5,), 3, context=2))
     y = torch.eye(2).double()
     z = noise(2, 5)
+    assert base.by_context is not None
     mean, log_std = (base.shared + base.by_context).unbind(1)
     top = Normal(mean, log_std.exp()).log_prob(z[:, 2:]).sum(1)
     close(base.log_prob(z, y), top + Normal(0.0, 1.0).log_prob(z[:, :2]).sum(1))
