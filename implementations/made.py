@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import cycle, pairwise
@@ -28,7 +29,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, Distribution, Normal
-from torch.nn.functional import linear, one_hot, pad
+from torch.nn.functional import linear, one_hot
 from torch.utils.flop_counter import FlopCounterMode
 
 from implementations.core.bijection import (
@@ -36,6 +37,7 @@ from implementations.core.bijection import (
     Mapped,
     Univariate,
     check_context,
+    check_count,
     check_event,
 )
 from implementations.core.claims import claim, repeated, table
@@ -62,6 +64,10 @@ from implementations.core.unroll import Sorted, unroll
 
 
 # %%
+# Lists, not tensors: which mask fits is known where there are no values, on "meta".
+Degrees = Sequence[list[int]]
+
+
 class MaskedLinear(nn.Linear):
     """y = (W ⊙ M) x + b, with M = 1[after ≥ before] (eq. 12 and 13).
 
@@ -74,16 +80,16 @@ class MaskedLinear(nn.Linear):
     only: Tensor | None
 
     def __init__(
-        self, dim: int, before: Tensor, after: Tensor, bias: bool = True
+        self, dim: int, before: Degrees, after: Degrees, bias: bool = True
     ) -> None:
-        super().__init__(before.shape[1], after.shape[1], bias)
-        self.register_buffer("before", before)
-        self.register_buffer("after", after)
+        super().__init__(len(before[0]), len(after[0]), bias)
+        self.register_buffer("before", torch.tensor(before))
+        self.register_buffer("after", torch.tensor(after))
         # One mask is kept as numbers, which multiply faster; many would fill memory.
         only = self.mask().to(self.weight.dtype) if len(after) == 1 else None
         self.register_buffer("only", only)
-        degrees = after[0].sort().values
-        self.ends = torch.searchsorted(degrees, torch.arange(dim + 1)).tolist()
+        degrees = sorted(after[0])
+        self.ends = [bisect_left(degrees, i) for i in range(dim + 1)]
 
     def mask(self, k: int = 0) -> Tensor:
         """M, of shape (outputs, inputs)."""
@@ -118,9 +124,14 @@ class MaskedLinear(nn.Linear):
 
 
 # %%
-def spread(width: int, low: int, high: int) -> Tensor:
+def spread(width: int, low: int, high: int) -> list[int]:
     """Return `width` degrees from `low` to `high`, ascending, each equally often."""
-    return low + torch.arange(width) * (high - low + 1) // width
+    return [low + k * (high - low + 1) // width for k in range(width)]
+
+
+def shuffled(degrees: list[int]) -> list[int]:
+    """Return the degrees in another order, which is drawn now."""
+    return [degrees[k] for k in torch.randperm(len(degrees), device="cpu").tolist()]
 
 
 class MaskedMLP(nn.Module):
@@ -153,16 +164,15 @@ class MaskedMLP(nn.Module):
                 raise ValueError(
                     f"MaskedMLP: expected an order of 0 … {dim - 1}, got {list(order)}"
                 )
-        place = torch.tensor([list(order) for order in orders]).argsort()
+        place = [sorted(range(dim), key=order.__getitem__) for order in orders]
         # A degree says how many components, from the first, a unit may depend on.
-        degrees = [pad(place + 1, (context, 0))]
+        degrees = [[[0] * context + [p + 1 for p in row] for row in place]]
         for width in hidden:
             # Degree 0 sees only the context; without one, it would be a constant.
             each = spread(width, min(int(context == 0), dim - 1), dim - 1)
-            shuffled = [each[torch.randperm(width)] for _ in orders[1:]]
-            degrees.append(torch.stack([each, *shuffled]))
-        outputs = place.repeat_interleave(n_params, 1)
-        self.register_buffer("place", place)
+            degrees.append([each, *(shuffled(each) for _ in orders[1:])])
+        outputs = [[p for p in row for _ in range(n_params)] for row in place]
+        self.register_buffer("place", torch.tensor(place))
         hidden_layers = [MaskedLinear(dim, *ends) for ends in pairwise(degrees)]
         self.hidden = cast(Sequence[MaskedLinear], nn.ModuleList(hidden_layers))
         self.activation = activation()
@@ -339,12 +349,13 @@ class MADE(Base):
     ) -> Tensor:
         """Σ_i log p_k(x_i | x before i), in nats, of shape (batch,)."""
         check_event("MADE", "x", x, self.shape)
-        self._check(context, len(x))
+        self._check(context, x.shape[0])
         return self.conditional(self.m(x, context, k)).log_prob(x).sum(1)
 
     @torch.no_grad()
     def sample(self, n: int, context: Tensor | None = None) -> Tensor:
         """Draw n events, each under a mask chosen at random."""
+        check_count("MADE", n)
         self._check(context, n)
         blank = self.zero.new_empty(n, *self.shape)
         if self.m.masks == 1:
@@ -380,7 +391,7 @@ def made(
     The orders of its `masks` are random. `context` is the width of what the density is
     conditioned on (not in the paper).
     """
-    orders = torch.rand(masks, dim).argsort().tolist()
+    orders = torch.rand(masks, dim, device="cpu").argsort().tolist()
     return MADE(dim, conditional(), hidden, orders, context)
 
 

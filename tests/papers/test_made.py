@@ -129,9 +129,9 @@ def test_the_network_is_not_linear_in_a_context_where_the_first_sees_no_more() -
 
 
 def test_degrees_are_spread_evenly_and_the_same_for_all_masks() -> None:
-    assert spread(6, 1, 3).tolist() == [1, 1, 2, 2, 3, 3]
-    assert spread(2, 1, 4).tolist() == [1, 3]
-    assert spread(3, 0, 0).tolist() == [0, 0, 0]
+    assert spread(6, 1, 3) == [1, 1, 2, 2, 3, 3]
+    assert spread(2, 1, 4) == [1, 3]
+    assert spread(3, 0, 0) == [0, 0, 0]
     torch.manual_seed(0)
     net = MaskedMLP(5, 1, (16, 12), ORDERS)
     for layer in net.hidden:
