@@ -145,7 +145,7 @@ class Mirror(Bijection):
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Mapped:
         v = self.v / self.v.norm()
-        return x - 2 * (x @ v) @ v.T, x.new_zeros(len(x))
+        return x - 2 * (x @ v) @ v.T, x.new_zeros(x.shape[0])
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> Mapped:
         return self.forward(z)

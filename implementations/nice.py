@@ -133,10 +133,10 @@ class Scaling(Bijection):
         self.s = nn.Parameter(torch.zeros(dim))
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Mapped:
-        return x * self.s.exp(), self.s.sum().expand(len(x))
+        return x * self.s.exp(), self.s.sum().expand(x.shape[0])
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> Mapped:
-        return z * (-self.s).exp(), -self.s.sum().expand(len(z))
+        return z * (-self.s).exp(), -self.s.sum().expand(z.shape[0])
 
 
 # %% [markdown]

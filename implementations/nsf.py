@@ -239,7 +239,7 @@ class Linear(Bijection):
     def forward(self, x: Tensor, context: Tensor | None = None) -> Mapped:
         lower, upper = self._factors()
         z = x @ (lower @ upper)[self.order].T
-        return z, upper.diagonal().log().sum().expand(len(x))
+        return z, upper.diagonal().log().sum().expand(x.shape[0])
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> Mapped:
         wide = torch.promote_types(z.dtype, torch.float32)
@@ -247,7 +247,7 @@ class Linear(Bijection):
         z, dtype = z[:, self.order.argsort()].T.to(wide), z.dtype
         z = torch.linalg.solve_triangular(lower, z, upper=False, unitriangular=True)
         x = torch.linalg.solve_triangular(upper, z, upper=True).T.to(dtype)
-        return x, -upper.diagonal().log().sum().to(dtype).expand(len(x))
+        return x, -upper.diagonal().log().sum().to(dtype).expand(x.shape[0])
 
     def _factors(self) -> tuple[Tensor, Tensor]:
         ones = torch.ones_like(self.diagonal).diag_embed()

@@ -280,11 +280,11 @@ class Diagonal(Bijection):
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Mapped:
         mean, s = self.steering(context).chunk(2, -1)
-        return mean + x * s.exp(), s.sum(-1).expand(len(x))
+        return mean + x * s.exp(), s.sum(-1).expand(x.shape[0])
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> Mapped:
         mean, s = self.steering(context).chunk(2, -1)
-        return (z - mean) * (-s).exp(), -s.sum(-1).expand(len(z))
+        return (z - mean) * (-s).exp(), -s.sum(-1).expand(z.shape[0])
 
 
 def vi_flows(

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import wraps
 from itertools import pairwise
+from numbers import Integral
 from typing import Any, cast
 
 import torch
@@ -26,7 +27,8 @@ class Bijection(nn.Module, ABC):
 
     Raises:
         ValueError: from `forward` and `inverse`, when the input has another shape or
-            no floating-point dtype, or when a context is missing or misshapen.
+            no floating-point dtype, or when a context is missing or misshapen; also
+            when a class returns an image or a log-determinant of a wrong shape.
     """
 
     def __init__(
@@ -40,9 +42,9 @@ class Bijection(nn.Module, ABC):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         # Checking here means that no flow can forget to, and none has to show it.
         super().__init_subclass__(**kwargs)
-        for name, side in (("forward", "x"), ("inverse", "z")):
+        for name, sides in (("forward", "xz"), ("inverse", "zx")):
             if name in vars(cls):
-                setattr(cls, name, _checked(vars(cls)[name], side))
+                setattr(cls, name, _checked(vars(cls)[name], *sides))
 
     @abstractmethod
     def forward(self, x: Tensor, context: Tensor | None = None) -> Mapped:
@@ -59,16 +61,30 @@ class Bijection(nn.Module, ABC):
         """Set what depends on a first batch of data; most maps have nothing to set."""
 
 
-def _checked(method: Callable[..., Mapped], side: str) -> Callable[..., Mapped]:
+def _checked(
+    method: Callable[..., Mapped], side: str, other: str
+) -> Callable[..., Mapped]:
     @wraps(method)
     def checked(self: Bijection, x: Tensor, context: Tensor | None = None) -> Mapped:
-        name, shape = type(self).__name__, getattr(self, f"{side}_shape")
-        check_event(name, side, x, shape)
+        name = type(self).__name__
+        check_event(name, side, x, getattr(self, f"{side}_shape"))
+        n = x.shape[0]
         if self.context:
-            check_context(name, context, (len(x), self.context))
-        return method(self, x, context)
+            check_context(name, context, (n, self.context))
+        image, log_det = method(self, x, context)
+        _check_returned(name, other, image, (n, *getattr(self, f"{other}_shape")))
+        _check_returned(name, "a log-determinant", log_det, (n,))
+        return image, log_det
 
     return checked
+
+
+def _check_returned(name: str, what: str, found: Tensor, shape: Shape) -> None:
+    if found.shape != shape:
+        raise ValueError(
+            f"{name}: expected to return {what} of shape {shape}, got "
+            f"{tuple(found.shape)} (mend the class)"
+        )
 
 
 def check_event(name: str, side: str, x: Tensor, shape: Shape) -> None:
@@ -80,6 +96,12 @@ def check_event(name: str, side: str, x: Tensor, shape: Shape) -> None:
         )
     if not x.is_floating_point():
         raise ValueError(f"{name}: expected floating-point {side}, got {x.dtype}")
+
+
+def check_count(name: str, n: int) -> None:
+    """Raise ValueError unless n is a number of events, 0 or more."""
+    if not isinstance(n, Integral | torch.SymInt) or n < 0:
+        raise ValueError(f"{name}: expected a number of events, 0 or more, got {n!r}")
 
 
 def check_context(name: str, context: Tensor | None, shape: Shape) -> None:
@@ -111,14 +133,14 @@ class Compose(Bijection):
         self.layers = cast(Sequence[Bijection], nn.ModuleList(layers))
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Mapped:
-        log_det = x.new_zeros(len(x))
+        log_det = x.new_zeros(x.shape[0])
         for layer in self.layers:
             x, term = layer(x, context)
             log_det = log_det + term
         return x, log_det
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> Mapped:
-        log_det = z.new_zeros(len(z))
+        log_det = z.new_zeros(z.shape[0])
         for layer in reversed(self.layers):
             z, term = layer.inverse(z, context)
             log_det = log_det + term

@@ -49,7 +49,7 @@ def _move(
     moves: Iterable[tuple[Halving, Callable[[Tensor, Tensor], Mapped]]],
 ) -> Mapped:
     halves = [x[:, ::2].contiguous(), x[:, 1::2].contiguous()]
-    log_det = x.new_zeros(len(x))
+    log_det = x.new_zeros(x.shape[0])
     for layer, g in moves:
         params = layer.params(halves[layer.kept], context)
         halves[layer.moved], log_slope = g(halves[layer.moved], params)

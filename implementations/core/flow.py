@@ -8,7 +8,13 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
-from implementations.core.bijection import Bijection, Shape, check_context
+from implementations.core.bijection import (
+    Bijection,
+    Shape,
+    check_context,
+    check_count,
+    check_event,
+)
 
 LOG_2PI = math.log(2 * math.pi)
 
@@ -25,8 +31,8 @@ class Base(nn.Module, ABC):
         super().__init__()
         self.shape = shape
         self.context = context
-        # Holds no information but dtype and device: nothing to save.
-        self.register_buffer("zero", torch.zeros(()), persistent=False)
+        # Holds dtype and device, also for a flow that is built on "meta" and loaded.
+        self.register_buffer("zero", torch.zeros(()))
 
     @abstractmethod
     def log_prob(self, z: Tensor, context: Tensor | None = None) -> Tensor:
@@ -50,8 +56,11 @@ class StandardNormal(Base):
 class Flow(nn.Module):
     """p(x) = p_base(f(x)) |det ∂f/∂x|: the density of x = f⁻¹(z) with z from the base.
 
+    Calling the flow is calling `log_prob`, which is what DistributedDataParallel,
+    torch.export and torch.func.functional_call need.
+
     Raises:
-        ValueError: when base and bijection do not fit; from its methods, when x or
+        ValueError: when base and bijection do not fit; from its methods, when x, n or
             context are not what the flow was built for.
     """
 
@@ -65,15 +74,20 @@ class Flow(nn.Module):
         self.bijection = bijection
         self.context = max(base.context, bijection.context)
 
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """log p(x), as `log_prob`."""
+        return self.log_prob(x, context)
+
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """log p(x), or log p(x | context), in nats, of shape (batch,)."""
-        self._check(context, len(x))
+        self._check_event(x, context)
         z, log_det = self.bijection(x, context)
         return self.base.log_prob(z, context) + log_det
 
     @torch.no_grad()
     def sample(self, n: int, context: Tensor | None = None) -> Tensor:
         """Draw n events; a context has a row for each of them."""
+        check_count("Flow", n)
         self._check(context, n)
         return self.bijection.inverse(self.base.sample(n, context), context)[0]
 
@@ -81,6 +95,7 @@ class Flow(nn.Module):
         self, n: int, context: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Draw n events with gradients, and their log-densities, in one pass."""
+        check_count("Flow", n)
         self._check(context, n)
         z = self.base.sample(n, context)
         x, log_det = self.bijection.inverse(z, context)
@@ -88,7 +103,12 @@ class Flow(nn.Module):
 
     def initialise(self, x: Tensor, context: Tensor | None = None) -> None:
         """Set what depends on a first batch of data."""
+        self._check_event(x, context)
         self.bijection.initialise(x, context)
+
+    def _check_event(self, x: Tensor, context: Tensor | None) -> None:
+        check_event("Flow", "x", x, self.bijection.x_shape)
+        self._check(context, x.shape[0])
 
     def _check(self, context: Tensor | None, n: int) -> None:
         if self.context:

@@ -20,7 +20,7 @@ def by_rows(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     is used again. GPUs and compilers do better with all rows.
     """
     whole = x.device.type != "cpu" or torch.compiler.is_compiling()
-    if whole or x.ndim == 1 or len(x) <= ROWS:
+    if whole or x.ndim == 1 or x.shape[0] <= ROWS:
         return f(x)
     return torch.cat([f(rows) for rows in x.split(ROWS)])
 

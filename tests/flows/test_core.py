@@ -75,10 +75,6 @@ def test_standard_normal_is_that_of_torch() -> None:
     torch.testing.assert_close(StandardNormal((2, 3)).log_prob(z), expected)
 
 
-def test_a_base_has_nothing_to_save() -> None:
-    assert not StandardNormal((2,)).state_dict()
-
-
 @pytest.mark.parametrize("sizes", [(3, 2), (0, 2), (3, 0)])
 def test_mlp_starts_at_zero_and_learns(sizes: tuple[int, int]) -> None:
     net = mlp(*sizes, hidden=(4, 5), activation=nn.Tanh)
