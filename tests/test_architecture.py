@@ -157,6 +157,7 @@ def test_only_the_hooks_know_mkdocs(module: str) -> None:
     assert module == "scripts.hooks" or "mkdocs" not in imports(module)
 
 
+@pytest.mark.published
 def test_papers_build_on_the_core_and_on_earlier_papers() -> None:
     papers = load(ROOT / "resources.yaml", ROOT / "implementations").publications
     order = [f"implementations.{paper.id}" for paper in papers if paper.implemented]

@@ -33,6 +33,7 @@ def test_a_good_catalogue_is_read_as_it_stands(load_text):
     assert catalogue.code[0].framework is None
 
 
+@pytest.mark.published
 def test_the_list_itself_is_good():
     load(ROOT / "resources.yaml", ROOT / "implementations")
 

@@ -96,6 +96,7 @@ def test_contents_lead_to_headings(catalogue: Catalogue) -> None:
     assert len(wanted) == 6
 
 
+@pytest.mark.published
 def test_files_it_links_to_exist() -> None:
     published = load(ROOT / "resources.yaml", ROOT / "implementations")
     page = readme.render(published, PROJECT)

@@ -52,3 +52,12 @@ def copy_project(folder: Path) -> Path:
         else:
             shutil.copy(ROOT / name, folder / name)
     return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Path of each file below the folder → what it holds."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page
 
 from scripts.catalogue import Catalogue, load
 from scripts.project import ROOT
-from tests.site.building import build, copy_project
+from tests.site.building import build, copy_frozen, copy_project
 from tests.site.chromium import chromium
 from tests.site.serving import serving
 from tests.site.visit import PHONE, Visit
@@ -71,6 +71,16 @@ def project(tmp_path: Path, built: Built) -> Path:
 @pytest.fixture(scope="session")
 def root(built: Built) -> Iterator[str]:
     with serving(built.site) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def frozen_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of the frozen list's site, whatever joins the one that we publish."""
+    folder = tmp_path_factory.mktemp("frozen")
+    run = build(copy_frozen(folder / "project"), folder / "site")
+    assert run.returncode == 0, run.stderr
+    with serving(folder / "site") as address:
         yield address
 
 

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import yaml
 
 from scripts.catalogue.draft import SECTIONS
-from scripts.project import ROOT
 from tests.catalogue.hostile import HARMLESS, at_host, harmless_note
 from tests.catalogue.payloads import (
     ADDRESS,
@@ -20,7 +19,8 @@ from tests.catalogue.payloads import (
     TEXT,
     Payload,
 )
-from tests.site.building import build, copy_project
+from tests.frozen import LIST
+from tests.site.building import build, copy_frozen
 
 # Each has a paper of its own, and a repository on it.
 SPECIMENS = [payload for payload in PAYLOADS.values() if payload.admitted]
@@ -53,8 +53,8 @@ def harmless_catalogue() -> dict[str, Any]:
 
 
 def _catalogue(specimens: list[tuple[Payload, str, str]]) -> dict[str, Any]:
-    """Our list, filled in, and the specimens, of which some are the newest."""
-    content = yaml.safe_load((ROOT / "resources.yaml").read_bytes())
+    """The frozen list, filled in, and the specimens, of which some are the newest."""
+    content = yaml.safe_load(LIST.read_bytes())
     for section in SECTIONS:
         for n, entry in enumerate(content[section]):
             _fill(entry, 1_000 + n, *specimens[7 * n % len(specimens)])
@@ -101,7 +101,7 @@ def _fill(
 
 
 def build_site(folder: Path, content: dict[str, Any]) -> Site:
-    project = copy_project(folder / "project")
+    project = copy_frozen(folder / "project")
     written = json.dumps(content, default=str, ensure_ascii=False)
     (project / "resources.yaml").write_text(written, "utf-8")
     run = build(project, folder / "site")

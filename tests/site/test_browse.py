@@ -8,7 +8,18 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from scripts.catalogue import Catalogue
+from tests.frozen import frozen_catalogue
 from tests.site.visit import Visit
+
+
+@pytest.fixture(scope="session")
+def root(frozen_root: str) -> str:
+    return frozen_root
+
+
+@pytest.fixture(scope="session")
+def catalogue() -> Catalogue:
+    return frozen_catalogue()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Literal
 
@@ -46,26 +45,6 @@ def test_figures_are_drawn(visit: Visit) -> None:
         page.wait_for_function("image => image.complete", arg=figure.element_handle())
         assert figure.evaluate("image => image.naturalWidth") > 0
         assert figure.get_attribute("alt")
-
-
-@pytest.mark.parametrize("found", ["notebooks/nice/", "papers/real_nvp/"])
-def test_search_finds_coupling_and_leads_to_it(visit: Visit, found: str) -> None:
-    page = visit.open("")
-    page.keyboard.press("/")
-    page.keyboard.type("coupling")
-    result = page.locator(".md-search-result__item", has_text="coupling")
-    result.locator(f"a[href*='{found}']").first.click()
-    page.wait_for_url(re.compile(f"/{found}"))
-    expect(page.locator("article").first).to_contain_text("coupling", ignore_case=True)
-
-
-def test_search_finds_what_has_no_page_of_its_own(visit: Visit) -> None:
-    page = visit.open("")
-    page.keyboard.press("/")
-    page.keyboard.type("3Blue1Brown")
-    page.locator(".md-search-result__link", has_text="What are").first.click()
-    page.wait_for_url(re.compile(r"/list/.*#video_what_are_flows$"))
-    expect(page.locator("#video_what_are_flows")).to_be_in_viewport()
 
 
 def test_the_theme_is_switched_and_kept(visit: Visit) -> None:

@@ -158,6 +158,7 @@ def test_the_gpu_is_said_not_to_be_measured(pages: dict[str, str]) -> None:
     assert "GPU: not measured" in Parsed(pages["compare/"]).text
 
 
+@pytest.mark.published
 def test_a_paper_has_its_line(
     pages: dict[str, str], catalogue: Catalogue, comparison: Comparison
 ) -> None:

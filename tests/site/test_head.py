@@ -46,6 +46,7 @@ def announced(html: str, relation: str) -> dict[str, str]:
     }
 
 
+@pytest.mark.published
 def test_every_page_has_a_card_of_the_size_it_says(
     pages: dict[str, str], built: Built
 ) -> None:
@@ -63,6 +64,7 @@ def test_every_page_has_a_card_of_the_size_it_says(
             assert [*announced(html, "canonical")] == [PROJECT.page(path)]
 
 
+@pytest.mark.published
 def test_papers_with_a_notebook_have_their_own_card_and_others_share_one(
     pages: dict[str, str], catalogue: Catalogue, built: Built
 ) -> None:
@@ -138,6 +140,7 @@ def test_the_same_card_has_the_same_name_and_another_another() -> None:
     assert len({cards.name_of(each) for each in (first, *others)}) == 4
 
 
+@pytest.mark.published
 def test_the_feed_is_announced_everywhere_and_exports_where_the_list_is(
     pages: dict[str, str],
 ) -> None:

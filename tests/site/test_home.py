@@ -120,6 +120,7 @@ def test_three_ways_lead_in(visit: Visit, name: str, path: str) -> None:
     page.wait_for_url(visit.root + path)
 
 
+@pytest.mark.published
 def test_the_numbers_are_those_of_the_list(
     pages: dict[str, str], catalogue: Catalogue
 ) -> None:

@@ -133,6 +133,7 @@ def test_each_text_is_there_to_be_read(sites: tuple[Site, Site]) -> None:
             assert title in texts["list"], title
 
 
+@pytest.mark.published
 def test_an_id_of_a_page_is_no_entrys(built: Built) -> None:
     page = (built.site / "list" / "index.html").read_text("utf-8")
     entries = set(re.findall(r'<h3 id="(\w+)"', page))

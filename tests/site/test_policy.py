@@ -37,6 +37,7 @@ def directives(html: str) -> dict[str, list[str]]:
     return {name: sources for name, *sources in parts}
 
 
+@pytest.mark.published
 def test_the_policy_stands_before_all_it_is_for(pages: dict[str, str]) -> None:
     assert "404.html" in pages
     for path, html in pages.items():
@@ -49,6 +50,7 @@ def test_the_policy_stands_before_all_it_is_for(pages: dict[str, str]) -> None:
         assert names[3][1].get("http-equiv") == POLICY, path
 
 
+@pytest.mark.published
 def test_the_policy_names_the_scripts_of_its_page_and_no_others(
     pages: dict[str, str],
 ) -> None:
@@ -66,6 +68,7 @@ def test_the_policy_names_the_scripts_of_its_page_and_no_others(
         assert len(inline) == 2, path
 
 
+@pytest.mark.published
 def test_the_policy_is_as_tight_as_the_site_allows(pages: dict[str, str]) -> None:
     for path, html in pages.items():
         assert directives(html) | {"script-src": []} == {

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
+import pytest
 from playwright.sync_api import expect
 
 from tests.site.visit import Visit
+
+
+@pytest.fixture(scope="session")
+def root(frozen_root: str) -> str:
+    return frozen_root
 
 
 def test_documents_are_loaded_with_the_first_word(first_visit: Visit) -> None:
@@ -27,3 +35,23 @@ def test_an_address_with_a_question_opens_the_search(visit: Visit) -> None:
     page = visit.open("?q=spline")
     item = page.locator(".md-search-result__item", has_text="Spline")
     expect(item.first).to_be_visible()
+
+
+@pytest.mark.parametrize("found", ["notebooks/nice/", "papers/real_nvp/"])
+def test_search_finds_coupling_and_leads_to_it(visit: Visit, found: str) -> None:
+    page = visit.open("")
+    page.keyboard.press("/")
+    page.keyboard.type("coupling")
+    result = page.locator(".md-search-result__item", has_text="coupling")
+    result.locator(f"a[href*='{found}']").first.click()
+    page.wait_for_url(re.compile(f"/{found}"))
+    expect(page.locator("article").first).to_contain_text("coupling", ignore_case=True)
+
+
+def test_search_finds_what_has_no_page_of_its_own(visit: Visit) -> None:
+    page = visit.open("")
+    page.keyboard.press("/")
+    page.keyboard.type("3Blue1Brown")
+    page.locator(".md-search-result__link", has_text="A primer").first.click()
+    page.wait_for_url(re.compile(r"/list/.*#video_primer$"))
+    expect(page.locator("#video_primer")).to_be_in_viewport()
