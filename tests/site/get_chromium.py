@@ -54,7 +54,7 @@ class Search:
             if not self._run([*PIP, "-c", "constraints.txt", "playwright"]):
                 return None
             importlib.invalidate_caches()
-        # Five tries of half a minute each where a firewall swallows them.
+        # A firewall may swallow each of five tries: 10 seconds then, not 30.
         os.environ.setdefault("PLAYWRIGHT_DOWNLOAD_CONNECTION_TIMEOUT", "10000")
         # The headless shell is a second Chromium, which nobody opens here.
         if not self._run([*PLAYWRIGHT, "install", "--no-shell", "chromium"]):
@@ -168,7 +168,9 @@ def get(search: Search) -> str | None:
         return found
     if (words := as_root()) is not None:
         return search.add_libraries(words) or search.install_package(words)
-    search.tried["No package was installed"] = "not root, and sudo asks for a password"
+    search.tried["No package was installed"] = (
+        "that takes root, or a sudo that asks for no password"
+    )
     return None
 
 

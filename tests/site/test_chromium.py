@@ -282,7 +282,7 @@ def test_else_what_failed_is_told_with_the_commands_that_help(
         f"  `{python} {FETCH}` failed:\n"
         "    no address for the download\n"
         "  No package was installed:\n"
-        "    not root, and sudo asks for a password\n"
+        "    that takes root, or a sudo that asks for no password\n"
         "Run one of these, then the same command again:\n"
         f"  {python} -m playwright install --with-deps chromium\n"
         "  sudo apt-get update && sudo apt-get install --yes --no-install-recommends "
