@@ -7,16 +7,16 @@ import datetime
 import io
 import re
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
 from markupsafe import Markup
 from pydantic_core import to_json as dump_json
 
+from scripts.bibtex import bibtex_entry
 from scripts.catalogue import Catalogue, Entry, Publication
-from scripts.dates import PartialDate, long_date
+from scripts.dates import long_date
 from scripts.project import Project
 from scripts.text import html_note, people, plain
 
@@ -59,9 +59,9 @@ def to_json(catalogue: Catalogue, project: Project) -> str:
     `tags` maps each tag to its sentence. An entry has its `kind` (publication, video,
     blog or code), every field that it has in resources.yaml by the same name (null
     where it has none), and `page`, its place on our website; an implemented
-    publication also has `notebook` and `colab`. Dates are ISO 8601, cut to what is
-    known of them (2020-02, 2020); a note keeps its
-    `[label](address)` links and its code between backticks.
+    publication also has `notebook` and `colab`. An author is a name, or `organisation`
+    and its name. Dates are ISO 8601, cut to what is known of them (2020-02, 2020); a
+    note keeps its `[label](address)` links and its code between backticks.
     """
     content = {
         "name": project.name,
@@ -103,7 +103,7 @@ def _cell(value: Any) -> str:
         case None:
             return ""
         case tuple():
-            text = "; ".join(value)
+            text = "; ".join(map(str, value))
         case dict():
             text = "; ".join(f"{label}: {url}" for label, url in value.items())
         case _:
@@ -114,85 +114,6 @@ def _cell(value: Any) -> str:
 def to_bibtex(catalogue: Catalogue, project: Project) -> str:
     """One BibTeX entry per publication, its id as the key."""
     return "\n".join(bibtex_entry(paper) for paper in catalogue.publications)
-
-
-def bibtex_entry(publication: Publication) -> str:
-    """Cite the publication, such that BibTeX and biblatex both print it right.
-
-    Always `@misc`: the date is the preprint's, and a venue in free text does not say
-    whether it was a journal or a conference. The venue is printed as the note.
-    """
-    fields = [
-        ("title", f"{{{{{_latex(publication.title)}}}}}"),
-        ("author", f"{{{' and '.join(map(_name, publication.authors))}}}"),
-        ("year", f"{{{publication.date.year}}}"),
-        *_month(publication.date),
-        *_identifier(publication.url),
-        ("url", f"{{{_encoded(publication.url)}}}"),
-    ]
-    if publication.venue:
-        fields.append(("note", f"{{{_latex(publication.venue)}}}"))
-    lines = "".join(f"  {name} = {value},\n" for name, value in fields)
-    return f"@misc{{{publication.id},\n{lines}}}\n"
-
-
-def _month(date: PartialDate) -> Iterable[tuple[str, str]]:
-    # A macro of every BibTeX style: jan, feb, …
-    return [("month", long_date(date)[:3].lower())] if date.month else []
-
-
-# Always in braces: BibTeX counts braces even behind a backslash, and a command eats
-# the space after it.
-_LATEX = str.maketrans(
-    {
-        **{sign: f"{{\\{sign}}}" for sign in "$&#%_"},
-        "\\": r"{\textbackslash}",
-        "{": r"{\textbraceleft}",
-        "}": r"{\textbraceright}",
-        "^": r"{\textasciicircum}",
-        "~": r"{\textasciitilde}",
-        "<": r"{\textless}",
-        ">": r"{\textgreater}",
-        "|": r"{\textbar}",
-    }
-)
-
-
-def _latex(text: str) -> str:
-    return " ".join(text.split()).translate(_LATEX)
-
-
-# What BibTeX would take for several people, or for a first and a last name.
-_NO_PERSON = re.compile(
-    r",|^[a-z]|(?i:\band\b|^the\b"
-    r"|\b(?:team|group|collaboration|consortium|developers|contributors|project)$)"
-)
-
-
-def _name(author: str) -> str:
-    """Write `First von Last`, or in braces whom BibTeX would misread."""
-    name = _latex(author)
-    return f"{{{name}}}" if _NO_PERSON.search(" ".join(author.split())) else name
-
-
-_ARXIV = re.compile(
-    r"https://(?:www\.)?arxiv\.org/(?:abs|pdf)/"
-    r"(\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7})(?:v\d+)?(?:\.pdf)?"
-)
-_DOI = re.compile(r"https://(?:dx\.)?doi\.org/(10\.\d+/.+)")
-
-
-def _identifier(url: str) -> Iterable[tuple[str, str]]:
-    if arxiv := _ARXIV.fullmatch(url):
-        return ("eprint", f"{{{arxiv[1]}}}"), ("archivePrefix", "{arXiv}")
-    if doi := _DOI.fullmatch(url):
-        return (("doi", f"{{{_encoded(doi[1])}}}"),)
-    return ()
-
-
-def _encoded(url: str) -> str:
-    """Encode braces, backslashes and spaces; LaTeX takes the rest as it is."""
-    return quote(url, safe=":/?#[]@!$&'()*+,;=%~")
 
 
 def to_atom(catalogue: Catalogue, project: Project) -> str:
@@ -224,7 +145,7 @@ def _add_to_feed(feed: ET.Element, entry: Entry, project: Project) -> None:
     _child(item, "id", f"urn:uuid:{uuid.uuid5(FEED_ID, entry.id)}")
     _child(item, "updated", _midnight(entry.added))
     for author in entry.authors:
-        _child(_child(item, "author"), "name", author)
+        _child(_child(item, "author"), "name", str(author))
     _child(item, "link", rel="alternate", href=_page(entry, project))
     _child(item, "link", rel="related", href=entry.url)
     for tag in entry.tags:

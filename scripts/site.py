@@ -15,11 +15,11 @@ import jinja2
 from markupsafe import escape
 
 from scripts import text
-from scripts.catalogue import Catalogue, Entry, Publication
+from scripts.bibtex import bibtex_entry
+from scripts.catalogue import Author, Catalogue, Entry, Publication
 from scripts.comparison import Comparison
 from scripts.dates import long_date
 from scripts.examination import Examination
-from scripts.exports import bibtex_entry
 from scripts.facets import KINDS, facets, facets_of
 from scripts.genealogy import Genealogy, Kin, reused_by
 from scripts.lineage import rows
@@ -246,7 +246,7 @@ def _structured(paper: Publication, page: str) -> str:
         "@context": "https://schema.org",
         "@type": "ScholarlyArticle",
         "headline": paper.title,
-        "author": [{"@type": "Person", "name": name} for name in paper.authors],
+        "author": [*map(_described, paper.authors)],
         "datePublished": str(paper.date),
         "sameAs": paper.url,
         "abstract": text.plain(paper.note),
@@ -254,6 +254,11 @@ def _structured(paper: Publication, page: str) -> str:
         "url": page,
     }
     return json.dumps(described, ensure_ascii=False).replace("<", "\\u003c")
+
+
+def _described(author: Author) -> dict[str, str]:
+    kind = "Person" if isinstance(author, str) else "Organization"
+    return {"@type": kind, "name": str(author)}
 
 
 def _front_matter(value: str) -> str:

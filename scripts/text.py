@@ -22,9 +22,9 @@ class Span(NamedTuple):
     url: str | None = None
 
 
-def people(authors: Sequence[str]) -> str:
-    """Join names as in "A, B and C"."""
-    *others, last = authors
+def people(authors: Sequence[object]) -> str:
+    """Join names as in "A, B and C"; an author's `str` is the name."""
+    *others, last = map(str, authors)
     return f"{', '.join(others)} and {last}" if others else last
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 from urllib.parse import quote, unquote
 
-from scripts.catalogue import addresses
+from scripts.catalogue import addresses, identifiers
 from scripts.catalogue.faults import quote as quoted
 
 Kind = Literal["arxiv", "doi", "youtube", "github", "page"]
@@ -81,7 +81,7 @@ def _known(match: re.Match[str]) -> Work:
 
 
 def _arxiv(name: str) -> Work:
-    name = addresses.without_class(name)
+    name = identifiers.without_class(name)
     return Work("arxiv", name, f"https://arxiv.org/abs/{name}", "publications")
 
 

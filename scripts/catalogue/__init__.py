@@ -26,16 +26,19 @@ from scripts.catalogue.document import Document, read
 from scripts.catalogue.draft import Draft
 from scripts.catalogue.faults import CatalogueError, Fault, Finding, format_faults
 from scripts.catalogue.limits import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_TEXT
+from scripts.catalogue.names import Author, Organisation
 from scripts.catalogue.notes import LONGEST_NOTE
 from scripts.dates import PartialDate
 
 __all__ = [
+    "Author",
     "Blog",
     "Catalogue",
     "CatalogueError",
     "Code",
     "Entry",
     "Fault",
+    "Organisation",
     "Publication",
     "Video",
     "format_faults",
@@ -105,7 +108,7 @@ class Entry(BaseModel):
         str, _field("As it stands on the work itself", "Neural Spline Flows")
     ]
     authors: Annotated[
-        tuple[str, ...],
+        tuple[Author, ...],
         _field("Every author, in full", ["Ada Lovelace", "Emmy Noether"], minItems=1),
     ]
     date: Annotated[

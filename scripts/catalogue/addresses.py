@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote, urlsplit
 
+from scripts.catalogue import identifiers
+
 _HOST = r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]"
 _REST = r"(?:[/?#][\w/?#\[\]@!$&'()*+,;=:.~%-]*)?"
 _good = re.compile(
@@ -63,10 +65,7 @@ _following = re.compile(rf"(?:{_FOLLOWING})(?:=|$)", re.IGNORECASE).match
 _TRACKING = re.compile(rf"(?:{_FOLLOWING}|ref|ref_src|si|feature)=")
 _work = re.compile(
     r"""
-      (?: (?:\w+\.)?arxiv\.org/(?:abs|pdf|html)/ | (?:dx\.)?doi\.org/10\.48550/arxiv\. )
-      (?P<arxiv> [^?]+? ) (?:v\d+)? (?:\.pdf)? (?:\?.*)?
-    | (?:dx\.)?doi\.org/ (?P<doi> .+ )
-    | (?: youtu\.be/
+      (?: youtu\.be/
         | (?:m\.)?youtube(?:-nocookie)?\.com/
           (?: watch\?(?:.*&)?v= | embed/ | shorts/ | live/ ) )
       (?P<youtube> [\w-]+ ) .*
@@ -99,6 +98,10 @@ def place(address: str) -> str:
     """
     if not _good(re.sub("^http:", "https:", address)):
         return ""
+    if paper := identifiers.preprint(address):
+        return f"arxiv:{paper.id}"
+    if doi := identifiers.doi(address):
+        return f"doi:{doi.lower()}"
     parts = urlsplit(address)
     parameters = map(_decoded, filter(None, parts.query.split("&")))
     query = "&".join(sorted(p for p in parameters if not _TRACKING.match(p)))
@@ -106,17 +109,10 @@ def place(address: str) -> str:
     reduced = host.removeprefix("www.") + _decoded(parts.path).rstrip("/")
     reduced += f"?{query}" if query else ""
     if work := _work(reduced):
-        service = work.lastgroup or ""
-        name = without_class(work[service]) if service == "arxiv" else work[service]
-        return f"{service}:{name}"
+        return f"{work.lastgroup}:{work[work.lastgroup or 0]}"
     # Some sites keep their pages behind the hash.
     fragment = _decoded(parts.fragment)
     return f"{reduced}#{fragment}" if fragment.startswith(("/", "!")) else reduced
-
-
-def without_class(name: str) -> str:
-    """math.GT/0309136 → math/0309136: arXiv knows papers by both, and prints this."""
-    return re.sub(r"^([a-z-]+)\.[a-z]{2}/", r"\1/", name, flags=re.IGNORECASE)
 
 
 _PORTS = {"http": ":80", "https": ":443"}

@@ -50,6 +50,17 @@ class Item(NamedTuple):
         value = self.fields.get(field)
         return value if isinstance(value, str) else None
 
+    def authors(self) -> Iterator[tuple[Path, str, bool]]:
+        """Yield each author's name, the way to it, and whether it is marked.
+
+        What is marked is an organisation.
+        """
+        for number, author in parts(self.fields.get("authors")):
+            marked = isinstance(author, dict)
+            name = author.get("organisation") if marked else author
+            if isinstance(name, str):
+                yield self.path("authors", number), name, marked
+
     def texts(self, field: str) -> Iterator[tuple[Path, str]]:
         """Yield each text of the field's list or mapping, and the way to it."""
         for key, text in parts(self.fields.get(field)):
@@ -62,6 +73,13 @@ def parts(value: Any) -> Iterable[tuple[str | int, Any]]:
     if isinstance(value, list):
         return enumerate(value)
     return value.items() if isinstance(value, dict) else ()
+
+
+def below(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Yield whatever lists and mappings hold, at any depth, and the way to it."""
+    for key, part in parts(value):
+        yield (*path, key), part
+        yield from below(part, (*path, key))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import keyword
 import re
 from collections.abc import Iterator
 
-from scripts.catalogue.draft import Draft, parts
+from scripts.catalogue.draft import Draft, below
 from scripts.catalogue.faults import Finding, Path, quote
 
 LONGEST_TEXT = 300
@@ -56,10 +56,10 @@ def lengths(draft: Draft) -> Iterator[Finding]:
             longest = _LONGEST.get(field, LONGEST_TEXT)
             if field != "note":
                 yield from _too_long(item.path(field), value, longest)
-            for key, part in parts(value):
-                yield from _too_long(item.path(field, key), part, longest)
-                if isinstance(key, str):
-                    yield from _key_too_long(item.path(field, key), LONGEST_TEXT)
+            for path, part in below(value):
+                yield from _too_long(item.path(field, *path), part, longest)
+                if isinstance(path[-1], str):
+                    yield from _key_too_long(item.path(field, *path), LONGEST_TEXT)
     for tag, sentence in draft.tags.items():
         yield from _key_too_long(("tags", tag), LONGEST_NAME)
         yield from _too_long(("tags", tag), sentence, LONGEST_TEXT)

@@ -12,8 +12,8 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 
-from scripts.catalogue import addresses, limits
-from scripts.catalogue.draft import Draft, Item, is_id, nearest_id, parts
+from scripts.catalogue import addresses, limits, names
+from scripts.catalogue.draft import Draft, Item, below, is_id, nearest_id
 from scripts.catalogue.faults import Finding, Path, did_you_mean, quote
 from scripts.catalogue.notes import note_faults
 from scripts.dates import PartialDate
@@ -30,10 +30,10 @@ def emptiness(draft: Draft) -> Iterator[Finding]:
     for path, value in values:
         if value in ("", [], {}):
             yield Finding(path, "is empty", "fill it in")
-        for key, part in parts(value):
-            if "" in (key, part):
-                at_key = key == ""
-                yield Finding((*path, key), "is empty", "fill it in", of_key=at_key)
+        for keys, part in below(value):
+            if "" in (keys[-1], part):
+                at_key = keys[-1] == ""
+                yield Finding((*path, *keys), "is empty", "fill it in", of_key=at_key)
 
 
 def ids(draft: Draft) -> Iterator[Finding]:
@@ -134,33 +134,39 @@ def _longest_order(dates: list[PartialDate]) -> list[int]:
 
 
 def authors(draft: Draft) -> Iterator[Finding]:
-    """Refuse authors who stand for others, and several in one item."""
+    """Refuse authors who stand for others, several in one item, and parts of a name."""
     for item in draft.items:
-        for path, author in item.texts("authors"):
+        for path, author, is_organisation in item.authors():
             if _others(author):
                 problem = f"{quote(author)} leaves authors out"
                 yield Finding(path, problem, "name every author, one per item")
-            elif _joined(author):
-                problem = f"{quote(author)} looks like several names"
-                fix = "write one author per item, first name first"
-                yield Finding(path, problem, fix)
+            elif not is_organisation and (fault := _name_fault(author)):
+                yield Finding(path, f"{quote(author)} {fault[0]}", fault[1])
 
 
 _others = re.compile(r"\bet(?:\s+|\.\s*)al\b|\band others\b", re.IGNORECASE).search
+_joined = re.compile(r"[,;&]|\band\b").search
 
 
-def _joined(author: str) -> bool:
-    # An organisation may have an "and" in its name: The Arts and Sciences Lab.
-    marks = r"[,;]" if author.startswith("The ") else r"[,;&]|\band\b"
-    return bool(re.search(marks, author))
+def _name_fault(person: str) -> tuple[str, str] | None:
+    if names.is_suffix(person):
+        return "is the end of a name", 'put the whole name in quotes: "Ada Byron, Jr."'
+    if _joined(names.without_suffix(person)):
+        one_each = "write one author per item, first name first"
+        return (
+            "looks like several names",
+            f"{one_each}; {{organisation: …}} if it is one",
+        )
+    return None
 
 
 def repetitions(draft: Draft) -> Iterator[Finding]:
     """Refuse lists that name the same thing twice."""
     for item in draft.items:
-        for field in ("authors", "tags", "papers"):
+        authors = ((path, name) for path, name, _ in item.authors())
+        for texts in (authors, item.texts("tags"), item.texts("papers")):
             seen = set()
-            for path, text in item.texts(field):
+            for path, text in texts:
                 if text in seen:
                     yield Finding(path, f"{quote(text)} is there twice", "remove one")
                 seen.add(text)

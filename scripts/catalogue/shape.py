@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from scripts.catalogue.document import BROKEN, Document
 from scripts.catalogue.faults import Finding, Path, did_you_mean, quote
+from scripts.catalogue.names import Organisation
 
 Models = Mapping[str, type[BaseModel]]
 """The model of each section's entries; under "" that of the whole file."""
@@ -30,11 +31,16 @@ def findings(
     Dates that are text are left to the rules, which know more about them.
     """
     for fault in error.errors(include_url=False, include_context=False):
-        path, kind, value = fault["loc"], fault["type"], fault["input"]
+        path, kind, value = _plain(fault["loc"]), fault["type"], fault["input"]
         told_already = value is BROKEN and kind != "extra_forbidden"
         left_to_the_rules = kind.startswith("date") and isinstance(value, str)
         if not (told_already or left_to_the_rules):
             yield _finding(path, kind, value, document, models)
+
+
+def _plain(path: Path) -> Path:
+    # Behind an author, pydantic names the kind that it took the author for.
+    return path[:4] + path[5:] if path[2:3] == ("authors",) else path
 
 
 def _finding(
@@ -56,9 +62,12 @@ def _finding(
 
 def _unknown(path: Path, document: Document, models: Models) -> Finding:
     *container, name = path
-    fields = list((models[str(path[0])] if container else models[""]).model_fields)
+    fields = list(_model(path, models).model_fields)
     kind = f"a field of {path[0]}" if container else "a section"
-    fix = did_you_mean(str(name), fields, f"known are {', '.join(fields)}")
+    otherwise = f"known are {', '.join(fields)}"
+    if len(path) > 3:
+        kind, otherwise = "a field of an author", "a person's name is plain text"
+    fix = did_you_mean(str(name), fields, otherwise)
     return Finding(path, f"is not {kind}", fix, document.key_position(path))
 
 
@@ -77,12 +86,17 @@ def _right_kind(path: Path, models: Models) -> str:
 
 
 def _example(path: Path, models: Models) -> str:
-    section, *rest = path
-    in_entry = len(rest) > 1
-    name = str(rest[1] if in_entry else section)
-    model = models[str(section) if in_entry else ""]
-    examples = model.model_fields[name].examples or []
+    # The section itself, a field of an entry, or one of an author.
+    name = str(path[0 if len(path) < 3 else 2 if len(path) < 5 else 4])
+    examples = _model(path, models).model_fields[name].examples or []
     return f'"{name}: {_yaml(examples[0])}"'
+
+
+def _model(path: Path, models: Models) -> type[BaseModel]:
+    """Return the model that has the field at this path."""
+    if len(path) > 4:
+        return Organisation
+    return models[str(path[0]) if len(path) > 2 else ""]
 
 
 def _yaml(value: Any) -> str:

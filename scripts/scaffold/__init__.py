@@ -14,6 +14,7 @@ import jinja2
 from scripts.catalogue import Publication, load
 from scripts.catalogue.document import read
 from scripts.catalogue.faults import did_you_mean, quote
+from scripts.catalogue.names import surname
 from scripts.files import turn, write_together
 from scripts.scaffold import checklist
 from scripts.text import people
@@ -96,7 +97,7 @@ def publication(root: Path, name: str) -> Publication:
 
 
 def _facts(paper: Publication) -> dict[str, str]:
-    surnames = people([author.split()[-1] for author in paper.authors])
+    surnames = people([*map(surname, paper.authors)])
     cited = f"{people(paper.authors)} ([{paper.date.year}]({paper.url}))"
     lines = textwrap.wrap(
         cited, _WIDTH - 2, break_long_words=False, break_on_hyphens=False

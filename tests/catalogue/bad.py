@@ -41,7 +41,7 @@ blogs: []
 code:
   - id: flows
     title: flows
-    authors: [The Flows and Maps Lab]
+    authors: [organisation: The Flows and Maps Lab]
     date: 2019-12-09
     url: https://github.com/flows/flows
     language: Python
@@ -163,7 +163,8 @@ CASES = {
     "a list for a date": ("date: 2017-05-19", "date: [2017-05-19]",
         '19:11: maf, date: is a list, not text (write it as in "date: 2019-06-10")'),
     "a mapping for an author": ("[Iain Murray]", "[{name: Iain Murray}]",
-        '17:15: maf, authors #1: is a mapping, not text (write it as in "authors: [Ada Lovelace, Emmy Noether]")'),
+        '17:15: maf, authors #1, organisation: is missing (add a line such as "organisation: Google DeepMind")',
+        "17:16: maf, authors #1, name: is not a field of an author (a person's name is plain text)"),
     "a text for a list": ("[Iain Murray]", "Iain Murray",
         '17:14: maf, authors: is text, not a list (write it as in "authors: [Ada Lovelace, Emmy Noether]")'),
     "a list for a mapping": ("      Code: https", "      - https",
@@ -232,9 +233,28 @@ CASES = {
     "an author without a name": ("[Iain Murray]", '[""]',
         "17:15: maf, authors #1: is empty (fill it in)"),
     "authors in one text": ("[Iain Murray]", '["Ada Byron, Emmy Noether and Ida Rhodes"]',
-        '17:15: maf, authors #1: "Ada Byron, Emmy Noether and Ida Rhodes" looks like several names (write one author per item, first name first)'),
+        '17:15: maf, authors #1: "Ada Byron, Emmy Noether and Ida Rhodes" looks like several names (write one author per item, first name first; {organisation: …} if it is one)'),
     "two authors in one text": ("[Iain Murray]", "[Ada Byron and Emmy Noether]",
-        '17:15: maf, authors #1: "Ada Byron and Emmy Noether" looks like several names (write one author per item, first name first)'),
+        '17:15: maf, authors #1: "Ada Byron and Emmy Noether" looks like several names (write one author per item, first name first; {organisation: …} if it is one)'),
+    "an organisation that is not marked": ("[Iain Murray]", '["Weights & Biases"]',
+        '17:15: maf, authors #1: "Weights & Biases" looks like several names (write one author per item, first name first; {organisation: …} if it is one)'),
+    "an end of a name": ("[Iain Murray]", "[Iain Murray, Jr.]",
+        '17:28: maf, authors #2: "Jr." is the end of a name (put the whole name in quotes: "Ada Byron, Jr.")'),
+    "an end of a name and more": ("[Iain Murray]", '["Iain Murray, Jr., Ada Byron, Jr."]',
+        '17:15: maf, authors #1: "Iain Murray, Jr., Ada Byron, Jr." looks like several names (write one author per item, first name first; {organisation: …} if it is one)'),
+    "an organisation of no name": ("[Iain Murray]", "[organisation: '']",
+        "17:29: maf, authors #1, organisation: is empty (fill it in)"),
+    "a long organisation": ("[Iain Murray]", "[organisation: " + "x" * 301 + "]",
+        "17:29: maf, authors #1, organisation: has 301 characters (cut it to 300)"),
+    "a misspelt organisation": ("[Iain Murray]", "[Iain Murray, organization: Lab]",
+        '17:28: maf, authors #2, organisation: is missing (add a line such as "organisation: Google DeepMind")',
+        '17:28: maf, authors #2, organization: is not a field of an author (did you mean "organisation"?)'),
+    "an organisation of the wrong kind": ("[Iain Murray]", "[organisation: [Lab]]",
+        '17:29: maf, authors #1, organisation: is a list, not text (write it as in "organisation: Google DeepMind")'),
+    "an organisation that is others": ("[Iain Murray]", "[organisation: Lab et al.]",
+        '17:15: maf, authors #1: "Lab et al." leaves authors out (name every author, one per item)'),
+    "an organisation twice": ("[Iain Murray]", "[Lab, organisation: Lab]",
+        '17:20: maf, authors #2: "Lab" is there twice (remove one)'),
     "an author twice": ("[Iain Murray]", "[Iain Murray, Iain Murray]",
         '17:28: maf, authors #2: "Iain Murray" is there twice (remove one)'),
     # Addresses

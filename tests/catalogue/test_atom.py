@@ -26,6 +26,7 @@ from tests.catalogue.hostile import (
     catalogue_of,
     entry,
 )
+from tests.catalogue.test_exports import shown
 
 ATOM = {"a": "http://www.w3.org/2005/Atom"}
 
@@ -55,7 +56,9 @@ def check_feed_entry(found: ET.Element, record: dict[str, Any]) -> None:
     assert children(found, "a:title") == [legal(record["title"])]
     assert children(found, "a:id") == [feed_id(record["id"])]
     assert children(found, "a:updated") == [f"{record['added']}T00:00:00Z"]
-    assert children(found, "a:author/a:name") == list(map(legal, record["authors"]))
+    assert children(found, "a:author/a:name") == [
+        legal(shown(author)) for author in record["authors"]
+    ]
     assert links(found) == {"alternate": record["page"], "related": record["url"]}
     terms = [node.get("term") for node in found.findall("a:category", ATOM)]
     assert terms == record["tags"]

@@ -13,7 +13,7 @@ from typing import Any
 
 from hypothesis import given, settings
 
-from scripts.catalogue import Catalogue
+from scripts.catalogue import Catalogue, Organisation, Publication
 from scripts.exports import EXPORTS, to_csv, to_json
 from scripts.project import ROOT
 from tests.catalogue.hostile import (
@@ -22,13 +22,23 @@ from tests.catalogue.hostile import (
     PROJECT,
     TEXTS,
     catalogue_of,
+    entry,
 )
 
 FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 
 
 def as_json(value: Any) -> Any:
-    return json.loads(json.dumps(value, default=str))
+    return json.loads(json.dumps(value, default=_plain))
+
+
+def _plain(value: Any) -> Any:
+    return dict(value) if isinstance(value, Organisation) else str(value)
+
+
+def shown(author: str | dict[str, str]) -> str:
+    """The name of an author as JSON has it."""
+    return author if isinstance(author, str) else author["organisation"]
 
 
 def check_json(catalogue: Catalogue) -> None:
@@ -83,7 +93,9 @@ def flat(value: Any) -> str:
     if isinstance(value, dict):
         return "; ".join(f"{key}: {item}" for key, item in value.items())
     if isinstance(value, list):
-        return "; ".join(value)
+        return "; ".join(
+            item if isinstance(item, str) else shown(item) for item in value
+        )
     return value or ""
 
 
@@ -103,6 +115,15 @@ def test_csv_agrees_with_json_and_holds_no_formula(
     make: Callable[[], Catalogue],
 ) -> None:
     check_csv(make())
+
+
+def test_organisations_are_marked_in_json_and_named_in_csv() -> None:
+    company = Organisation(organisation="Foo, Inc.")
+    paper = entry(Publication, "paper", authors=("Ada Byron", company))
+    catalogue = catalogue_of("x").model_copy(update={"publications": (paper,)})
+    [first, *_] = json.loads(to_json(catalogue, PROJECT))["entries"]
+    assert first["authors"] == ["Ada Byron", {"organisation": "Foo, Inc."}]
+    assert rows(catalogue)[0]["authors"] == "Ada Byron; Foo, Inc."
 
 
 def test_csv_defuses_formulas() -> None:
