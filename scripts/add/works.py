@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 from urllib.parse import quote, unquote
@@ -33,14 +32,11 @@ class Work:
 
 
 _DOI = r"10\.\d{4,9}(?:/|%2F)\S+"
-_ARXIV = r"(?P<arxiv>\d{4}\.\d{4,5}|[a-z-]+(?:\.[a-z]{2})?/\d{7})(?:v\d+)?"
+_ARXIV = r"(?:\d{4}\.\d{4,5}|[a-z-]+(?:\.[a-z]{2})?/\d{7})(?:v\d+)?"
 _forms = re.compile(
     rf"""
-      (?:arxiv:\s*)? {_ARXIV}
-    | https?://(?:\w+\.)?arxiv\.org/(?:abs|pdf|html)/ {_ARXIV.replace("arxiv", "a")}
-      (?:\.pdf)? /? (?:[?\#].*)?
-    | (?:doi:\s*|https?://(?:dx\.|www\.)?doi\.org/) (?P<doi>{_DOI})
-    | (?P<bare_doi>{_DOI})
+      (?:arxiv:\s*)? (?P<arxiv>{_ARXIV})
+    | (?:doi:\s*)? (?P<doi>{_DOI})
     | https?://(?: youtu\.be/
         | (?:www\.|m\.)?youtube(?:-nocookie)?\.com/
           (?:watch\?(?:\S*&)?v=|embed/|shorts/|live/) )
@@ -67,49 +63,35 @@ def identify(text: str) -> Work:
     Raises AddError when it is none of these, or an address that the list refuses.
     """
     text, left_out = addresses.without_tracking(text.strip())
-    match = _forms(text)
-    if not match and _schemeless(text):
+    if _schemeless(text) and not _forms(text):
         text = f"https://{text}"
-        match = _forms(text)
-    work = _checked(_known(match) if match else _page(text))
+    work = _checked(_known(text) or _page(text))
     return replace(work, left_out=left_out)
 
 
-def _known(match: re.Match[str]) -> Work:
-    form = match.lastgroup or ""
-    return _MAKERS[form](match[form])
+def _known(text: str) -> Work | None:
+    """Recognise what a service knows, by its name there or by its address."""
+    match = _forms(text)
+    form, name = (match.lastgroup, match[match.lastgroup or ""]) if match else ("", "")
+    match form:
+        case "youtube":
+            return Work("youtube", name, f"https://youtu.be/{name}", "videos")
+        case "github":
+            return Work("github", name, f"https://github.com/{name}", "code")
+        case "arxiv":
+            text = f"https://arxiv.org/abs/{name}"
+        case "doi":
+            text = _doi_address(unquote(name))
+    if paper := identifiers.preprint(text):
+        url = f"https://arxiv.org/abs/{paper.id}"
+        return Work("arxiv", paper.id, url, "publications")
+    if doi := identifiers.doi(text):
+        return Work("doi", doi, _doi_address(doi), "publications")
+    return None
 
 
-def _arxiv(name: str) -> Work:
-    name = identifiers.without_class(name)
-    return Work("arxiv", name, f"https://arxiv.org/abs/{name}", "publications")
-
-
-def _doi(name: str) -> Work:
-    name = unquote(name)
-    # arXiv's own DOIs, which Crossref does not know.
-    if found := re.fullmatch(rf"10\.48550/arxiv\.{_ARXIV}", name, re.IGNORECASE):
-        return _arxiv(found["arxiv"])
-    url = f"https://doi.org/{quote(name, safe='/:;().-_')}"
-    return Work("doi", name, url, "publications")
-
-
-def _youtube(name: str) -> Work:
-    return Work("youtube", name, f"https://youtu.be/{name}", "videos")
-
-
-def _github(name: str) -> Work:
-    return Work("github", name, f"https://github.com/{name}", "code")
-
-
-_MAKERS: dict[str, Callable[[str], Work]] = {
-    "arxiv": _arxiv,
-    "a": _arxiv,
-    "doi": _doi,
-    "bare_doi": _doi,
-    "youtube": _youtube,
-    "github": _github,
-}
+def _doi_address(doi: str) -> str:
+    return f"https://doi.org/{quote(doi, safe='/:;().-_')}"
 
 
 def _page(address: str) -> Work:

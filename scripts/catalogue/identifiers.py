@@ -56,7 +56,7 @@ _DOI = r"10\.\d{4,9}/.+"
 _is_doi = re.compile(_DOI, re.ASCII).fullmatch
 _publisher = re.compile(
     rf"""
-      (?: .*/doi/ (?:[a-z-]+/)?
+      (?: .*/doi/ (?!suppl/) (?:[a-z-]+/)?
         | (?: link\.springer\.com | iopscience\.iop\.org | journals\.aps\.org
             | frontiersin\.org | (?:bio|med)rxiv\.org | projecteuclid\.org ) / (?:.*/)??
         | journals\.plos\.org/.*\?id= )

@@ -116,6 +116,9 @@ def _filled(kinds: Field, text: str, note: str, address: str) -> Catalogue:
             )
         if AUTHOR in kinds:
             entry["authors"] = [text, "Ada Byron", numbered + "."]
+        if TEXT in kinds:
+            lab = {"organisation": f"{numbered}, Lab"}
+            entry["authors"] = [*entry["authors"], lab]
         if NOTE in kinds:
             entry["note"] = note
         if ADDRESS in kinds:

@@ -25,7 +25,9 @@ from scripts.catalogue.addresses import fault, place
            https://www.youtube.com/shorts/i7LjDvsLWCg""",
         """https://doi.org/10.1109/TPAMI.2020.1     https://dx.doi.org/10.1109/tpami.2020.1
            https://www.doi.org/10.1109/TPAMI.2020.1 https://doi.org/10.1109%2FTPAMI.2020.1
-           http://doi.org:80/10.1109/TPAMI.2020.1   https://doi.org:443/10.1109/tpami%2E2020.1""",
+           http://doi.org:80/10.1109/TPAMI.2020.1   https://doi.org:443/10.1109/tpami%2E2020.1
+           https://example.org/doi/abs/10.1109/TPAMI.2020.1?x=1
+           https://link.springer.com/content/pdf/10.1109/TPAMI.2020.1.pdf""",
         """https://doi.org/10.1002/(sici)1<1::aid-1>3.0.co;2-a
            https://doi.org/10.1002/%28SICI%291%3C1%3A%3AAID-1%3E3.0.CO%3B2-A"""
         .replace("<", "%3C").replace(">", "%3e"),
@@ -65,6 +67,7 @@ def test_spellings_of_one_place(spellings):
         ("https://example.org:8443/", "https://example.org/"),
         ("https://example.org:80/", "https://example.org/"),
         ("https://arxiv.org/abs/math/0309136", "https://arxiv.org/abs/cs/0309136"),
+        ("https://a.org/doi/10.1000/1", "https://a.org/doi/suppl/10.1000/1"),
     ],
 )
 def test_different_places(one, other):

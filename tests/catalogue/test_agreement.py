@@ -45,7 +45,11 @@ seen = st.characters(exclude_categories=["Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp
 syntax = st.sampled_from([*"\\`*_{}[]()<>#+-.!|~$&:;=?@^/'\"%, ", "https://", " and "])
 free = st.lists(syntax | seen, min_size=1, max_size=15).map("".join).filter(str.strip)
 texts = known(TEXT) | free
-authors = known(AUTHOR) | free.filter(lambda name: not re.search("[,;&]|and", name))
+authors = (
+    known(AUTHOR)
+    | free.filter(lambda name: not re.search("[,;&]|and", name))
+    | st.builds(lambda name: {"organisation": name}, texts)
+)
 paths = st.text("abz09-_.~!$&'()*+,;=:@%/?#[]", max_size=20)
 pieces = st.lists(
     known(NOTE)

@@ -82,7 +82,12 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         *(
             (text, "doi", "10.1000/ab", "https://doi.org/10.1000/ab", "publications")
-            for text in ("https://www.doi.org/10.1000%2Fab", "10.1000%2fab")
+            for text in (
+                "https://www.doi.org/10.1000%2Fab",
+                "10.1000%2fab",
+                "https://dl.acm.org/doi/pdf/10.1000/ab",
+                "link.springer.com/article/10.1000/ab#Sec1",
+            )
         ),
         *(
             (text, "youtube", "i7LjDvsLWCg", "https://youtu.be/i7LjDvsLWCg", "videos")

@@ -92,6 +92,8 @@ def _fill(
         entry |= {"framework": text, "language": text} if "language" in entry else {}
     if AUTHOR in kinds:
         entry["authors"] = [text, "Ada Byron"]
+    if TEXT in kinds:
+        entry["authors"] = [*entry["authors"], {"organisation": f"{text} Lab"}]
     if NOTE in kinds:
         entry["note"] = note
     if ADDRESS in kinds:

@@ -148,7 +148,7 @@ def test_each_paper_describes_itself_to_machines(
         described = json.loads(script.partition("</script>")[0])
         assert described["@type"] == "ScholarlyArticle"
         assert described["headline"] == paper.title
-        assert [a["name"] for a in described["author"]] == [*paper.authors]
+        assert [a["name"] for a in described["author"]] == [*map(str, paper.authors)]
         assert f'rel="canonical" href="{described["url"]}"' in head
 
 
