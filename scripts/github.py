@@ -34,6 +34,7 @@ SECTIONS = {
 FIELDS = {
     "Title": "title",
     "Authors": "authors",
+    "Organisations": "organisations",
     "Affiliation": "affiliation",
     "Published on": "date",
     "Venue": "venue",

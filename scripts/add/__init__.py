@@ -8,8 +8,10 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from scripts import readme
+from scripts.add import authors
 from scripts.add.complete import LISTS, Ask, Blank, listed
 from scripts.add.entry import Fields
 from scripts.add.listing import Listing
@@ -110,6 +112,8 @@ class Adder:
     ) -> dict[str, str]:
         """Return what flags say, and what services know beyond that."""
         said = {name: text for name, value in flags.items() if (text := visible(value))}
+        if "authors" in said:
+            said.setdefault("organisations", authors.NONE)
         if self.services is None or {"title", "authors", "date"} <= said.keys():
             return said
         try:
@@ -119,9 +123,11 @@ class Adder:
             return said
         if facts.date and "date" not in said and PartialDate.parse(facts.date).day == 0:
             print(f"Of its date only {facts.date} is known", file=sys.stderr)
+        names, organisations = authors.lines(facts.authors)
         told = {
             "title": facts.title,
-            "authors": ", ".join(facts.authors),
+            "authors": names,
+            "organisations": organisations if facts.marked else "",
             "date": facts.date,
             "venue": facts.venue,
             "language": facts.language if section == "code" else "",
@@ -130,7 +136,10 @@ class Adder:
 
     def _entry(self, section: str, fields: Mapping[str, str]) -> Fields:
         lists = {name: listed(fields.get(name, "")) for name in LISTS}
-        entry: dict[str, str | list[str]] = {**fields, **lists}
+        people = authors.read(fields["authors"], fields["organisations"])
+        named = [a if isinstance(a, str) else a.model_dump() for a in people]
+        entry: dict[str, Any] = {**fields, **lists, "authors": named}
+        del entry["organisations"]
         file = self.implementations / f"{fields['id']}.py"
         if section == "publications" and not file.exists():
             entry["implementation"] = "wanted"

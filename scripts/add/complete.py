@@ -6,21 +6,24 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
+from scripts.add import authors
 from scripts.add.works import AddError
 from scripts.catalogue import Catalogue
 from scripts.catalogue.draft import is_id, nearest_id
 from scripts.catalogue.faults import did_you_mean, quote
 from scripts.catalogue.limits import RESERVED
+from scripts.catalogue.names import family
 from scripts.dates import PartialDate
 
 Ask = Callable[[str], str]
 """Shows a prompt and returns what is typed."""
 
 _AS_A_DATE = "as in 2018-07-09, or 2018-07 or 2018 where no more is known"
-LISTS = ("authors", "papers", "tags")
+LISTS = ("papers", "tags")
 _HINTS = {
     "title": "as it stands on the work itself",
     "authors": "all of them, in full, with commas between",
+    "organisations": "those of the authors that are no persons, with ; between",
     "date": f"of publication, {_AS_A_DATE}",
     "language": "as in Python",
     "tags": "some of ",
@@ -50,27 +53,45 @@ class Blank:
         flags that cannot be.
         """
         fields = dict(self.known)
+        if organisations := fields.get("organisations"):
+            fields["authors"] = fields.get("authors") or authors.alone(organisations)
         for name, value in fields.items():
-            if value and (problem := self.problem(name, value)):
+            if value and (problem := self.problem(name, value, fields)):
                 raise AddError(f"--{name}: {problem}")
         missing = [name for name in _REQUIRED[self.section] if not fields.get(name)]
         if missing and not ask:
             lines = [f'  --{name} "…"  {self._hint(name)}' for name in missing]
             raise AddError("\n".join(["give what is missing:", *lines]))
-        for name in missing if ask else ():
-            fields[name] = self.asked(ask, name)
+        if ask:
+            for name in missing:
+                fields[name] = self.asked(ask, name, fields)
+        if not fields.get("organisations"):
+            none = authors.NONE
+            hint = f"{self._hint('organisations')}; Enter for {none}"
+            fields["organisations"] = (
+                self.asked(ask, "organisations", fields, none, hint) if ask else none
+            )
         if not fields.get("id"):
             proposal = self.proposal(fields)
-            fields["id"] = self.asked(ask, "id", proposal) if ask else proposal
+            hint = f"Enter for {proposal}"
+            fields["id"] = (
+                self.asked(ask, "id", fields, proposal, hint) if ask else proposal
+            )
         return fields
 
-    def asked(self, ask: Ask | None, name: str, proposal: str = "") -> str:
+    def asked(
+        self,
+        ask: Ask,
+        name: str,
+        fields: Mapping[str, str],
+        proposal: str = "",
+        hint: str = "",
+    ) -> str:
         """Ask until the answer can be; an empty one takes the proposal."""
-        assert ask
-        hint = f"Enter for {proposal}" if proposal else self._hint(name)
+        hint = hint or self._hint(name)
         while True:
             answer = ask(f"{name} ({hint}): ").strip() or proposal
-            problem = self.problem(name, answer) if answer else "is needed"
+            problem = self.problem(name, answer, fields) if answer else "is needed"
             if not problem:
                 return answer
             print(f"  {problem}")
@@ -79,9 +100,11 @@ class Blank:
         some = ", ".join(self.catalogue.tags) if name == "tags" else ""
         return _HINTS[name] + some
 
-    def problem(self, name: str, value: str) -> str:
-        """Say what is wrong with a value that can be judged by itself, if anything."""
+    def problem(self, name: str, value: str, fields: Mapping[str, str]) -> str:
+        """Say what is wrong with a value beside the others, if anything."""
         match name:
+            case "organisations":
+                return _organisations_problem(value, fields["authors"])
             case "date":
                 return _date_problem(value)
             case "id":
@@ -120,7 +143,8 @@ class Blank:
     def proposal(self, fields: Mapping[str, str]) -> str:
         """Propose an id: a paper's short name, or the kind and the author's surname."""
         if prefix := _PREFIXES.get(self.section):
-            words = f"{prefix} {listed(fields['authors'])[0].split()[-1]}"
+            first, *_ = authors.read(fields["authors"], fields["organisations"])
+            words = f"{prefix} {family(first)}"
         else:
             short, colon, _ = fields["title"].partition(":")
             words = short if colon and len(short.split()) <= 3 else _initials(short)
@@ -141,6 +165,12 @@ def _initials(title: str) -> str:
     if len(words) < 2:
         return title if title.isascii() else "paper"
     return "".join(word[0] for word in words)
+
+
+def _organisations_problem(organisations: str, said: str) -> str:
+    for name in authors.missing(said, organisations):
+        return f"{quote(name)} is none of the authors (write it as it stands there)"
+    return ""
 
 
 def _date_problem(value: str) -> str:

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from scripts.add.works import AddError
 from scripts.catalogue.document import Document
 
-Fields = Mapping[str, str | Sequence[str]]
+Value = str | Sequence[str | Mapping[str, str]]
+Fields = Mapping[str, Value]
 
 ORDER = (
     *("id", "title", "authors", "affiliation", "date", "url", "venue"),
@@ -31,16 +32,22 @@ def write(fields: Fields) -> list[str]:
     return [f"{'  ' if number else '- '}{line}" for number, line in enumerate(lines)]
 
 
-def _field(name: str, value: str | Sequence[str]) -> list[str]:
+def _field(name: str, value: Value) -> list[str]:
     if name == "note":
         return ["note: >-", *_wrapped(str(value))]
     if isinstance(value, str):
         return [f"{name}: {scalar(value)}"]
-    items = [scalar(item) for item in value]
+    items = [_item(item) for item in value]
     line = f"{name}: [{', '.join(items)}]"
     if len(line) <= 1.2 * _WIDTH:
         return [line]
     return [f"{name}:", *(f"  - {item}" for item in items)]
+
+
+def _item(item: str | Mapping[str, str]) -> str:
+    if isinstance(item, str):
+        return scalar(item)
+    return f"{{{', '.join(f'{key}: {scalar(text)}' for key, text in item.items())}}}"
 
 
 def _wrapped(note: str) -> list[str]:

@@ -19,6 +19,7 @@ from xml.etree import ElementTree
 from scripts.add.web import Web, WebError
 from scripts.add.works import Work
 from scripts.catalogue.document import is_invisible
+from scripts.catalogue.names import Author, Organisation, joined
 from scripts.dates import PartialDate
 
 _LONGEST = 1_000  # No title, name or venue has as many characters.
@@ -27,13 +28,17 @@ _MOST = 5_000  # The largest collaborations have 3,000 authors.
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a work; empty is what is not. The date is ISO, or part of it."""
+    """What is known of a work; empty is what is not. The date is ISO, or part of it.
+
+    `marked` says that the organisations among the authors are known as such.
+    """
 
     title: str = ""
-    authors: tuple[str, ...] = ()
+    authors: tuple[Author, ...] = ()
     date: str = ""
     venue: str = ""
     language: str = ""
+    marked: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,9 +75,10 @@ class Services:
             raise WebError("Crossref did not answer about this DOI")
         return Facts(
             title=_first(work.get("title")),
-            authors=tuple(_names(work.get("author"))),
+            authors=tuple(_authors(work.get("author"))),
             date=_earliest(work),
             venue=_first(work.get("container-title")),
+            marked=True,
         )
 
     def _youtube(self, name: str) -> Facts:
@@ -88,10 +94,16 @@ class Services:
         person = {}
         if owner:
             person = _mapping(self.web.json(f"{self.github}/users/{quote(owner)}"))
-        author = _name(person.get("name")) or owner
+        kind = person.get("type")
+        if kind == "Organization":
+            name = clean(person.get("name")) or owner
+            author = Organisation(organisation=name)
+        else:
+            author = _name(person.get("name")) or owner
         return Facts(
             title=clean(answer.get("name")),
             authors=(author,) if author else (),
+            marked=kind in ("Organization", "User"),
             date=_day(answer.get("created_at")),
             language=clean(answer.get("language")),
         )
@@ -164,11 +176,13 @@ def _first(value: Any) -> str:
     return clean(html.unescape(_markup.sub("", text))) if clean(text) else ""
 
 
-def _names(people: Any) -> Iterator[str]:
+def _authors(people: Any) -> Iterator[Author]:
     for person in map(_mapping, _list(people)):
         parts = (_name(person.get(part)) for part in ("given", "family", "suffix"))
-        if name := " ".join(filter(None, parts)) or _name(person.get("name")):
+        if name := joined(*parts):
             yield name
+        elif organisation := clean(person.get("name")):
+            yield Organisation(organisation=organisation)
 
 
 def _earliest(work: dict[str, Any]) -> str:

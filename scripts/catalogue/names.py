@@ -56,9 +56,9 @@ class Name(NamedTuple):
         return f"{self.particle} {self.family}".lstrip()
 
 
-_SUFFIX = r"[Jj]r\.?|[Ss]r\.?|II|III|IV"
-is_suffix = re.compile(_SUFFIX).fullmatch
-_with_suffix = re.compile(rf"(\S.*?),?\s+({_SUFFIX})").fullmatch
+SUFFIX = r"[Jj]r\.?|[Ss]r\.?|II|III|IV"
+is_suffix = re.compile(SUFFIX).fullmatch
+_with_suffix = re.compile(rf"(\S.*?),?\s+({SUFFIX})").fullmatch
 _PARTICLES = {
     *("van", "von", "vom", "zu", "zur", "de", "der", "den", "del", "della", "di"),
     *("du", "da", "dos", "la", "le", "ter", "ten", "al", "el", "bin", "ibn"),
@@ -126,5 +126,10 @@ def joined(given: str, family: str, suffix: str) -> str:
 
 
 def surname(author: Author) -> str:
-    """Return the name to cite an author by: a family name, or an organisation."""
+    """Return the name to cite an author by: van den Berg, or an organisation."""
     return split(author).surname if isinstance(author, str) else str(author)
+
+
+def family(author: Author) -> str:
+    """Return the name to sort an author by: Berg, or an organisation."""
+    return split(author).family if isinstance(author, str) else str(author)

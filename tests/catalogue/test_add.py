@@ -30,6 +30,7 @@ from tests.catalogue.answering import (
     ARXIV,
     CROSSREF,
     NICE_XML,
+    PAPER_JSON,
     REPO,
     REPO_JSON,
     USER,
@@ -259,6 +260,7 @@ def test_a_month_is_said_by_a_flag(folder: Path, adder: Callable[..., Adder]) ->
         ({"id": "My Flow"}, 'a letter first (write it as in "my_flow")'),
         ({"date": "2999-01-01"}, "2999-01-01 lies in the future"),
         ({"authors": "Ada Lovelace et al."}, "leaves authors out"),
+        ({"organisations": "Lab"}, '--organisations: "Lab" is none of the authors'),
         ({"note": "<b>bold</b>"}, "x, note: "),
         ({"language": "Python"}, "x, language: is not a field of publications"),
     ],
@@ -302,7 +304,7 @@ def test_a_terminal_is_asked_for_the_rest_until_it_can_be(
 ) -> None:
     answers = typing(
         *("", "A Post", "Ada Lovelace", "yesterday", "2020-02-29"),
-        *("introductoin", "introduction, review", "Worth it.", "nice", ""),
+        *("introductoin", "introduction, review", "Worth it.", "", "nice", ""),
     )
     assert adder(ask=answers).add("https://example.org/post") == 0
     out = capsys.readouterr().out
@@ -313,6 +315,57 @@ def test_a_terminal_is_asked_for_the_rest_until_it_can_be(
     (post,) = [blog for blog in blogs if blog.url == "https://example.org/post"]
     assert post.id == "blog_lovelace"
     assert post.tags == ("introduction", "review")
+
+
+def test_a_terminal_is_asked_who_is_no_person(
+    folder: Path, adder: Callable[..., Adder], capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = typing("Foo, Inc., Martin King, Jr.", "Baz", "Foo, Inc.", "")
+    flags = {name: text for name, text in SAID.items() if name != "authors"}
+    assert adder(ask=answers).add("https://example.org/post", **flags) == 0
+    assert '  "Baz" is none of the authors (write it' in capsys.readouterr().out
+    text = (folder / "resources.yaml").read_text("utf-8")
+    written = '    authors: [{organisation: "Foo, Inc."}, "Martin King, Jr."]\n'
+    assert f"  - id: blog_foo_inc\n    title: A Flow\n{written}" in text
+
+
+@pytest.mark.parametrize(
+    ("flags", "written"),
+    [
+        ({"organisations": "Lab"}, "[{organisation: Lab}]"),
+        (
+            {"authors": "Ada Byron, Foo, Inc., Bar", "organisations": "Bar; Foo, Inc."},
+            '[Ada Byron, {organisation: "Foo, Inc."}, {organisation: Bar}]',
+        ),
+        (
+            {
+                "authors": "Bar Baz, Weights & Biases",
+                "organisations": "Weights & Biases",
+            },
+            '[Bar Baz, {organisation: "Weights & Biases"}]',
+        ),
+    ],
+)
+def test_a_flag_says_who_is_no_person(
+    folder: Path, adder: Callable[..., Adder], flags: dict[str, str], written: str
+) -> None:
+    said = {name: text for name, text in SAID.items() if name != "authors"}
+    assert adder().add("https://example.org/post", **said, **flags) == 0
+    text = (folder / "resources.yaml").read_text("utf-8")
+    assert f"    authors: {written}\n" in text
+
+
+def test_crossref_says_who_is_no_person(
+    folder: Path, adder: Callable[..., Adder]
+) -> None:
+    # The answers are to the note and the id: nobody is asked about organisations.
+    flags = {"tags": "review"}
+    with answering({CROSSREF: answer(json.dumps(PAPER_JSON))}) as loopback:
+        adding = adder(loopback.services(), typing("It flows.", "flows_on_s2"))
+        assert adding.add("10.1000/182", **flags) == 0
+    text = (folder / "resources.yaml").read_text("utf-8")
+    people = '[Ada Lovelace, Martin King Jr., {organisation: "Flows, Inc."}]'
+    assert f"    authors: {people}\n" in text
 
 
 def test_a_title_that_is_typed_is_a_duplicate_too(

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scripts.add.services import Facts, Services
 from scripts.add.web import Web, WebError
 from scripts.add.works import AddError, Work, identify
+from scripts.catalogue import Organisation
 from tests.catalogue.answering import (
     ARXIV,
     CROSSREF,
@@ -223,9 +224,14 @@ def test_arxiv() -> None:
 def test_crossref() -> None:
     assert facts(PAPER, {CROSSREF: answer(json.dumps(PAPER_JSON))}) == Facts(
         "Flows on S2 & Elsewhere",
-        ("Ada Lovelace", "Martin King Jr.", "Flows Inc."),
+        (
+            "Ada Lovelace",
+            "Martin King Jr.",
+            Organisation(organisation="Flows, Inc."),
+        ),
         "2021-02-09",
         "Journal of Flows",
+        marked=True,
     )
 
 
@@ -284,8 +290,19 @@ def test_github() -> None:
     }
     expected = Facts("flows", ("Ada Lovelace",), "2020-02-29", "", "Python")
     assert facts(CODE, parts) == expected
-    parts[USER] = answer('{"login": "ada", "name": null}')
+    parts[USER] = answer('{"login": "ada", "name": null, "type": "User"}')
     assert facts(CODE, parts).authors == ("ada",)
+    assert facts(CODE, parts).marked
+
+
+@pytest.mark.parametrize("name", ['"Flows, Inc."', "null"])
+def test_github_tells_organisations(name: str) -> None:
+    parts = {
+        REPO: answer(json.dumps(REPO_JSON)),
+        USER: answer(f'{{"name": {name}, "type": "Organization"}}'),
+    }
+    known = "Flows, Inc." if name != "null" else "ada"
+    assert facts(CODE, parts).authors == (Organisation(organisation=known),)
 
 
 def test_nobody_is_asked_about_a_page() -> None:
@@ -419,7 +436,13 @@ class Canned(Web):
 
 
 def is_inert(found: Facts) -> bool:
-    texts = [found.title, found.date, found.venue, found.language, *found.authors]
+    texts = [
+        found.title,
+        found.date,
+        found.venue,
+        found.language,
+        *map(str, found.authors),
+    ]
     return all(
         isinstance(text, str) and text.isprintable() and len(text) <= 1_000
         for text in texts
