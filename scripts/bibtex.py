@@ -2,37 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from scripts.catalogue import Author, Organisation, Publication, identifiers, names
-from scripts.dates import PartialDate, long_date
+from scripts.dates import long_date
 from scripts.latex import latex
+
+# The meetings with proceedings that a venue such as "ICML 2015" may name.
+_MEETINGS = """
+    AAAI ACL ACML AISTATS BMVC COLT CVPR ECCV ECML EMNLP ICASSP ICCV ICLR ICML ICRA
+    IJCAI Interspeech KDD MICCAI NAACL NeurIPS NIPS SIGGRAPH UAI WACV
+""".split()
+_meeting = re.compile(r"(?P<booktitle>\w+) (?P<year>\d{4})", re.ASCII).fullmatch
+_volume = re.compile(
+    r"(?P<journal>[^\d,]+) (?P<volume>\d+)(?:\((?P<number>[\d–-]+)\))?"
+    r"(?:(?::|, )(?P<pages>\d+(?:[–-]+\d+)?))?, (?P<year>\d{4})",
+    re.ASCII,
+).fullmatch
 
 
 def bibtex_entry(publication: Publication) -> str:
-    """Cite the publication, such that BibTeX and biblatex both print it right.
+    """Cite the publication, such that BibTeX and biblatex both print it right."""
+    kind, published = _published(publication)
+    fields = {
+        "title": f"{{{{{latex(publication.title)}}}}}",
+        "author": f"{{{' and '.join(map(_author, publication.authors))}}}",
+        **published,
+        **_identifiers([publication.url, *publication.links.values()]),
+        "url": f"{{{_raw(publication.url)}}}",
+    }
+    lines = "".join(f"  {name} = {value},\n" for name, value in fields.items())
+    return f"@{kind}{{{publication.id},\n{lines}}}\n"
 
-    Always `@misc`: the date is the preprint's, and a venue in free text does not say
-    whether it was a journal or a conference. The venue is printed as the note.
+
+def _published(publication: Publication) -> tuple[str, dict[str, str]]:
+    """Return the type of entry, and the fields that say where and when it appeared.
+
+    A venue such as "ICML 2015" or "JMLR 22(57), 2021" tells, and brings its own year.
+    Any other may be a workshop or a book: it is the note of a `@misc`, whose date is
+    the publication's.
     """
-    fields = [
-        ("title", f"{{{{{latex(publication.title)}}}}}"),
-        ("author", f"{{{' and '.join(map(_author, publication.authors))}}}"),
-        ("year", f"{{{publication.date.year}}}"),
-        *_month(publication.date),
-        *_identifiers([publication.url, *publication.links.values()]),
-        ("url", f"{{{_raw(publication.url)}}}"),
-    ]
-    if publication.venue:
-        fields.append(("note", f"{{{latex(publication.venue)}}}"))
-    lines = "".join(f"  {name} = {value},\n" for name, value in fields)
-    return f"@misc{{{publication.id},\n{lines}}}\n"
-
-
-def _month(date: PartialDate) -> list[tuple[str, str]]:
+    venue = publication.venue or ""
+    meeting = _meeting(venue)
+    if meeting and meeting["booktitle"] in _MEETINGS:
+        return "inproceedings", _braced(meeting.groupdict())
+    if volume := _volume(venue):
+        return "article", _braced(volume.groupdict())
+    date = publication.date
     # A macro of every BibTeX style: jan, feb, …
-    return [("month", long_date(date)[:3].lower())] if date.month else []
+    month = {"month": long_date(date)[:3].lower()} if date.month else {}
+    note = {"note": f"{{{latex(venue)}}}"} if venue else {}
+    return "misc", {"year": f"{{{date.year}}}", **month, **note}
+
+
+def _braced(fields: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: f"{{{latex(text)}}}" for name, text in fields.items() if text}
 
 
 def _author(author: Author) -> str:
@@ -64,17 +90,18 @@ def _surname_word(word: str) -> str:
 _OF_FILES = ("10.5281/", "10.6084/", "10.17605/", "10.24433/")
 
 
-def _identifiers(urls: list[str]) -> Iterator[tuple[str, str]]:
-    """Yield the DOI and the arXiv id; of several addresses the first one counts."""
+def _identifiers(urls: list[str]) -> dict[str, str]:
+    """Return the DOI and the arXiv id; of several addresses the first one counts."""
     url, *links = map(identifiers.doi, urls)
     dois = [url, *(doi for doi in links if not doi.startswith(_OF_FILES))]
+    fields = {}
     if doi := next(filter(None, dois), ""):
-        yield "doi", f"{{{_raw(doi)}}}"
+        fields["doi"] = f"{{{_raw(doi)}}}"
     if preprint := next(filter(None, map(identifiers.preprint, urls)), None):
-        yield "eprint", f"{{{preprint.id}}}"
-        yield "archivePrefix", "{arXiv}"
+        fields |= {"eprint": f"{{{preprint.id}}}", "archivePrefix": "{arXiv}"}
         if preprint.subject:
-            yield "primaryClass", f"{{{preprint.subject}}}"
+            fields["primaryClass"] = f"{{{preprint.subject}}}"
+    return fields
 
 
 # Styles print addresses and DOIs as they stand: a command would be a part of the link.

@@ -273,7 +273,7 @@ def test_typical_mistakes_are_told_at_once(
     message: str,
 ) -> None:
     before = contents(folder)
-    assert adder().add("2101.00001", **{**SAID, "id": "x", **flags}) == 1
+    assert adder().add("2101.00001", **{**SAID, "id": "an_x", **flags}) == 1
     assert message in capsys.readouterr().err
     assert contents(folder) == before
 

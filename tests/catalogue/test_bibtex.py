@@ -17,6 +17,7 @@ from pybtex.database import Person, parse_string
 from scripts.bibtex import bibtex_entry
 from scripts.catalogue import Author, Catalogue, Organisation, Publication
 from scripts.catalogue.names import split
+from scripts.dates import PartialDate
 from scripts.exports import to_bibtex
 from scripts.latex import latex
 from tests.catalogue.hostile import (
@@ -107,21 +108,31 @@ def braced(text: str) -> str:
 
 
 def check_bibtex_entry(found: BibtexEntry, paper: Publication) -> None:
-    assert found.type == "misc"
     assert found.persons is not None and found.fields is not None
     for person, author in zip(found.persons["author"], paper.authors, strict=True):
         check_person(person, author)
     fields: dict[str, str] = dict(found.fields.items())
     assert from_latex(braced(fields.pop("title"))) == written(paper.title)
-    assert from_latex(fields.pop("note", "")) == written(paper.venue or "")
-    assert fields.pop("year") == str(paper.date.year)
-    months = {paper.date.first.strftime("%B")} if paper.date.month else {""}
-    assert {fields.pop("month", "")} == months
+    check_publication(found.type, fields, paper)
     assert unquote(fields.pop("url")) == unquote(paper.url)
     if eprint := fields.pop("eprint", None):
         assert fields.pop("archivePrefix") == "arXiv"
         assert paper.url == f"https://arxiv.org/abs/{eprint}"
     assert fields == {}
+
+
+def check_publication(kind: str, fields: dict[str, str], paper: Publication) -> None:
+    """Take the fields out that say where and when it appeared."""
+    year = fields.pop("year")
+    if kind == "misc":
+        assert year == str(paper.date.year)
+        month = fields.pop("month", "")
+        assert month == (f"{paper.date.first:%B}" if paper.date.month else "")
+        assert from_latex(fields.pop("note", "")) == written(paper.venue or "")
+        return
+    names = ("booktitle", "journal", "volume", "number", "pages")
+    said = [fields.pop(name) for name in names if name in fields]
+    assert re.findall(r"\w+", paper.venue or "") == [*said, year]
 
 
 def check_bibtex(catalogue: Catalogue) -> None:
@@ -144,10 +155,10 @@ def test_bibtex_entry_is_what_one_pastes() -> None:
         "  author = {Dinh, Laurent and Krueger, David and Bengio, Yoshua},\n"
         "  year = {2014},\n"
         "  month = oct,\n"
+        "  note = {ICLR 2015 workshop track},\n"
         "  eprint = {1410.8516},\n"
         "  archivePrefix = {arXiv},\n"
         "  url = {https://arxiv.org/abs/1410.8516},\n"
-        "  note = {ICLR 2015 workshop track},\n"
         "}\n"
     )
 
@@ -206,6 +217,69 @@ def test_bibtex_reads_each_author_as_meant(author: Author, expected: str) -> Non
     people = parse_string(text, "bibtex").entries["paper"].persons["author"]
     assert len(people) == 2
     check_person(people[0], author)
+
+
+MONTH = {"year": "2020", "month": "February"}
+
+
+@pytest.mark.parametrize(
+    ("venue", "kind", "fields"),
+    [
+        (None, "misc", MONTH),
+        ("ICML 2021", "inproceedings", {"booktitle": "ICML", "year": "2021"}),
+        ("NeurIPS 2019", "inproceedings", {"booktitle": "NeurIPS", "year": "2019"}),
+        ("ICLR 2015 workshop track", "misc", {**MONTH, "note": "*"}),
+        ("Nature 2020", "misc", {**MONTH, "note": "*"}),
+        ("ICML 20201", "misc", {**MONTH, "note": "*"}),
+        (
+            "JMLR 22(57), 2021",
+            "article",
+            {"journal": "JMLR", "volume": "22", "number": "57", "year": "2021"},
+        ),
+        (
+            "Annals of Statistics & Co 7, 1–26, 1979",
+            "article",
+            {
+                **{"journal": r"Annals of Statistics {\&} Co", "volume": "7"},
+                **{"pages": "1--26", "year": "1979"},
+            },
+        ),
+        (
+            "Neural Computation 3(4-5):12-99, 2001",
+            "article",
+            {
+                **{"journal": "Neural Computation", "volume": "3", "number": "4-5"},
+                **{"pages": "12-99", "year": "2001"},
+            },
+        ),
+        ("Journal of Flows", "misc", {**MONTH, "note": "*"}),
+    ],
+)
+def test_bibtex_says_where_and_when_by_the_venue(
+    venue: str | None, kind: str, fields: dict[str, str]
+) -> None:
+    text = bibtex_entry(entry(Publication, "paper", venue=venue, links={}))
+    found = parse_string(text, "bibtex").entries["paper"]
+    told = {key: text for key, text in found.fields.items() if key != "title"}
+    told.pop("url")
+    assert found.type == kind
+    assert told == {k: v if v != "*" else venue for k, v in fields.items()}
+
+
+@pytest.mark.parametrize(
+    ("date", "lines"),
+    [
+        ("2020-02-29", ["  year = {2020},", "  month = feb,"]),
+        ("2020-02", ["  year = {2020},", "  month = feb,"]),
+        ("2020", ["  year = {2020},"]),
+    ],
+)
+def test_bibtex_knows_as_much_of_the_date_as_the_list(
+    date: str, lines: list[str]
+) -> None:
+    paper = entry(Publication, "paper", date=PartialDate.parse(date))
+    written = bibtex_entry(paper).splitlines()
+    assert [x for x in written if x.split()[0] in ("year", "month")] == lines
 
 
 @pytest.mark.parametrize(
