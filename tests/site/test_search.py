@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 
 import pytest
 from playwright.sync_api import expect
@@ -55,3 +56,14 @@ def test_search_finds_what_has_no_page_of_its_own(visit: Visit) -> None:
     page.locator(".md-search-result__link", has_text="A primer").first.click()
     page.wait_for_url(re.compile(r"/list/.*#video_primer$"))
     expect(page.locator("#video_primer")).to_be_in_viewport()
+
+
+def test_each_letter_and_digit_finds_what_begins_with_it(visit: Visit) -> None:
+    """A visit hears of queries that the search gave up."""
+    page = visit.open("")
+    box = page.locator(".md-search__input")
+    for sign in string.ascii_lowercase + string.digits:
+        box.fill(sign)
+        box.press("End")  # it listens to keys
+        found = page.locator(f".md-search-result__link[href*='?h={sign}']")
+        expect(found.first).to_be_attached()
