@@ -176,7 +176,7 @@ def test_check_shows_the_difference_and_names_the_right_file(
     edited = target.read_bytes()
     assert main([*command, "--check"]) == 1
     out, err = capsys.readouterr()
-    assert "-## Films (3)\n+## 📺 Videos (3)\n" in out
+    assert "-## Films (4)\n+## 📺 Videos (4)\n" in out
     assert "README.md is generated: edit resources.yaml instead" in err
     assert target.read_bytes() == edited
 

@@ -25,7 +25,7 @@ TITLES = {
 def new_entry(section: str, time: str, dates: Sequence[str], paper: str) -> Fields:
     """Return an entry that is older than those of these dates, among them, or new."""
     today = str(datetime.datetime.now(datetime.UTC).date())
-    days = {"before": "1990-01-02", "among": dates[len(dates) // 2], "today": today}
+    days = {"before": "1990", "among": dates[len(dates) // 2], "today": today}
     name = f"stranger_{section}_{time}"
     return {
         "id": name,
