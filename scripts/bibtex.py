@@ -76,8 +76,10 @@ def _author(author: Author) -> str:
 
 def _word(word: str) -> str:
     """Put into braces what BibTeX would take for a sign between names."""
+    written = latex(word)
     means_more = "," in word or word.lower() in ("and", "others")
-    return f"{{{latex(word)}}}" if means_more else latex(word)
+    # Hyphens stand between the parts of a name: what has nothing else is no name.
+    return f"{{{written}}}" if means_more or not written.strip("-") else written
 
 
 def _surname_word(word: str) -> str:

@@ -203,6 +203,7 @@ def test_bibtex_entry_is_what_one_pastes() -> None:
         ("others", "{others}"),
         ("Barnes AND Noble", "Noble, Barnes {AND}"),
         ("Barnes, Noble", "Noble, {Barnes,}"),
+        ("Ada –", "{--}, Ada"),
         (Organisation(organisation="Google DeepMind"), "{Google DeepMind}"),
         (Organisation(organisation="The PyMC developers"), "{The PyMC developers}"),
         (Organisation(organisation="Weights & Biases"), r"{Weights {\&} Biases}"),
