@@ -21,6 +21,7 @@ Ask = Callable[[str], str]
 _AS_A_DATE = "as in 2018-07-09, or 2018-07 or 2018 where no more is known"
 LISTS = ("papers", "tags")
 _HINTS = {
+    "id": "names the entry for good",
     "title": "as it stands on the work itself",
     "authors": "all of them, in full, with commas between",
     "organisations": "those of the authors that are no persons, with ; between",
@@ -62,33 +63,22 @@ class Blank:
         if missing and not ask:
             lines = [f'  --{name} "…"  {self._hint(name)}' for name in missing]
             raise AddError("\n".join(["give what is missing:", *lines]))
-        if ask:
-            for name in missing:
-                fields[name] = self.asked(ask, name, fields)
+        for name in missing:
+            fields[name] = self.asked(ask, name, fields)
         if not fields.get("organisations"):
             none = authors.NONE
-            hint = f"{self._hint('organisations')}; Enter for {none}"
-            fields["organisations"] = (
-                self.asked(ask, "organisations", fields, none, hint) if ask else none
-            )
+            fields["organisations"] = self.asked(ask, "organisations", fields, none)
         if not fields.get("id"):
-            proposal = self.proposal(fields)
-            hint = f"Enter for {proposal}"
-            fields["id"] = (
-                self.asked(ask, "id", fields, proposal, hint) if ask else proposal
-            )
+            fields["id"] = self.asked(ask, "id", fields, self.proposal(fields))
         return fields
 
     def asked(
-        self,
-        ask: Ask,
-        name: str,
-        fields: Mapping[str, str],
-        proposal: str = "",
-        hint: str = "",
+        self, ask: Ask | None, name: str, fields: Mapping[str, str], proposal: str = ""
     ) -> str:
-        """Ask until the answer can be; an empty one takes the proposal."""
-        hint = hint or self._hint(name)
+        """Ask until the answer can be; an empty one, or nobody, takes the proposal."""
+        if not ask:
+            return proposal
+        hint = self._hint(name) + (f"; Enter for {proposal}" if proposal else "")
         while True:
             answer = ask(f"{name} ({hint}): ").strip() or proposal
             problem = self.problem(name, answer, fields) if answer else "is needed"

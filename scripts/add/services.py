@@ -96,7 +96,7 @@ class Services:
             person = _mapping(self.web.json(f"{self.github}/users/{quote(owner)}"))
         kind = person.get("type")
         if kind == "Organization":
-            name = clean(person.get("name")) or owner
+            name = _organisation(person.get("name")) or owner
             author = Organisation(organisation=name)
         else:
             author = _name(person.get("name")) or owner
@@ -125,6 +125,11 @@ def visible(text: str) -> str:
 def _name(text: Any) -> str:
     # Authors are told apart by commas; a "Jr." does without.
     return clean(re.sub(r"[,;]", " ", clean(text)))
+
+
+def _organisation(text: Any) -> str:
+    # Organisations are told apart by semicolons.
+    return clean(text).replace(";", ",")
 
 
 _ATOM = "{http://www.w3.org/2005/Atom}"
@@ -181,7 +186,7 @@ def _authors(people: Any) -> Iterator[Author]:
         parts = (_name(person.get(part)) for part in ("given", "family", "suffix"))
         if name := joined(*parts):
             yield name
-        elif organisation := clean(person.get("name")):
+        elif organisation := _organisation(person.get("name")):
             yield Organisation(organisation=organisation)
 
 

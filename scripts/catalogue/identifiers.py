@@ -47,11 +47,6 @@ def preprint(address: str) -> Preprint | None:
     return Preprint(f"{archive}/{parts['old']}", subject)
 
 
-def without_class(name: str) -> str:
-    """math.GT/0309136 → math/0309136: arXiv knows papers by both, and prints this."""
-    return re.sub(r"^([a-z-]+)\.[a-z]{2}/", r"\1/", name, flags=re.IGNORECASE)
-
-
 _DOI = r"10\.\d{4,9}/.+"
 _is_doi = re.compile(_DOI, re.ASCII).fullmatch
 _publisher = re.compile(

@@ -8,7 +8,9 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
-_TEXT: dict[str, Any] = {"minLength": 1, "maxLength": 300}
+from scripts.catalogue.limits import LONGEST_TEXT
+
+_TEXT: dict[str, Any] = {"minLength": 1, "maxLength": LONGEST_TEXT}
 
 
 class Organisation(BaseModel):
@@ -69,11 +71,11 @@ _CAPITALS = {"De", "Del", "Della", "Di", "Ter", "Von"}
 
 
 def split(person: str) -> Name:
-    """Split a name that is written "given, particle, family, suffix".
+    """Split a name: Rianne van den Berg, Martin King Jr., Martin King, Jr.
 
-    As BibTeX does, words that begin with a small letter are the particle, and all
-    behind them is the family name, otherwise the last word is. Martin King, Jr. →
-    Name("Martin", "", "King", "Jr.").
+    As in BibTeX, words in the middle that begin with a small letter are the particle,
+    and all behind them is the family name; without them the last word is. A family
+    name of two words (García Márquez), or one that stands first, cannot be told.
     """
     found = _with_suffix(person.strip())
     words = (found[1] if found else person).split()

@@ -151,12 +151,9 @@ _joined = re.compile(r"[,;&]|\band\b").search
 def _name_fault(person: str) -> tuple[str, str] | None:
     if names.is_suffix(person):
         return "is the end of a name", 'put the whole name in quotes: "Ada Byron, Jr."'
-    if _joined(names.without_suffix(person)):
-        one_each = "write one author per item, first name first"
-        return (
-            "looks like several names",
-            f"{one_each}; {{organisation: …}} if it is one",
-        )
+    if _joined(person) and _joined(names.without_suffix(person)):
+        fix = "write one author per item, first name first; an organisation as "
+        return "looks like several names", fix + "{organisation: …}"
     return None
 
 

@@ -108,7 +108,7 @@ def braced(text: str) -> str:
 
 
 def check_bibtex_entry(found: BibtexEntry, paper: Publication) -> None:
-    assert found.persons is not None and found.fields is not None
+    assert found.type and found.persons is not None and found.fields is not None
     for person, author in zip(found.persons["author"], paper.authors, strict=True):
         check_person(person, author)
     fields: dict[str, str] = dict(found.fields.items())

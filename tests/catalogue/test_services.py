@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scripts.add.services import Facts, Services
 from scripts.add.web import Web, WebError
 from scripts.add.works import AddError, Work, identify
-from scripts.catalogue import Organisation
+from scripts.catalogue import Author, Organisation
 from tests.catalogue.answering import (
     ARXIV,
     CROSSREF,
@@ -233,6 +233,23 @@ def test_crossref() -> None:
         "Journal of Flows",
         marked=True,
     )
+
+
+@pytest.mark.parametrize(
+    ("person", "author"),
+    [
+        ({"given": "Martin", "family": "King", "suffix": "JR"}, "Martin King Jr."),
+        ({"given": "Martin, Jr.", "family": "King"}, "Martin King Jr."),
+        ({"given": "Martin", "family": "King, Jr."}, "Martin King Jr."),
+        ({"given": "Ada", "family": "Byron", "suffix": "PhD"}, "Ada Byron"),
+        ({"family": "Aristotle"}, "Aristotle"),
+        ({"name": "Lab; Unit"}, Organisation(organisation="Lab, Unit")),
+    ],
+)
+def test_crossref_tells_names_in_parts(person: dict[str, str], author: Author) -> None:
+    message = {"DOI": "10.1000/182", "author": [person, {"name": ""}, {}, 7]}
+    services = Services(Canned(json.dumps({"message": message})))
+    assert services.facts(PAPER).authors == (author,)
 
 
 def test_of_a_date_that_is_known_in_part_the_most_is_told() -> None:
