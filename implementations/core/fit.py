@@ -39,9 +39,9 @@ def fit(
 ) -> History:
     """Minimise `loss(*draw())` by Adam, its rate falling to 0 on a cosine.
 
-    Leaves the model in evaluation mode and, where `validate` is given, with the weights
-    for which that was lowest. A model that has `initialise` gets a first batch for it,
-    where batches are drawn.
+    However it ends, it leaves the model in evaluation mode and, where `validate` was
+    finite, with the weights for which that was lowest. A model that has `initialise`
+    gets a first batch for it, where batches are drawn.
 
     Args:
         model: what is trained; gradients are clipped over all of it.
@@ -56,8 +56,14 @@ def fit(
         compile: whether to compile `loss`.
 
     Raises:
-        FloatingPointError: when the loss was not finite, saying at which step.
+        FloatingPointError: when a loss or a gradient is not finite. The first such step
+            is not taken, and none after it; a GPU, which is not waited for at each
+            step, tells at the next validation.
+        ValueError: when `steps` or `every` is less than 1.
     """
+    for name, value in (("steps", steps), ("every", every)):
+        if value < 1:
+            raise ValueError(f"fit: expected `{name}` to be at least 1, got {value}")
     steps = min(steps, SMOKE_STEPS) if smoke() else steps
     initialise = getattr(model, "initialise", None)
     if initialise and (batch := _tuple(draw())):
@@ -65,23 +71,30 @@ def fit(
     optimiser = torch.optim.Adam(params or model.parameters(), lr, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     objective = torch.compile(loss) if compile else loss
-    best = _Best(model, validate)
+    best, guard = _Best(model, validate), _Guard(model, optimiser)
     losses: list[Tensor] = []
     model.train()
-    for step in trange(1, steps + 1, disable=None, leave=False):
-        value = objective(*_tuple(draw()))
-        optimiser.zero_grad()
-        value.backward()
-        if clip < math.inf:
-            nn.utils.clip_grad_norm_(model.parameters(), clip)
-        optimiser.step()
-        schedule.step()
-        losses.append(value.detach())
-        if step % every == 0 or step == steps:
-            best.look(step)
-    best.restore()
-    model.eval()
-    return History(_finite(losses), best.seen)
+    try:
+        for step in trange(1, steps + 1, disable=None, leave=False):
+            guard.keep_statistics(step)
+            value = objective(*_tuple(draw()))
+            optimiser.zero_grad()
+            value.backward()
+            if clip < math.inf:
+                nn.utils.clip_grad_norm_(model.parameters(), clip)
+            losses.append(value.detach())
+            guard.look(losses[-1])
+            stops = step % every == 0 or step == steps
+            if stops or guard.reads_at_once:
+                guard.refuse(losses)
+            optimiser.step()
+            schedule.step()
+            if stops:
+                best.look(step)
+    finally:
+        best.restore()
+        model.eval()
+    return History(torch.stack(losses).tolist(), best.seen)
 
 
 class _Best:
@@ -90,6 +103,7 @@ class _Best:
     def __init__(self, model: nn.Module, validate: Callable[[], Tensor] | None) -> None:
         self.model, self.validate = model, validate
         self.seen: list[tuple[int, float]] = []
+        self.lowest = math.inf
         self.weights: dict[str, Tensor] = {}
 
     @torch.no_grad()
@@ -99,7 +113,9 @@ class _Best:
         self.model.eval()
         value = float(self.validate())
         self.model.train()
-        if all(value < seen for _, seen in self.seen):
+        # No comparison with NaN is true, and -∞ is no value that anything has.
+        if -math.inf < value < self.lowest:
+            self.lowest = value
             state = self.model.state_dict()
             self.weights = {name: tensor.clone() for name, tensor in state.items()}
         self.seen.append((step, value))
@@ -109,13 +125,67 @@ class _Best:
             self.model.load_state_dict(self.weights)
 
 
+class _Guard:
+    """Keeps what is not finite out of the weights and the running statistics.
+
+    `bad` is 1 from the first step on whose loss or gradient is not finite. Where it
+    takes time to read it, on a GPU, Adam reads it there and takes no such step, as it
+    does for torch.amp.GradScaler.
+    """
+
+    def __init__(self, model: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+        weights = [w for group in optimiser.param_groups for w in group["params"]]
+        # Gradients are checked one dtype at a time.
+        each = dict.fromkeys(w.dtype for w in weights)
+        self.weights = [[w for w in weights if w.dtype == dtype] for dtype in each]
+        one = torch.ones((), dtype=torch.float32, device=weights[0].device)
+        self.one, self.bad, self.bad_steps = one, one * 0, one * 0
+        self.reads_at_once = _reads_at_once(one.device)
+        if not self.reads_at_once:
+            optimiser.found_inf = self.bad  # pyright: ignore[reportAttributeAccessIssue]
+        self.kept = [(buffer, buffer.clone()) for buffer in model.buffers()]
+
+    @torch.no_grad()
+    def keep_statistics(self, step: int) -> None:
+        """Keep what a batch is about to move, unless a bad one moved it before."""
+        if step == 2:  # Most buffers never move: masks, orders.
+            self.kept = [pair for pair in self.kept if not torch.equal(*pair)]
+        if step > 1:
+            bad = self.bad > 0
+            self.kept = [(now, torch.where(bad, old, now)) for now, old in self.kept]
+
+    def look(self, loss: Tensor) -> None:
+        """Set `bad` if the loss or a gradient is not finite; wait for neither."""
+        grads = ([w.grad for w in ws if w.grad is not None] for ws in self.weights)
+        for tensors in ([loss], *grads):
+            # The check of torch.amp.GradScaler, which divides by 1 here.
+            torch._amp_foreach_non_finite_check_and_unscale_(  # pyright: ignore[reportPrivateImportUsage]
+                tensors, self.bad, self.one
+            )
+        self.bad_steps += self.bad
+
+    def refuse(self, losses: list[Tensor]) -> None:
+        """Raise FloatingPointError if one of the steps so far was bad."""
+        if not self.bad:
+            return
+        for now, old in self.kept:
+            if not torch.equal(now, old):
+                now.copy_(old)
+        step = len(losses) + 1 - int(self.bad_steps)
+        loss = losses[step - 1].item()
+        what = f"the loss is {loss}"
+        if math.isfinite(loss):
+            what = f"a gradient is not finite (the loss is {loss:.6g})"
+        raise FloatingPointError(
+            f"fit: {what} at step {step}. The model has the weights of its best "
+            "validation, or those from before that step. Try a lower `lr` or a `clip`; "
+            "torch.autograd.set_detect_anomaly(True) names the operation at fault."
+        )
+
+
+def _reads_at_once(device: torch.device) -> bool:
+    return device.type == "cpu"
+
+
 def _tuple(batch: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return batch if isinstance(batch, tuple) else (batch,)
-
-
-def _finite(losses: list[Tensor]) -> list[float]:
-    values = torch.stack(losses).tolist()
-    for step, value in enumerate(values, 1):
-        if not math.isfinite(value):
-            raise FloatingPointError(f"the loss is {value} at step {step}")
-    return values

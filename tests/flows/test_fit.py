@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,7 +18,7 @@ from implementations.core.fit import SMOKE_STEPS, fit
 from implementations.core.flow import Flow
 from implementations.maf import maf
 from implementations.nsf import nsf, nsf_autoregressive
-from implementations.real_nvp import real_nvp_vector
+from implementations.real_nvp import real_nvp, real_nvp_vector
 
 
 class Bowl(nn.Module):
@@ -108,6 +111,29 @@ def test_keeps_the_best_weights() -> None:
     assert torch.equal(model.x, states[1]) and not torch.equal(states[1], states[3])
 
 
+@pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("place", [0, 2, 3])
+def test_the_best_is_the_lowest_finite_value(place: int, odd: float) -> None:
+    model, values = Bowl(), [5.0, 1.0, 3.0]
+    values.insert(place, odd)
+    states: list[Tensor] = []
+
+    def validate() -> Tensor:
+        states.append(model.x.detach().clone())
+        return torch.tensor(values[len(states) - 1])
+
+    history = fit(model, model.loss, 4, validate=validate, every=1, lr=0.1)
+    assert repr([value for _, value in history.validation]) == repr(values)
+    assert torch.equal(model.x, states[values.index(1.0)])
+
+
+def test_without_a_finite_value_the_last_weights_stay() -> None:
+    model, other = Bowl(), Bowl()
+    fit(model, model.loss, 4, validate=lambda: torch.tensor(math.nan), every=1)
+    fit(other, other.loss, 4)
+    assert torch.equal(model.x, other.x)
+
+
 def test_groups_learn_at_their_own_rate() -> None:
     model = nn.ParameterDict(
         {"slow": nn.Parameter(torch.zeros(1)), "fast": nn.Parameter(torch.zeros(1))}
@@ -131,10 +157,121 @@ def test_gradients_are_clipped() -> None:
     assert model.x.grad.norm().item() == pytest.approx(1, rel=1e-3)
 
 
-def test_a_loss_that_is_not_finite_is_named_with_its_step() -> None:
-    model, scale = Bowl(), iter([1.0, 1.0, float("nan"), 1.0])
-    with pytest.raises(FloatingPointError, match="the loss is nan at step 3"):
-        fit(model, lambda: model.loss() * next(scale), 4)
+@pytest.fixture(params=["read at once", "read later"])
+def reading(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Return how many steps of 40 run, where the third is bad: as on a CPU, a GPU."""
+    if request.param == "read at once":
+        return 3
+    monkeypatch.setattr("implementations.core.fit._reads_at_once", lambda device: False)
+    return 10
+
+
+Spoil = Callable[[Bowl], Tensor]
+SPOILT: dict[str, tuple[Spoil, str]] = {
+    "NaN": (lambda model: model.loss() * math.nan, "the loss is nan"),
+    "∞": (lambda model: model.loss() / 0, "the loss is inf"),
+    "the root of 0": (
+        lambda model: model.loss() + (model.x - model.x.detach()).abs().sqrt().sum(),
+        "a gradient is not finite (the loss is ",
+    ),
+}
+
+
+@pytest.mark.parametrize("clip", [math.inf, 1.0])
+@pytest.mark.parametrize("kind", SPOILT)
+def test_training_ends_before_what_is_not_finite(
+    kind: str, clip: float, reading: int
+) -> None:
+    model, (spoil, message) = Bowl(), SPOILT[kind]
+    states: list[Tensor] = []
+
+    def loss() -> Tensor:
+        states.append(model.x.detach().clone())
+        return spoil(model) if len(states) == 3 else model.loss()
+
+    with pytest.raises(FloatingPointError, match=re.escape(message)) as caught:
+        fit(model, loss, 40, clip=clip, every=10, lr=0.1)
+    assert "at step 3." in str(caught.value) and "`lr`" in str(caught.value)
+    assert len(states) == reading
+    assert torch.equal(model.x, states[2]) and not torch.equal(states[1], states[2])
+    assert not model.training
+
+
+def test_the_best_weights_are_left_where_some_are_known(reading: int) -> None:
+    model, calls, seen = Bowl(), itertools.count(1), []
+
+    def validate() -> Tensor:
+        seen.append(model.x.detach().clone())
+        return torch.tensor(float(len(seen)))
+
+    with pytest.raises(FloatingPointError, match="at step 23"):
+        fit(
+            model,
+            lambda: model.loss() * (math.nan if next(calls) == 23 else 1),
+            40,
+            validate=validate,
+            every=10,
+        )
+    assert len(seen) == 2 and torch.equal(model.x, seen[0])
+
+
+def test_running_statistics_stay_finite_too(reading: int) -> None:
+    flow = real_nvp((1, 8, 8), maps=2, blocks=1)
+    states: list[dict[str, Tensor]] = []
+
+    def draw() -> Tensor:
+        state = flow.state_dict()
+        states.append({name: value.clone() for name, value in state.items()})
+        x = torch.randn(10, 1, 8, 8)
+        return x * math.nan if len(states) == 4 else x  # The first one initialises.
+
+    with pytest.raises(FloatingPointError, match="at step 3"):
+        fit(flow, lambda x: -flow.log_prob(x).mean(), 40, draw, every=10)
+    for name, value in flow.state_dict().items():
+        assert torch.equal(value, states[3][name]), name
+    assert flow.log_prob(draw()).isfinite().all()
+
+
+def test_weights_of_several_dtypes_are_guarded(reading: int) -> None:
+    model = nn.ParameterList(
+        torch.ones(2, dtype=dtype) for dtype in (torch.float64, torch.float32)
+    )
+    calls = itertools.count(1)
+
+    def loss() -> Tensor:
+        double, single = (weight.sum() for weight in model)
+        return double + (single * math.inf if next(calls) == 3 else single)
+
+    with pytest.raises(FloatingPointError, match="the loss is inf at step 3"):
+        fit(model, loss, 40, every=10, lr=0.1)
+    assert all(weight.isfinite().all() for weight in model)
+
+
+def test_whoever_interrupts_it_keeps_the_best_weights() -> None:
+    model, values, seen = Bowl(), iter([1.0, 2.0]), []
+
+    def validate() -> Tensor:
+        seen.append(model.x.detach().clone())
+        return torch.tensor(next(values))
+
+    def draw() -> Tensor:
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        return torch.ones(())
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, lambda x: model.loss() * x, 9, draw, validate=validate, every=1)
+    assert torch.equal(model.x, seen[0]) and not model.training
+
+
+@pytest.mark.parametrize("name", ["steps", "every"])
+@pytest.mark.parametrize("value", [0, -3])
+def test_no_steps_are_refused(name: str, value: int) -> None:
+    model = Bowl()
+    steps, every = (value, 5) if name == "steps" else (5, value)
+    message = f"fit: expected `{name}` to be at least 1, got {value}"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        fit(model, model.loss, steps, every=every)
 
 
 def test_smoke_mode_takes_a_few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
