@@ -23,6 +23,7 @@ from torch.nn.functional import conv2d, logsigmoid, one_hot, pad
 from implementations.core.bijection import (
     Bijection,
     Compose,
+    DataDependent,
     Mapped,
     Shape,
     Univariate,
@@ -60,14 +61,8 @@ from implementations.real_nvp import Affine, FactorOut, Squeeze
 
 
 # %%
-class ActNorm(Bijection):
-    """z = s ⊙ x + b, channel by channel (§3.1).
-
-    `initialise` sets s and b once: a flow that is trained further, or was loaded, keeps
-    what it has.
-    """
-
-    initialised: Tensor
+class ActNorm(DataDependent):
+    """z = s ⊙ x + b, channel by channel (§3.1); a first batch sets s and b."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__(shape)
@@ -75,7 +70,6 @@ class ActNorm(Bijection):
         self.area = height * width
         self.log_s = nn.Parameter(torch.zeros(channels, 1, 1))
         self.b = nn.Parameter(torch.zeros(channels, 1, 1))
-        self.register_buffer("initialised", torch.tensor(False))
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Mapped:
         return x * self.log_s.exp() + self.b, self._log_det(x)
@@ -83,15 +77,11 @@ class ActNorm(Bijection):
     def inverse(self, z: Tensor, context: Tensor | None = None) -> Mapped:
         return (z - self.b) * (-self.log_s).exp(), -self._log_det(z)
 
-    @torch.no_grad()
-    def initialise(self, x: Tensor, context: Tensor | None = None) -> None:
-        if self.initialised:
-            return
+    def set_from(self, x: Tensor, context: Tensor | None) -> None:
         std, mean = torch.std_mean(x, (0, 2, 3), correction=0, keepdim=True)
         # A channel that is constant has no scale.
         self.log_s.copy_(-(std[0] + 1e-6).log())
         self.b.copy_(-mean[0] * self.log_s.exp())
-        self.initialised.fill_(True)
 
     def _log_det(self, x: Tensor) -> Tensor:
         return (self.area * self.log_s.sum()).expand(x.shape[0])

@@ -23,6 +23,7 @@ from torch.nn.functional import conv2d, softplus
 from implementations.core.bijection import (
     Bijection,
     Compose,
+    DataDependent,
     Mapped,
     Shape,
     Univariate,
@@ -241,13 +242,18 @@ class FactorOut(Bijection):
 
 
 # %%
-class BatchNorm(Bijection):
+class BatchNorm(DataDependent):
     """z = (x - μ) / √(σ² + ε), for each channel or component (eq. 17, 18).
 
     μ and σ² are running averages, which in training mode `forward` updates before it
-    uses them. The log-determinant takes them as given.
+    uses them. The log-determinant takes them as given. A first batch sets them, by
+    `initialise` or in training.
+
+    Raises:
+        ValueError: in training and from `initialise`, when a channel has one value.
     """
 
+    steady = False
     mean: Tensor
     var: Tensor
 
@@ -266,8 +272,7 @@ class BatchNorm(Bijection):
         x = z * (self.var + self.eps).sqrt() + self.mean
         return x, -self._log_det(z, self.var)
 
-    @torch.no_grad()
-    def initialise(self, x: Tensor, context: Tensor | None = None) -> None:
+    def set_from(self, x: Tensor, context: Tensor | None) -> None:
         self._keep(*self._moments(x))
 
     def _updated(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -280,8 +285,13 @@ class BatchNorm(Bijection):
     def _keep(self, mean: Tensor, var: Tensor) -> None:
         self.mean.copy_(mean)
         self.var.copy_(var)
+        self.initialised.fill_(True)
 
     def _moments(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        if x[:, :1].numel() < 2:  # Its variance is 0, and its density has no bound.
+            raise ValueError(
+                f"BatchNorm: expected more than 1 event in training, got {len(x)}"
+            )
         axes = [0, *range(2, x.ndim)]
         var, mean = torch.var_mean(x, axes, correction=0, keepdim=True)
         return mean[0], var[0]

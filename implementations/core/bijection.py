@@ -31,6 +31,9 @@ class Bijection(nn.Module, ABC):
             when a class returns an image or a log-determinant of a wrong shape.
     """
 
+    # Whether training mode, too, does the same at each call: no statistics that move.
+    steady = True
+
     def __init__(
         self, x_shape: Shape, z_shape: Shape | None = None, context: int = 0
     ) -> None:
@@ -58,7 +61,45 @@ class Bijection(nn.Module, ABC):
         """x = f⁻¹(z) and log|det ∂x/∂z|: generate, from noise to data."""
 
     def initialise(self, x: Tensor, context: Tensor | None = None) -> None:
-        """Set what depends on a first batch of data; most maps have nothing to set."""
+        """Set what depends on a first batch of data; most maps have nothing to set.
+
+        What has something to set is a `DataDependent`, which does so once only.
+        """
+
+
+class DataDependent(Bijection):
+    """A bijection of which a first batch of data sets something, once.
+
+    `initialised` says that it is done, and is saved and copied with the weights. So
+    `initialise` changes nothing in a map that is trained further, was loaded or copied,
+    whoever calls it; after `map.initialised.fill_(False)` the next batch sets it anew.
+    """
+
+    initialised: Tensor
+
+    def __init__(
+        self, x_shape: Shape, z_shape: Shape | None = None, context: int = 0
+    ) -> None:
+        super().__init__(x_shape, z_shape, context)
+        self.register_buffer("initialised", torch.tensor(False))
+
+    @torch.no_grad()
+    def initialise(self, x: Tensor, context: Tensor | None = None) -> None:
+        if not self.initialised:
+            self.set_from(x, context)
+            self.initialised.fill_(True)
+
+    @abstractmethod
+    def set_from(self, x: Tensor, context: Tensor | None) -> None:
+        """Set what depends on data from this batch."""
+
+    def _load_from_state_dict(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, state_dict: dict[str, Any], prefix: str, *args: Any
+    ) -> None:
+        # Weights that were saved without the flag are those of a trained flow.
+        if any(name.startswith(prefix) for name in state_dict):
+            state_dict.setdefault(f"{prefix}initialised", torch.tensor(True))
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
 
 def _checked(
@@ -148,7 +189,13 @@ class Compose(Bijection):
 
     @torch.no_grad()
     def initialise(self, x: Tensor, context: Tensor | None = None) -> None:
-        """Initialise layer after layer, each on what the ones before it make of x."""
+        """Initialise layer after layer, each on what the ones before it make of x.
+
+        Where all is set already, no layer sees x: in training, statistics would move.
+        """
+        maps = [m for m in self.modules() if isinstance(m, DataDependent)]
+        if maps and all(m.initialised for m in maps):
+            return
         for layer in self.layers:
             layer.initialise(x, context)
             x, _ = layer(x, context)

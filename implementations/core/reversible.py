@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,11 +21,21 @@ class Reversible(Bijection):
     Memory does not grow with the number of layers, and a training step takes two thirds
     longer: going back, the inverse of each layer restores its input, from which the
     layer is run once more. Layers must do the same every time: no dropout, no
-    statistics of the batch. Gradients of gradients need `Compose`; torch.compile,
+    statistics that move. Gradients of gradients need `Compose`; torch.compile,
     torch.func and forward-mode derivatives get it here, with the memory it takes.
+
+    Raises:
+        ValueError: when a layer has running statistics or dropout.
     """
 
     def __init__(self, *layers: Bijection) -> None:
+        for number, layer in enumerate(layers, 1):
+            for module in layer.modules():
+                if not _steady(module):
+                    raise ValueError(
+                        "Reversible: expected layers that do the same every time, got "
+                        f"{type(module).__name__} in layer {number}: take Compose"
+                    )
         chain = Compose(*layers)
         super().__init__(chain.x_shape, chain.z_shape, chain.context)
         self.chain = chain
@@ -63,7 +75,7 @@ class _Recomputed(torch.autograd.Function):
         *weights: Tensor,
     ) -> Mapped:
         z, log_det = Compose(*layers)(x, context)
-        ctx.layers = layers
+        ctx.layers, ctx.autocast = layers, _autocast(x.device.type)
         ctx.save_for_backward(z, context)
         return z, log_det
 
@@ -77,10 +89,11 @@ class _Recomputed(torch.autograd.Function):
         of_context = [torch.zeros_like(c) for c in steered]
         found: list[Tensor] = []
         for layer in reversed(ctx.layers):
-            x = layer.inverse(z, context)[0].detach().requires_grad_()
-            with torch.enable_grad():
-                z, log_det = layer(x, context)
-                value = (grad_z * z).sum() + (grad_log_det * log_det).sum()
+            with ctx.autocast():
+                x = layer.inverse(z, context)[0].detach().requires_grad_()
+                with torch.enable_grad():
+                    z, log_det = layer(x, context)
+                    value = (grad_z * z).sum() + (grad_log_det * log_det).sum()
             grad_z, *others = torch.autograd.grad(
                 value, (x, *steered, *_learned(layer)), materialize_grads=True
             )
@@ -90,6 +103,30 @@ class _Recomputed(torch.autograd.Function):
             found = [*others[len(steered) :], *found]
             z = x.detach()
         return None, of_context[0] if of_context else None, grad_z, *found
+
+
+def _steady(module: nn.Module) -> bool:
+    if isinstance(module, nn.modules.dropout._DropoutNd):
+        return False
+    if isinstance(module, Bijection):
+        return module.steady
+    return not getattr(module, "track_running_stats", False)
+
+
+def _autocast(device: str) -> Callable[[], AbstractContextManager[Any]]:
+    """Return what brings today's autocast back, so that layers do the same again.
+
+    Its cache stays off: what the inverse left in it would pass no gradients.
+    """
+    if not torch.amp.is_autocast_available(device):
+        return nullcontext
+    return partial(
+        torch.autocast,
+        device,
+        torch.get_autocast_dtype(device),
+        torch.is_autocast_enabled(device),
+        cache_enabled=False,
+    )
 
 
 def _learned(layer: nn.Module) -> list[nn.Parameter]:

@@ -8,17 +8,17 @@ from functools import partial
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from implementations.core.bijection import Bijection, Compose
 from implementations.core.flow import Flow
 from implementations.core.nets import mlp
 from implementations.core.reversible import Reversible, reversible
-from implementations.glow import glow
+from implementations.glow import ActNorm, ChannelCoupling, glow
 from implementations.gnf import Held, gnf
 from implementations.nice import Coupling
 from implementations.nsf import Linear, Spline
-from implementations.real_nvp import Affine
+from implementations.real_nvp import Affine, BatchNorm
 from tests.flows.cases import Case
 
 Stack = Callable[..., Bijection]
@@ -131,6 +131,52 @@ def test_it_is_its_own_inverse_and_initialises() -> None:
     back, negated = flow.bijection.inverse(z)
     torch.testing.assert_close(back, x)
     torch.testing.assert_close(negated, -log_det)
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_the_backward_pass_runs_under_the_autocast_of_the_forward_pass(
+    name: str,
+) -> None:
+    flow = pair(name, 4)[1].float()
+    x, weights = events(flow).float(), list(flow.parameters())
+
+    def gradient(inside: bool) -> tuple[Tensor, ...]:
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = flow.log_prob(x).mean()
+            with torch.autocast("cpu", torch.bfloat16, enabled=inside):
+                return torch.autograd.grad(loss, weights, materialize_grads=True)
+
+    assert all(map(torch.equal, gradient(False), gradient(True)))
+
+
+def convolutions(*between: nn.Module) -> Bijection:
+    def network(n_in: int, n_out: int) -> nn.Sequential:
+        return nn.Sequential(nn.Conv2d(n_in, n_out, 1), *between)
+
+    return ChannelCoupling((2, 4, 4), Affine(), network)
+
+
+UNSTEADY: dict[str, Callable[[], Bijection]] = {
+    "BatchNorm": lambda: BatchNorm((2, 4, 4)),
+    "BatchNorm2d": lambda: convolutions(nn.BatchNorm2d(2)),
+    "InstanceNorm2d": lambda: convolutions(
+        nn.InstanceNorm2d(2, track_running_stats=True)
+    ),
+    "Dropout": lambda: convolutions(nn.Dropout()),
+}
+
+
+@pytest.mark.parametrize("name", UNSTEADY)
+def test_layers_that_do_not_do_the_same_every_time_are_refused(name: str) -> None:
+    message = f"Reversible: expected layers that do the same every time, got {name} in"
+    with pytest.raises(ValueError, match=f"{message} layer 2"):
+        Reversible(ActNorm((2, 4, 4)), Compose(UNSTEADY[name]()))
+
+
+def test_layers_that_always_do_the_same_are_taken() -> None:
+    Reversible(
+        ActNorm((2, 4, 4)), convolutions(nn.InstanceNorm2d(2), nn.GroupNorm(1, 2))
+    )
 
 
 def test_second_derivatives_are_refused() -> None:

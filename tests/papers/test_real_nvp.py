@@ -254,6 +254,31 @@ def test_batch_normalisation_after_training(shape: tuple[int, ...]) -> None:
     torch.testing.assert_close(layer(x[:1])[0], z[:1], atol=1e-12, rtol=0)
 
 
+@pytest.mark.parametrize("shape", [(3,), (2, 1, 1)])
+@pytest.mark.parametrize("n", [0, 1])
+def test_batch_normalisation_refuses_a_single_event(
+    shape: tuple[int, ...], n: int
+) -> None:
+    """Its variance is 0: MAF would call any such event infinitely likely."""
+    layer, x = BatchNorm(shape).double(), noise(n, *shape)
+    for run in (layer, layer.initialise):
+        with pytest.raises(ValueError, match=f"expected more than 1 event .*, got {n}"):
+            run(x)
+    assert not layer.initialised and (layer.var == 1).all()
+    assert layer.eval()(x)[0].isfinite().all()
+
+
+def test_batch_normalisation_takes_one_image_and_equal_events() -> None:
+    layer = BatchNorm((2, 4, 3)).double()
+    assert layer(noise(1, 2, 4, 3))[0].isfinite().all()
+    layer, x = BatchNorm((3,)).double(), noise(1, 3).repeat(5, 1).requires_grad_()
+    for _ in range(1000):
+        layer(x)
+    z, log_det = layer(x)
+    (gradient,) = torch.autograd.grad(z.sum() + log_det.sum(), x)
+    assert gradient.isfinite().all() and log_det.isfinite().all()
+
+
 def test_batch_normalisation_starts_with_the_first_batch() -> None:
     f = Compose(Scaling(3), BatchNorm((3,))).double()
     x = 5 * noise(1000, 3) + 7
