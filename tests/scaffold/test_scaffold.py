@@ -43,7 +43,7 @@ def tree(tmp_path: Path) -> Path:
 
 def wanted(tree: Path, name: str = "draft_7") -> str:
     """The id of a paper that has no implementation, however many are written."""
-    today = datetime.date(2026, 11, 30)
+    today = datetime.datetime.now(datetime.UTC).date()
     file = tree / "resources.yaml"
     listing = Listing.read(file, tree / "implementations", today)
     paper = {
