@@ -54,7 +54,7 @@ def _passes(root: Path, paper: str) -> bool:
         for command in (
             ["ruff", "check", "--quiet", *linted],
             ["ruff", "format", "--check", "--quiet", *linted],
-            ["pytest", "--quiet", f"--paper={paper}", *tests],
+            ["pytest", "--quiet", "-n", "2", f"--paper={paper}", *tests],
         )
     ]
     if ran[1]:
