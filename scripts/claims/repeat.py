@@ -135,8 +135,8 @@ class _Batch:
             after = results.read(self.task.root, paper)
         assert after  # since a seed has finished
         complaints = results.broken(after)
-        numbers = f"{len(after['claims'])} claims, {len(after['seeds'])} seeds"
-        self._say(f"{paper}: {numbers}, {len(complaints)} broken")
+        numbers = f"claims {len(after['claims'])}, seeds {len(after['seeds'])}"
+        self._say(f"{paper}: {numbers}, broken {len(complaints)}")
         self._complain(*complaints)
         return 1 if complaints or failed else 0
 

@@ -91,7 +91,7 @@ def test_every_finished_seed_has_its_line(
     for seed, end in ends.items():
         (line,) = [line for line in lines if line.startswith(f"made, seed {seed}: ")]
         assert re.fullmatch(rf".*: \d+ s, {end}", line)
-    assert lines[-1] == "made: 1 claims, 3 seeds, 1 broken"
+    assert lines[-1] == "made: claims 1, seeds 3, broken 1"
     assert err == "small: 0.667 under seed 2, claimed below 0.5\n"
     assert kept(path) == {0: 0.0, 1: 0.3333, 2: 0.6667}
 
