@@ -145,6 +145,14 @@ def _paper(args: argparse.Namespace) -> int:
         return checking.run(ROOT, args.id)
 
 
+def _lacking(args: argparse.Namespace) -> int:
+    from scripts.scaffold import checking
+
+    with _telling_faults("text"):
+        checking.show_what_is_lacking(ROOT, args.id)
+    return 0
+
+
 def _publish_readme(args: argparse.Namespace) -> int:
     from scripts.github import Clone
 
@@ -346,6 +354,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("id", help="the paper's id in the catalogue")
     command.set_defaults(run=_paper)
+
+    command = commands.add_parser("lacking", help="list what a paper still lacks")
+    command.add_argument("id", help="the paper's id in the catalogue")
+    command.set_defaults(run=_lacking)
 
     which = argparse.ArgumentParser(add_help=False)
     which.add_argument(

@@ -11,14 +11,11 @@ from pathlib import Path
 
 import jinja2
 
-from scripts import readme
 from scripts.catalogue import Publication, load
 from scripts.catalogue.document import read
 from scripts.catalogue.faults import did_you_mean, quote
 from scripts.catalogue.names import surname
 from scripts.files import turn, write_together
-from scripts.links import history
-from scripts.project import read_project
 from scripts.scaffold import checklist
 from scripts.text import people
 
@@ -44,19 +41,8 @@ def run(root: Path, name: str) -> int:
         return 1
     for path in written:
         print(f"{path.relative_to(root)} written")
-    _regenerate_readme(root)
-    print("What is left, in the order to do it:")
-    print(*(f"  {lack}" for lack in checklist.lacking(root, name)), sep="\n")
-    print(f"make test PAPER={name} runs its own tests, and says what is left then")
+    print(f"make test PAPER={name} runs its own tests, and lists what it lacks")
     return 0
-
-
-def _regenerate_readme(root: Path) -> None:
-    """Let README.md say so, too, as it does since the entry was added."""
-    with turn(root):
-        catalogue = load(root / "resources.yaml", root / "implementations")
-        project, dead = read_project(root / "mkdocs.yml"), history.dead_in(root)
-        readme.write(root / "README.md", readme.render(catalogue, project, dead))
 
 
 def scaffold(root: Path, name: str) -> dict[Path, str]:

@@ -26,13 +26,17 @@ def run(root: Path, name: str) -> int:
         print(error, file=sys.stderr)
         return 1
     passed = _passes(root, paper)
-    left = checklist.everything_left(root, paper)
-    if left:
-        print(f"{paper} still lacks, in the order to do it:")
-        print(*(f"  {lack}" for lack in left), sep="\n")
-    elif passed:
-        print(f"{paper}: all of its own checks pass, and it lacks nothing")
+    left = show_what_is_lacking(root, paper)
     return 0 if passed and not left else 1
+
+
+def show_what_is_lacking(root: Path, paper: str) -> int:
+    """Print what the paper lacks; return how much it is."""
+    left = checklist.everything_left(root, paper)
+    print(f"{paper} lacks{', in the order to do it:' if left else ' nothing'}")
+    for lack in left:
+        print(f"  {lack}")
+    return len(left)
 
 
 def _passes(root: Path, paper: str) -> bool:

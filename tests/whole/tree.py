@@ -123,7 +123,7 @@ COMMANDS = {
     "publish-links": ["publish-links"],
 }
 """Every command that writes files; a new one joins them here."""
-READERS = {"check", "schema", "release-notes", "paper"}
+READERS = {"check", "schema", "release-notes", "paper", "lacking"}
 """The others."""
 
 
@@ -159,10 +159,6 @@ class Tree:
             "docs/assets/figures/circle-dark.svg": "<svg>old</svg>",
             "docs/assets/figures/stamps.json": "{}\n",
             "links.jsonl": "",
-            "docs/compare.md": "",
-            "benchmarks/own.py": "UNMEASURED = {}\n",
-            "benchmarks/results/flows.json": '{"flows": []}\n',
-            "benchmarks/results/gaps.json": '{"gaps": []}\n',
             "site/index.html": "<!doctype html><title>Flows</title>",
             ".cache/links.json": heard(),
             "../event.json": json.dumps({"issue": {"number": 1, "body": FORM}}),
