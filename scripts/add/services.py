@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 
 from scripts.add.web import Web, WebError
 from scripts.add.works import Work
-from scripts.catalogue.document import is_invisible
+from scripts.catalogue import invisible
 from scripts.catalogue.names import Author, Organisation, joined
 from scripts.dates import PartialDate
 
@@ -117,9 +117,10 @@ def clean(text: Any) -> str:
 
 def visible(text: str) -> str:
     """Return the text on one line, without what cannot be seen."""
-    spaced = (" " if each.isspace() else each for each in text)
-    seen = (c for c in spaced if c.isprintable() and not is_invisible(c))
-    return " ".join("".join(seen).split())
+    spaced = " ".join(text.split())
+    shown = "".join(c for c in spaced if c.isprintable() or c in invisible.JOINERS)
+    seen = invisible.without(shown, invisible.places(shown))
+    return " ".join(seen.split())
 
 
 def _name(text: Any) -> str:

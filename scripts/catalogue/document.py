@@ -7,13 +7,13 @@ aliases, and its constructor turns dates and numbers into Python objects.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 import yaml
 
+from scripts.catalogue import invisible
 from scripts.catalogue.faults import (
     CatalogueError,
     Fault,
@@ -38,16 +38,6 @@ _not_text = re.compile(
     r"|[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
     r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
 ).fullmatch
-
-_PLANES = range(0, 0x110000, 0x10000)
-# Letters, marks and signs without a shape of their own, and what is no character. An
-# emoji keeps its variation selectors.
-_BLANK = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uffa0"
-    "\ufe00-\ufe0d\U000e0100-\U000e01ef\ufdd0-\ufdef"
-    + "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in _PLANES)
-    + "]"
-)
 
 
 @dataclass(frozen=True)
@@ -100,42 +90,19 @@ def _without_invisible(text: str) -> tuple[str, list[Finding]]:
     findings: list[Finding] = []
     lines = text.split("\n")
     for number, line in enumerate(lines):
-        if _is_visible(line):
+        if invisible.is_plain(line):
             continue
-        places = _invisible_places(line.removesuffix("\r"))
-        lines[number] = line.translate(dict.fromkeys(map(ord, places)))
+        places = invisible.places(line.removesuffix("\r"))
+        lines[number] = invisible.without(line, places)
         findings += [
-            _invisible((), character, Position(number + 1, column + 1))
-            for character, column in places.items()
+            Finding((), *invisible.describe(each), Position(number + 1, place + 1))
+            for each, place in _first_places(line, places).items()
         ]
     return ("\n".join(lines) if findings else text), findings
 
 
-def _is_visible(text: str) -> bool:
-    return text.isprintable() and (text.isascii() or not _BLANK.search(text))
-
-
-def _invisible_places(text: str) -> dict[str, int]:
-    """Map each invisible character to where it first stands; tabs are not meant."""
-    places: dict[str, int] = {}
-    for place, character in enumerate(text):
-        if character not in "\t\n" and is_invisible(character):
-            places.setdefault(character, place)
-    return places
-
-
-def is_invisible(character: str) -> bool:
-    """Whether it is a control, format, separator or private character, or blank."""
-    kind = unicodedata.category(character)
-    unseen = kind in ("Cc", "Cf", "Co", "Cs", "Zl", "Zp")
-    return unseen or bool(_BLANK.match(character))
-
-
-def _invisible(path: Path, character: str, at: Position) -> Finding:
-    name = unicodedata.name(character, "").capitalize()
-    problem = f"holds an invisible character, U+{ord(character):04X} {name}".rstrip()
-    fix = "save it without byte-order mark" if character == "\ufeff" else "remove it"
-    return Finding(path, problem, fix, at)
+def _first_places(text: str, places: list[int]) -> dict[str, int]:
+    return {text[place]: place for place in reversed(places)}
 
 
 def _syntax_error(file: str, text: str, error: yaml.MarkedYAMLError) -> CatalogueError:
@@ -243,7 +210,7 @@ class _Reader:
         if not event.style and (match := _not_text(text)) and not _is_year(path, text):
             self.mistyped(event, path, match)
             return BROKEN
-        if event.style == '"' and not _is_visible(text):
+        if event.style == '"' and not invisible.is_plain(text):
             text = self.unescaped(event, path)
         return " ".join(text.split())
 
@@ -259,9 +226,10 @@ class _Reader:
 
     def unescaped(self, event: Any, path: Path) -> str:
         """Report the invisible characters that escapes have brought in; drop them."""
-        at, places = _position(event.start_mark), _invisible_places(event.value)
-        self.findings += [_invisible(path, character, at) for character in places]
-        return event.value.translate(dict.fromkeys(map(ord, places)))
+        places = invisible.places(event.value)
+        for each in _first_places(event.value, places):
+            self.add(event, path, *invisible.describe(each))
+        return invisible.without(event.value, places)
 
     def mapping(self, path: Path) -> dict[str, Any]:
         data: dict[str, Any] = {}

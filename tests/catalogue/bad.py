@@ -131,7 +131,7 @@ CASES = {
     "a zero-width space in a key": ("    date: 2017", "    da\u200bte: 2017",
         "19:7: the file: holds an invisible character, U+200B Zero width space (remove it)"),
     "a zero-width joiner": ("Stacks.", "\U0001f469\u200d\U0001f52c",
-        "24:12: the file: holds an invisible character, U+200D Zero width joiner (remove it)"),
+        "24:12: the file: holds an invisible character, U+200D Zero width joiner (remove it: it joins or parts no letters here)"),
     "an escaped bidirectional override": ("Stacks.", '"Sta\\u202ecks."',
         "24:11: maf, note: holds an invisible character, U+202E Right-to-left override (remove it)"),
     "a letter without a shape": ("Stacks.", "Sta\u3164cks.",

@@ -179,6 +179,8 @@ PAYLOADS = {
     "combining": Payload("characters", "e\u0301\u0323 Å n\u0303 Z\u0351\u036b\u0343\u036a\u0302"),
     "astral": Payload("characters", "𝒩ormalizing 🌊 𠮷"),
     "right to left letters": Payload("characters", "שלום (x) flows مرحبا"),
+    "joiners": Payload("characters", "می‌خواهم (x) ශ්‍රී क्‌ष १ flows"),
+    "joiners out of place": Payload("characters", "a\u200cb م\u200c شـ\u200d (ا\u200cب) ශ\u200dර", NOWHERE),
     "look-alike": Payload("characters", "gіthub.com/pаypal"),
     "spaces": Payload("characters", "\u00a0x\u2003y\u3000z\u00a0"),
     "control": Payload("characters", "a\x00b\x08c\x1b[31md\x7f", NOWHERE),

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.generate import generate
+from scripts.add.services import visible
 from scripts.catalogue import Catalogue, CatalogueError, load
 from scripts.catalogue.draft import is_id
 from scripts.catalogue.limits import RESERVED
@@ -158,6 +159,47 @@ def test_every_control_and_format_character_is_refused(faults_of):
         assert message.startswith(f"resources.yaml:24:{18 + place}: the file: ")
         assert f"U+{ord(character):04X} " in message
     assert len(refused) > 150
+
+
+SCRIPTS = {
+    "Persian": "می\u200cخواهم",
+    "Persian with a mark": "مِ\u200cّن",
+    "Hindi": "क्\u200cष और क्\u200dष",
+    "Sinhala": "ශ්\u200dරී",
+}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_joiners_are_allowed_where_a_script_needs_them(name, load_text):
+    text = SCRIPTS[name]
+    catalogue = load_text(GOOD.replace("title: Masked Flow", f"title: {text}"))
+    assert catalogue.publications[1].title == text
+    escaped = text.replace("\u200c", "\\u200c").replace("\u200d", "\\u200d")
+    catalogue = load_text(GOOD.replace("title: Masked Flow", f'title: "{escaped}"'))
+    assert catalogue.publications[1].title == text
+    assert visible(f" {text}\u200b\u0007  x") == f"{text} x"
+
+
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [
+        ("ab\u200ccd", 14),
+        ("a\u200cم", 13),
+        ("م\u200ca", 13),
+        ("م\u200c", 13),
+        ("\u200cم", 12),
+        ("ام\u200c (م)", 14),
+        ("ا\u200cم", 13),  # an alef never joins what follows
+        ("م\u200dم", 13),  # they would join without
+        ("ශ\u200dර", 13),  # with its vowel
+        ("م\u200c\u200cم", 13),
+        ("👩\u200d🔬", 13),
+        ("\ue000\u200cم", 12),
+    ],
+)
+def test_joiners_are_refused_elsewhere(text, column, faults_of):
+    first, *_ = faults_of(GOOD.replace("title: Masked Flow", f"title: {text}"))
+    assert first.startswith(f"resources.yaml:16:{column}: the file: holds an invisible")
 
 
 def posts(*years: int) -> str:

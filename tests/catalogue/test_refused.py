@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from scripts.catalogue import Catalogue, CatalogueError, parse
+from scripts.catalogue import Catalogue, CatalogueError, invisible, parse
 from tests.catalogue.payloads import (
     ADDRESS,
     AUTHOR,
@@ -138,7 +138,7 @@ def test_a_text_is_admitted_or_refused_at_its_place(name: str) -> None:
             for fault in error.faults:
                 assert place.holds(fault.line, fault.column), str(fault)
                 assert len(str(fault)) < 400
-                assert str(fault).isprintable()
+                assert not invisible.places(str(fault))
         else:
             assert kind & payload.admitted, f"{field} admits it"
             assert Catalogue.model_validate_json(loaded).model_dump_json() == loaded
@@ -174,7 +174,7 @@ def test_a_text_without_quotes_is_read_or_refused_in_the_file(name: str) -> None
             for fault in error.faults:
                 assert 1 <= fault.line <= len(lines), str(fault)
                 assert 1 <= fault.column <= len(lines[fault.line - 1]) + 1, str(fault)
-                assert str(fault).isprintable()
+                assert not invisible.places(str(fault))
         else:
             assert [entry.id for entry in catalogue.entries][1:2] == ["video"]
 
