@@ -7,7 +7,9 @@ import re
 from dataclasses import dataclass
 
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
-_iso = re.compile(r"\d{4}(?:-\d{2}){0,2}", re.ASCII).fullmatch
+_iso = re.compile(
+    r"[0-9]{4}(?:-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12][0-9]|3[01]))?)?"
+).fullmatch
 
 
 @dataclass(frozen=True, order=True)
@@ -30,11 +32,9 @@ class PartialDate:
     @classmethod
     def parse(cls, text: str) -> PartialDate:
         """Read 2018-07-09, 2018-07 or 2018; raises ValueError on anything else."""
-        if _iso(text):
-            date = cls(*map(int, text.split("-")))
-            if str(date) == text:  # not so for the month 00
-                return date
-        raise ValueError(f"{text} is no ISO date")
+        if not _iso(text):
+            raise ValueError(f"{text} is no ISO date")
+        return cls(*map(int, text.split("-")))
 
     def __str__(self) -> str:
         parts = (self.month, self.day)

@@ -300,7 +300,8 @@ def _validated(document: Document) -> tuple[Catalogue | None, list[Finding]]:
 def _fault(finding: Finding, document: Document, draft: Draft, file: str) -> Fault:
     path, problem, fix, at, of_key = finding
     where = document.key_position if of_key else document.position
-    position = at or where(path)
+    # A parser tells of what is missing at the end on a line that is not there.
+    position = min(at or where(path), document.end)
     return Fault(file, *position, draft.where(path), problem, fix)
 
 

@@ -14,14 +14,8 @@ from typing import Any, Final
 import yaml
 
 from scripts.catalogue import invisible
-from scripts.catalogue.faults import (
-    CatalogueError,
-    Fault,
-    Finding,
-    Path,
-    Position,
-    quote,
-)
+from scripts.catalogue.faults import Finding, Path, Position, quote
+from scripts.catalogue.syntax import CUT, UNCLOSED, Progress, alone, end_of, position
 
 BROKEN: Final = object()
 """Stands in the data for a value that has already been found at fault."""
@@ -48,16 +42,17 @@ class Document:
     keys: dict[Path, Any]
     values: dict[Path, Any]
     findings: list[Finding]
+    end: Position
 
     def position(self, path: Path) -> Position:
         """Say where the value at `path` stands, or else what would contain it."""
         while path and path not in self.values:
             path = path[:-1]
-        return _position(self.values[path]) if path in self.values else Position(1, 1)
+        return position(self.values[path]) if path in self.values else Position(1, 1)
 
     def key_position(self, path: Path) -> Position:
         """Say where the key of the value at `path` stands."""
-        return _position(self.keys[path])
+        return position(self.keys[path])
 
 
 def read(content: bytes, file: str) -> Document:
@@ -71,8 +66,10 @@ def read(content: bytes, file: str) -> Document:
     try:
         data = reader.document()
     except yaml.MarkedYAMLError as error:
-        raise _syntax_error(file, text, error) from None
-    return Document(data, reader.keys, reader.values, findings + reader.findings)
+        raise reader.progress.error(file, error) from None
+    return Document(
+        data, reader.keys, reader.values, findings + reader.findings, end_of(text)
+    )
 
 
 def _decode(content: bytes, file: str) -> str:
@@ -82,7 +79,7 @@ def _decode(content: bytes, file: str) -> str:
         before = content[: error.start].decode("utf-8")
         at = Position(before.count("\n") + 1, len(before) - before.rfind("\n"))
         problem = f"the byte 0x{content[error.start]:02X} is not UTF-8"
-        raise _alone(file, at, problem, "save the file as UTF-8") from None
+        raise alone(file, at, problem, "save the file as UTF-8") from None
 
 
 def _without_invisible(text: str) -> tuple[str, list[Finding]]:
@@ -105,52 +102,22 @@ def _first_places(text: str, places: list[int]) -> dict[str, int]:
     return {text[place]: place for place in reversed(places)}
 
 
-def _syntax_error(file: str, text: str, error: yaml.MarkedYAMLError) -> CatalogueError:
-    problem = error.problem or "is not YAML"
-    # What is never closed is at fault where it begins, not where the reader gave up.
-    unclosed = "end of stream" in problem or "expected ':'" in problem
-    at = _position(error.context_mark if unclosed else error.problem_mark)
-    lines = text.rstrip().split("\n")
-    end = Position(len(lines), len(lines[-1]) + 1)
-    at = min(at, end)
-    return _alone(
-        file, at, problem, _hint(problem, lines[at.line - 1][: at.column - 1])
-    )
-
-
-def _hint(problem: str, before: str) -> str:
-    """Say what to do about a problem, from what stands before it on its line."""
-    if "mapping values" in problem and re.fullmatch(r"[ -]*\w+", before):
-        return _ALIGN  # a field's own colon, not one within its text
-    hints = (hint for sign, hint in _HINTS.items() if sign in problem)
-    return next(hints, "look at the indentation, quotes and brackets here and above")
-
-
-_ALIGN = (
-    "indent each field of an entry like the first one: look here and one line above"
-)
-_HINTS = {
-    "mapping values are not allowed": 'put a text that holds ": " in quotes',
-    "expected '-' indicator": _ALIGN,
-    "expected key": _ALIGN,
-    "tab character": "indent with spaces",
-    "cannot start any token": "indent with spaces; put a text that begins so in quotes",
-    "could not find expected ':'": 'write "field: value", with a space after the colon',
-    "unexpected end of stream": "close the quote that opens here",
-}
-
-
-def _alone(file: str, at: Position, problem: str, fix: str) -> CatalogueError:
-    return CatalogueError([Fault(file, *at, "syntax", problem, fix)])
-
-
-def _position(mark: Any) -> Position:
-    return Position(mark.line + 1, mark.column + 1)
-
-
 def _is_year(path: Path, text: str) -> bool:
     """Whether it is a number in the place of a date; the rules know what dates are."""
     return path[2:] in (("date",), ("added",)) and text.isdigit()
+
+
+# Fields of single words: what follows a blank is no part of them.
+WORDS = {"id", "date", "url", "links", "papers", "tags", "added", "implementation"}
+
+
+def _is_text(path: Path) -> bool:
+    """Whether it is a text of an entry, the sentence of a tag, or any key."""
+    if path[-1:] == (_A_KEY,):
+        return True
+    if len(path) == 2:
+        return path[0] == "tags"
+    return len(path) > 2 and path[2] not in WORDS
 
 
 class _Reader:
@@ -158,6 +125,7 @@ class _Reader:
 
     def __init__(self, text: str, file: str) -> None:
         self.file = file
+        self.progress = Progress(text)
         self.events: Iterator[Any] = yaml.parse(text, Loader=_LOADER)
         self.keys: dict[Path, Any] = {}
         self.values: dict[Path, Any] = {}
@@ -173,9 +141,9 @@ class _Reader:
         event = next(self.events)
         if isinstance(event, yaml.StreamEndEvent):
             return data
-        at = _position(event.start_mark)
+        at = position(event.start_mark)
         problem, fix = "a second document begins here", 'remove the line "---"'
-        raise _alone(self.file, at, problem, fix)
+        raise alone(self.file, at, problem, fix)
 
     def node(self, event: Any, path: Path) -> Any:
         self.values[path] = event.start_mark
@@ -189,14 +157,31 @@ class _Reader:
             return self.scalar(event, path)
         if len(path) == _DEEPEST:
             problem = f"lists are nested more than {_DEEPEST} deep"
-            at = _position(event.start_mark)
-            raise _alone(self.file, at, problem, "look for a stray bracket or dash")
-        if kind is yaml.MappingStartEvent:
-            return self.mapping(path)
-        return self.sequence(path)
+            at = position(event.start_mark)
+            raise alone(self.file, at, problem, "look for a stray bracket or dash")
+        if event.flow_style:
+            opened = (event.start_mark, self.column(path))
+            self.progress.brackets.append(opened)
+        is_mapping = kind is yaml.MappingStartEvent
+        data = self.mapping(path) if is_mapping else self.sequence(path)
+        if event.flow_style:
+            self.progress.brackets.pop()
+        return data
 
-    def add(self, event: Any, path: Path, problem: str, fix: str) -> None:
-        self.findings.append(Finding(path, problem, fix, _position(event.start_mark)))
+    def column(self, path: Path) -> int:
+        """Return the column of the block in which a value stands; -1 without one."""
+        while path:
+            path = path[:-1]
+            mark = self.values[path]
+            if self.progress.text[mark.index] not in "[{":
+                return mark.column
+        return -1
+
+    def add(
+        self, event: Any, path: Path, problem: str, fix: str, at: Position | None = None
+    ) -> None:
+        at = at or position(event.start_mark)
+        self.findings.append(Finding(path, problem, fix, at))
 
     def decoration(self, event: Any, path: Path) -> None:
         if event.anchor is not None:
@@ -206,13 +191,35 @@ class _Reader:
             self.add(event, path, f"has the YAML tag {quote(tag)}", "remove it")
 
     def scalar(self, event: Any, path: Path) -> Any:
-        text = event.value
+        text, self.progress.scalar = event.value, event
+        if not event.style and _is_text(path) and self.is_cut(event, path):
+            return text or BROKEN
         if not event.style and (match := _not_text(text)) and not _is_year(path, text):
             self.mistyped(event, path, match)
             return BROKEN
+        if event.start_mark.line < event.end_mark.line and event.style in ("'", '"'):
+            self.swallowed(event, path)
         if event.style == '"' and not invisible.is_plain(text):
             text = self.unescaped(event, path)
         return " ".join(text.split())
+
+    def is_cut(self, event: Any, path: Path) -> bool:
+        """Report a comment that was meant as the rest of the text.
+
+        One on a line of its own is not, unless it stands where the text would go on.
+        """
+        found = self.progress.comment_behind(event.end_mark.index)
+        if not found or (found[1] and found[0].column <= self.column(path) + 1):
+            return False
+        self.add(event, path, *CUT, found[0])
+        return True
+
+    def swallowed(self, event: Any, path: Path) -> None:
+        """Report a quote that closes only after the next field has begun."""
+        start, end = event.start_mark, event.end_mark
+        if self.progress.leaves_block(start.index, end.index, self.column(path)):
+            self.progress.quotes.append(start)
+            self.add(event, path, *UNCLOSED)
 
     def mistyped(self, event: Any, path: Path, match: re.Match[str]) -> None:
         if not event.value:
@@ -245,7 +252,7 @@ class _Reader:
 
     def refuse_key(self, event: Any, path: Path, key: Any) -> None:
         if isinstance(key, str):
-            first = _position(self.keys[*path, key]).line
+            first = position(self.keys[*path, key]).line
             problem = f"is given twice, first on line {first}"
             self.add(event, (*path, key), problem, "remove one of the two")
         elif key is not BROKEN:

@@ -120,12 +120,12 @@ class Draft:
 
     def where(self, path: Path) -> str:
         """Put a path in words: maf, authors #2."""
-        words = ["the file"] if not path else []
+        words = [] if path and isinstance(path[0], str) else ["the file"]
         for step in path:
             if isinstance(step, int):
                 words[-1] += f" #{step + 1}"
             else:
-                words.append(step)
+                words.append(step or '""')
         if path[:2] in self._names:
             words[0] = self._names[path[:2]]
         return ", ".join(word[:60] for word in words)

@@ -96,11 +96,20 @@ def test_a_file_that_is_not_utf_8(content, place, byte, faults_of):
     assert faults_of(content) == [f"resources.yaml:{place}: syntax: {problem}"]
 
 
+def test_a_file_that_breaks_off_is_at_fault_where_it_was_left_open(faults_of):
+    for text in ("publications: [", "publications: [\n\n", "publications: [{}, x\n"):
+        assert faults_of(text) == [
+            'resources.yaml:1:15: syntax: the "[" that opens here is not closed '
+            '(close it with "]")'
+        ]
+
+
 def test_a_file_that_breaks_off_is_at_fault_at_its_last_character(faults_of):
-    hint = "look at the indentation, quotes and brackets here and above"
-    assert faults_of("publications: [") == [
-        f"resources.yaml:1:16: syntax: did not find expected node content ({hint})"
-    ]
+    *_, last = faults_of("tags:\n  ? coupling")
+    assert last == (
+        "resources.yaml:2:13: tags, coupling: is empty "
+        "(write a value, or remove the line)"
+    )
 
 
 def test_a_file_that_is_not_there(tmp_path):
@@ -126,6 +135,21 @@ def test_a_file_that_is_not_there(tmp_path):
         ("title: flows", "title: ❤\ufe0f flows"),
         ("tags:\n  coupling", "---\ntags:\n  coupling"),
         ("blogs: []", "blogs: []\t# none\n"),
+        ("date: 2017-05-19", "date: 2017-05-19  # today"),
+        ("id: maf", "id: maf  # for good"),
+        ("[nice, maf]", "[nice # one\n      , maf]  # two"),
+        ("implementation: wanted", "implementation: wanted # no notebook yet"),
+        (
+            "Code: https://github.com/laurent",
+            "Code: https://github.com/x # y\n      Old: https://github.com/laurent",
+        ),
+        ("title: flows", 'title: "flows" # quoted'),
+        ("title: flows", "title: C#, F# and flows"),
+        ("title: flows", "title: flows\n    # of 2019\n\n    #"),
+        ("[Iain Murray]", "\n    - Iain Murray\n    # and nobody else"),
+        ("note: Stacks.", "note: >- # folded\n      Stacks\n      #7 flows."),
+        ("[Iain Murray]", "[\n      Iain Murray\n    ]"),
+        ("title: flows", 'title: "flows\n      and more"'),
         ("Stacks.", "x" * 600),
         ("Stacks.", "Not `<b>`, not `http://x`; 1 < 2, [sic], really! `![x](y)`"),
         ("Stacks.", "See https://example.org, [a (b)](https://example.org/a_(b))."),

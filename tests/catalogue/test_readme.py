@@ -190,7 +190,7 @@ def test_a_bad_catalogue_leaves_the_readme_alone(
     command = ["readme", "--catalogue", str(broken), "--output", str(target)]
     with pytest.raises(SystemExit, match="1"):
         main(command)
-    assert "resources.yaml:1:16: syntax" in capsys.readouterr().err
+    assert "resources.yaml:1:15: syntax" in capsys.readouterr().err
     assert target.read_text() == "as it was"
 
 
