@@ -18,7 +18,7 @@ from scripts.bibtex import bibtex_entry
 from scripts.catalogue import Catalogue, Entry, Publication
 from scripts.dates import long_date
 from scripts.project import Project
-from scripts.text import html_note, people, plain
+from scripts.text import html, html_note, html_people, plain
 
 FEED_LENGTH = 50
 # Drawn once, never to change: feed readers show an entry with another id as a new one.
@@ -156,16 +156,18 @@ def _add_to_feed(feed: ET.Element, entry: Entry, project: Project) -> None:
 
 def _html(entry: Entry, project: Project) -> Markup:
     """Who, when and where; the note; every address of the entry."""
-    byline = [people(entry.authors), long_date(entry.date), entry.venue]
+    byline = [html_people(entry.authors), long_date(entry.date)]
+    byline += [html(entry.venue)] if entry.venue else []
     ours = _notebook(entry, project).items()
     links = [
         (entry.title, entry.url),
         *((name.capitalize(), url) for name, url in ours),
         *entry.links.items(),
     ]
-    anchors = (Markup('<a href="{1}">{0}</a>').format(*link) for link in links)
+    anchor = Markup('<a href="{}">{}</a>')
+    anchors = (anchor.format(url, html(name)) for name, url in links)
     return Markup("<p>{}</p><p>{}</p><p>{}</p>").format(
-        " · ".join(filter(None, byline)),
+        Markup(" · ").join(byline),
         html_note(entry.note),
         Markup(" · ").join(anchors),
     )

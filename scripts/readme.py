@@ -172,7 +172,7 @@ def _environment(dead: Mapping[str, datetime.date]) -> jinja2.Environment:
     environment.filters.update(
         md=text.escape_markdown,
         note=text.markdown_note,
-        people=text.people,
+        people=text.markdown_people,
         date=long_date,
         lost=lambda entry: lost(entry, dead),
         target=text.markdown_url,

@@ -231,7 +231,8 @@ def _environment(
         md=text.escape_markdown,
         note=text.markdown_note,
         note_html=text.html_note,
-        people=text.people,
+        html=text.html,
+        people=text.html_people,
         plain=text.plain,
         target=text.markdown_url,
     )

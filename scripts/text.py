@@ -8,6 +8,7 @@ each output escapes it in its own way.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
@@ -78,9 +79,31 @@ def plain(note: str) -> str:
     return "".join(span.text for span in _spans(note))
 
 
+def _runs_left(text: str) -> bool:
+    """Whether some of it is written from right to left."""
+    return not text.isascii() and any(
+        unicodedata.bidirectional(character) in ("R", "AL", "AN") for character in text
+    )
+
+
+def html(text: object) -> Markup:
+    """Escape a text, and keep its direction to itself.
+
+    Else a title in Hebrew would take the date beside it along to its other end.
+    """
+    escaped = escape(str(text))
+    return Markup("<bdi>{}</bdi>").format(escaped) if _runs_left(escaped) else escaped
+
+
+def html_people(authors: Sequence[object]) -> Markup:
+    """Join names as `people` does, each with a direction of its own."""
+    return Markup(people([html(author) for author in authors]))
+
+
 def html_note(note: str) -> Markup:
     """Render the note as HTML, safe to place in a template."""
-    return Markup("").join(_html(span) for span in _spans(note))
+    rendered = Markup("").join(_html(span) for span in _spans(note))
+    return Markup("<bdi>{}</bdi>").format(rendered) if _runs_left(note) else rendered
 
 
 def _html(span: Span) -> Markup:
@@ -90,13 +113,13 @@ def _html(span: Span) -> Markup:
         case "code":
             return Markup("<code>{}</code>").format(span.text)
         case "link":
-            return Markup('<a href="{}">{}</a>').format(span.url, span.text)
+            return Markup('<a href="{}">{}</a>').format(span.url, html(span.text))
 
 
 def markdown_note(note: str) -> str:
     """Render the note as one line of Markdown, inert but for its links and code."""
     line = "".join(_markdown(span) for span in _spans(note))
-    return _hide_line_start(line)
+    return _isolated(_hide_line_start(line), note)
 
 
 def _markdown(span: Span) -> str:
@@ -106,7 +129,8 @@ def _markdown(span: Span) -> str:
         case "code":
             return _markdown_code(span.text)
         case "link":
-            return f"[{_escape_inline(span.text)}]({markdown_url(span.url or '')})"
+            label = _isolated(_escape_inline(span.text), span.text)
+            return f"[{label}]({markdown_url(span.url or '')})"
 
 
 def _markdown_code(code: str) -> str:
@@ -130,9 +154,20 @@ def escape_markdown(text: str) -> str:
     """Write the text as one line of Markdown that means nothing but itself.
 
     Inert on GitHub and in Python-Markdown, inside a line, at its start and as the text
-    of a link. What needs no escape is left alone: the source stays readable.
+    of a link. What needs no escape is left alone: the source stays readable. Keeps the
+    text's direction to itself, as `html` does.
     """
-    return _hide_line_start(_escape_inline(text))
+    return _isolated(_hide_line_start(_escape_inline(text)), text)
+
+
+def _isolated(line: str, text: str) -> str:
+    # GitHub takes <bdi> away.
+    return f'<span dir="auto">{line}</span>' if _runs_left(text) else line
+
+
+def markdown_people(authors: Sequence[object]) -> str:
+    """Join names as `people` does, each as `escape_markdown` writes it."""
+    return people([escape_markdown(str(author)) for author in authors])
 
 
 # A character reference, which an ampersand must not happen to begin.

@@ -13,6 +13,9 @@ TEXTS = {
 }
 
 
+_OF_TEXTS = ([], [("dir", "auto")])
+
+
 class Skeleton(HTMLParser):
     """The page's elements and their attributes, its addresses, its text."""
 
@@ -27,10 +30,12 @@ class Skeleton(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.addresses += [value or "" for name, value in attrs if name in ADDRESSES]
+        # A bare span stands around a character that GitHub would take for syntax; <bdi>
+        # and the other span keep a text's direction to itself.
+        counts = not (tag == "bdi" or (tag == "span" and attrs in _OF_TEXTS))
         if tag == "span":
-            self._spans.append(bool(attrs))
-        # A bare one stands around a character that GitHub would take for syntax.
-        if tag != "span" or attrs:
+            self._spans.append(counts)
+        if counts:
             self.parts.append((tag, *self._attributes(attrs)))
 
     @staticmethod
@@ -40,8 +45,9 @@ class Skeleton(HTMLParser):
             yield name if free else f"{name}={value}"
 
     def handle_endtag(self, tag: str) -> None:
-        if tag != "span" or not self._spans or self._spans.pop():
-            self.parts.append((f"/{tag}",))
+        if tag == "bdi" or (tag == "span" and self._spans and not self._spans.pop()):
+            return
+        self.parts.append((f"/{tag}",))
 
     def handle_data(self, data: str) -> None:
         self.text += data

@@ -262,7 +262,9 @@ def test_any_note_as_html_has_its_links_and_code_and_nothing_else(note):
     soup = BeautifulSoup(f"<p>{html_note(note)}</p>", "html.parser")
     kinds = {"link": "a", "code": "code"}
     expected = [kinds[span.kind] for span in spans(note) if span.kind in kinds]
-    assert tags(soup) == ["p", *expected]
+    # What runs from right to left keeps its direction to itself.
+    found = [tag for tag in tags(soup) if tag != "bdi"]
+    assert found == ["p", *expected]
     assert words(soup.text) == words(plain(note))
 
 
