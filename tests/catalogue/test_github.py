@@ -26,6 +26,7 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         if name.startswith("GIT_"):
             monkeypatch.delenv(name)
     shutil.copy(ROOT / "resources.yaml", tmp_path)
+    (tmp_path / "implementations").symlink_to(ROOT / "implementations")
     assert main(["readme"]) == 0
     git("init", "--quiet")
     git("add", ".")
