@@ -31,6 +31,10 @@ RESULTS = ROOT / "benchmarks" / "results" / "site.json"
 PACKAGES = ("mkdocs", "mkdocs-material", "pydantic", "pyyaml", "jinja2")
 
 
+class RunError(Exception):
+    """A command that is measured has failed; says which, and what it said."""
+
+
 @dataclass(frozen=True)
 class Sizes:
     """How much is generated, and how often it is timed."""
@@ -182,7 +186,7 @@ def _python(*arguments: str, directory: Path = ROOT) -> str:
         [sys.executable, *arguments], cwd=directory, capture_output=True, text=True
     )
     if run.returncode:
-        raise SystemExit(f"python {' '.join(arguments)} failed:\n{run.stderr}")
+        raise RunError(f"python {' '.join(arguments)} failed:\n{run.stderr}")
     return run.stdout
 
 
@@ -220,9 +224,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, default=RESULTS, metavar="FILE")
     args = parser.parse_args(arguments)
     measures = []
-    for m in measure(QUICK if args.quick else FULL):
-        measures.append(m)
-        print(_row(m), flush=True)
+    try:
+        for m in measure(QUICK if args.quick else FULL):
+            measures.append(m)
+            print(_row(m), flush=True)
+    except RunError as error:
+        print(error, file=sys.stderr)
+        return 1
     text = json.dumps(_report(measures), indent=2, ensure_ascii=False)
     write_atomic(args.output, f"{text}\n")
     return int(args.strict and any(m.verdict not in ("", "ok") for m in measures))

@@ -42,7 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--paper", default="", metavar="ID", help="its tests alone")
 
 
-def _of(paper: str, items: list[pytest.Item]) -> list[pytest.Item]:
+def of_paper(paper: str, items: list[pytest.Item]) -> list[pytest.Item]:
     """The paper's own tests.
 
     Those in its files of facts, those with the parameter `paper`, and of the contract
@@ -76,7 +76,7 @@ def pytest_collection_modifyitems(
         if _room(item.nodeid) == "site":
             item.add_marker(pytest.mark.xdist_group("site"))
     if paper := config.getoption("paper"):
-        own = _of(paper, items)
+        own = of_paper(paper, items)
         config.hook.pytest_deselected(items=[i for i in items if i not in own])
         items[:] = own
     if config.getoption("markexpr"):

@@ -227,3 +227,10 @@ def test_what_is_pinned_runs_on_each_python_that_is_promised() -> None:
         for pin, metadata in needs.items()
         if lowest not in SpecifierSet(metadata["Requires-Python"] or "")
     ] == []
+
+
+def test_one_papers_tests_need_no_browser(clone: Path) -> None:
+    installed = ("--dry-run", "--old-file=.venv/test", "--old-file=.venv/bin/python")
+    one = make(clone, *installed, "test", "PAPER=nice").stdout
+    assert one.strip() == '.venv/bin/python -m scripts paper "$PAPER"'
+    assert "get_chromium" in make(clone, *installed, "test").stdout

@@ -41,10 +41,11 @@ def show_what_is_lacking(root: Path, paper: str) -> int:
 
 def _passes(root: Path, paper: str) -> bool:
     """Lint, check the types and run the tests of the paper alone."""
-    facts = sorted(root.glob(f"tests/papers/test_{paper}*.py"))
-    own = [f"implementations/{paper}.py", *(str(file) for file in facts)]
+    found = sorted(root.glob(f"tests/papers/test_{paper}*.py"))
+    facts = [file.relative_to(root).as_posix() for file in found]
+    own = [f"implementations/{paper}.py", *facts]
     linted = [*own, "tests/flows/cases.py", "benchmarks/own.py"]
-    tests = [*(str(file) for file in facts), *(f"tests/{name}" for name in _TESTS)]
+    tests = [*facts, *(f"tests/{name}" for name in _TESTS)]
     python = sys.executable
     # Beside the tests, which take longer.
     types = subprocess.Popen(
