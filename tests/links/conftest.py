@@ -22,7 +22,7 @@ START = datetime.datetime(2026, 11, 23, 5, 17, tzinfo=datetime.UTC)
 def blog(id: str, url: str, **fields: object) -> Blog:
     day = datetime.date(2026, 11, 20)
     known = {"title": id.title(), "authors": ("Ada Lovelace",), "note": "It flows."}
-    known |= {"tags": ("coupling",), "date": day, "added": day}
+    known |= {"tags": ("coupling",), "date": str(day), "added": day}
     return Blog.model_validate({"id": id, "url": url, **known, **fields})
 
 
