@@ -129,6 +129,19 @@ def test_a_draft_has_a_short_name(tree: Path, title: str, heading: str) -> None:
     assert source.startswith(f"# %% [markdown]\n# # {heading}: what it does\n")
 
 
+def test_a_draft_cites_surnames(tree: Path) -> None:
+    name = wanted(tree)
+    file = tree / "resources.yaml"
+    head, itself, tail = file.read_text("utf-8").partition(f"  - id: {name}\n")
+    people = '["Martin King, Jr.", Rianne van den Berg, {organisation: "Foo, Inc."}]'
+    before, _, after = tail.partition("    authors:\n")
+    after = re.sub(r"\A(?: +- .*\n)+", "", after)
+    file.write_text(f"{head}{itself}{before}    authors: {people}\n{after}", "utf-8")
+    assert run(tree, name) == 0
+    facts = (tree / f"tests/papers/test_{name}.py").read_text("utf-8")
+    assert facts.startswith('"""Facts of King, van den Berg and Foo, Inc. (2016)."""')
+
+
 def test_a_draft_runs_and_joins_the_contract(tree: Path) -> None:
     name = wanted(tree)
     assert run(tree, name) == 0
