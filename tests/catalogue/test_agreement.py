@@ -12,13 +12,14 @@ from urllib.parse import unquote
 from xml.etree import ElementTree as ET
 
 import pytest
+import yaml
 from bs4 import BeautifulSoup, Tag
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from scripts import readme, site
-from scripts.catalogue import Catalogue, CatalogueError, parse
+from scripts.catalogue import Catalogue, CatalogueError, Publication, parse
 from scripts.catalogue.draft import SECTIONS
 from scripts.catalogue.notes import note_faults
 from scripts.dates import long_date
@@ -153,12 +154,27 @@ def check_dates_of_feed(catalogue: Catalogue) -> None:
         assert contents[feed_id(entry.id)].startswith(said)
 
 
+def check_described(page: str, paper: Publication) -> None:
+    """What the page tells search engines, in its front matter, of the authors."""
+    _, front_matter, _ = page.split("---\n", 2)
+    described = yaml.safe_load(front_matter)["structured"]
+    described = json.loads(described) if isinstance(described, str) else described
+    assert described["author"] == [
+        {
+            "@type": "Person" if isinstance(author, str) else "Organization",
+            "name": str(author),
+        }
+        for author in paper.authors
+    ]
+
+
 def check_pages(catalogue: Catalogue) -> None:
     pages = site.pages(catalogue, PROJECT, {}, {}, {}, MEASURED)
     listed = BeautifulSoup(body_html(pages["list.md"]), "html.parser")
     headings = [words(heading) for heading in listed.select("article > h3")]
     assert headings == [entry.title for entry in catalogue.entries]
     for paper in catalogue.publications:
+        check_described(pages[f"papers/{paper.id}.md"], paper)
         page = BeautifulSoup(body_html(pages[f"papers/{paper.id}.md"]), "html.parser")
         [heading] = page.select("h1")
         assert words(heading).removesuffix("¶") == paper.title

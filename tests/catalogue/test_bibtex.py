@@ -180,6 +180,7 @@ def test_bibtex_entry_is_what_one_pastes() -> None:
         ("İlker Ünal", r"{\"U}nal, {\.I}lker"),
         ("Đorđe Ðævar", r"{\DH}{\ae}var, {\DJ}or{\dj}e"),
         ("Ștefan Nguyễn", r"Nguy{\~{\^e}}n, {\textcommabelow S}tefan"),
+        ("Ị Vįị Ïḯ", r"{\"I}{\'{\"\i}}, {\d I} V{\k i}{\d i}"),
         ("Jean-Émile Í", r"{\'I}, Jean-{\'E}mile"),  # J.-{\'E}. {\'I}
         ("E\u0301mile Zola", r"Zola, {\'E}mile"),
         ("Rianne van den Berg", "van den Berg, Rianne"),  # R.~van~den Berg
