@@ -26,6 +26,7 @@ SEEDS = 5
 _DRAFTED = {
     ": what it does\n": 'say in a few words, "Name: what it does"',
     "# Say here what the paper adds": "say what the paper adds, with its equation",
+    "Say here what there is to see": "say it, for those who cannot see the figure",
 }
 
 
@@ -112,6 +113,16 @@ def builder(root: Path, paper: str) -> Lack | None:
     return Lack(
         file, f"has no function {paper}", f"let `{paper}(dim, …)` build the flow"
     )
+
+
+def figure(root: Path, paper: str) -> Lack | None:
+    """A figure, since the gallery shows each paper by its first."""
+    file = _module(paper)
+    cells = export((root / file).read_text("utf-8"), file)
+    if any("plot" in cell.tags for cell in cells):
+        return None
+    fix = 'draw one in a cell `# %% Its caption tags=["plot"]`, as nice.py does'
+    return Lack(file, "has no figure, by which the gallery shows it", fix)
 
 
 def facts(root: Path, paper: str) -> Lack | None:
@@ -220,7 +231,7 @@ def examined(root: Path, paper: str) -> Lack | None:
 CHECKS: dict[str, Callable[[Path, str], Lack | None]] = {
     check.__name__: check
     for check in (
-        *(implementation, prose, heading, builder, facts, contract),
+        *(implementation, prose, heading, builder, figure, facts, contract),
         *(claims, notebook, guide, registration, measured, examined),
     )
 }

@@ -38,6 +38,10 @@ MODULE = """\
     # %%
     def made(dim: int) -> int:
         return dim
+
+    # %% A caption tags=["plot"]
+    if __name__ == "__main__":
+        print("drawn")
     """
 FILES = {
     "resources.yaml": CATALOGUE,
@@ -127,6 +131,14 @@ BAD = {
     "builder: no builder": (
         edit(PAPER, "def made", "def make"),
         f"{PAPER}: has no function made (let `made(dim, …)` build the flow)",
+    ),
+    "figure: none": (
+        edit(PAPER, ' tags=["plot"]', ""),
+        f"{PAPER}: has no figure, by which the gallery shows it (draw one in a cell",
+    ),
+    "prose: a draft's figure": (
+        edit(PAPER, '"drawn"', '"Say here what there is to see."'),
+        f"{PAPER}:10: still says what the draft says (say it, for those who cannot",
     ),
     "facts: no facts": (
         remove("tests/papers/test_made.py"),
