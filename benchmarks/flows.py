@@ -17,13 +17,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
-from benchmarks.contenders import PEERS, contenders
+from benchmarks.contenders import PEERS, Contender, contenders
 from benchmarks.machine import machine, versions
 from benchmarks.memory import peak_bytes
 from benchmarks.own import OWN, UNMEASURED, Own
 from benchmarks.tasks import Run, tasks
-from benchmarks.timing import interleaved
+from benchmarks.timing import Clock, interleaved, processor
 from implementations.core.flow import Flow
 from implementations.core.nets import size
 from scripts import measurements
@@ -88,10 +89,15 @@ def planned_tasks(family: str, dim: int, batch: int) -> list[Task]:
     return tasks
 
 
-def contest(family: str, dim: int, batch: int, repeats: int) -> Iterator[Contest]:
+def contest(
+    family: str,
+    libraries: Mapping[str, Contender],
+    x: Tensor,
+    repeats: int,
+    clock: Clock = processor,
+) -> Iterator[Contest]:
     """Time every task of the flow in all libraries, which take turns."""
-    libraries = contenders(family, dim)
-    x = torch.randn(batch, dim)
+    batch, dim = x.shape
     runs = {
         name: tasks(each.model, each.log_prob, each.sample, x)
         for name, each in libraries.items()
@@ -100,7 +106,7 @@ def contest(family: str, dim: int, batch: int, repeats: int) -> Iterator[Contest
         for each in libraries.values():
             each.model.train(task == "training_step")
         turns = {name: run[task] for name, run in runs.items()}
-        for name, seconds in interleaved(turns, repeats).items():
+        for name, seconds in interleaved(turns, repeats, clock).items():
             yield Contest(
                 family=family,
                 dim=dim,
@@ -108,7 +114,7 @@ def contest(family: str, dim: int, batch: int, repeats: int) -> Iterator[Contest
                 task=task,
                 library=name,
                 parameters=libraries[name].parameters,
-                seconds=_rounded(seconds),
+                seconds=rounded(seconds),
             )
 
 
@@ -148,11 +154,12 @@ def timings(own: Sequence[Own], points: int, repeats: int) -> Iterator[Timing]:
             parameters=size(models[each.name]),
             batch=points,
             log_det=each.log_det,
-            **{task: _rounded(by_name[each.name]) for task, by_name in seconds.items()},
+            **{task: rounded(by_name[each.name]) for task, by_name in seconds.items()},
         )
 
 
-def _rounded(seconds: Sequence[float]) -> Seconds:
+def rounded(seconds: Sequence[float]) -> Seconds:
+    """Four digits of each: more would be noise."""
     return tuple(float(f"{value:.4g}") for value in seconds)
 
 
@@ -171,7 +178,8 @@ def measure(plan: Plan, families: Sequence[str]) -> measurements.Flows:
     peaks: list[Memory] = []
     for number, (family, dim, batch) in enumerate(places, 1):
         _say(f"[{number}/{len(places)}] {family}, {dim} dimensions, batch {batch}")
-        rows = list(contest(family, dim, batch, plan.repeats))
+        x = torch.randn(batch, dim)
+        rows = list(contest(family, contenders(family, dim), x, plan.repeats))
         for race in races(rows):
             print(line(race), flush=True)
         contests += rows

@@ -6,23 +6,32 @@ import os
 import platform
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from scripts.measurements import Machine
+if TYPE_CHECKING:
+    from scripts.measurements import Machine
 
 
 def machine() -> Machine:
     """Cores, model of the processor, memory in GB."""
+    from scripts.measurements import Machine
+
+    return Machine(**hardware())
+
+
+def hardware() -> dict[str, Any]:
+    """The same as plain values, for a machine without pydantic."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     processors = Path("/proc/cpuinfo")
     lines = processors.read_text().splitlines() if processors.exists() else []
     models = [
         line.partition(": ")[2] for line in lines if line.startswith("model name")
     ]
-    return Machine(
-        cores=os.cpu_count() or 1,
-        model=models[0] if models else platform.machine(),
-        memory_gb=round(memory),
-    )
+    return {
+        "cores": os.cpu_count() or 1,
+        "model": models[0] if models else platform.machine(),
+        "memory_gb": round(memory),
+    }
 
 
 def versions(*packages: str) -> dict[str, str]:

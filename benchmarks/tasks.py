@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from scripts.measurements import Task
+if TYPE_CHECKING:
+    from scripts.measurements import Task
 
 Run = Callable[[], object]
 LogProb = Callable[[Tensor], Tensor]

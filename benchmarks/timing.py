@@ -1,4 +1,4 @@
-"""Processor time of calls that take turns, so that a slow minute falls on all alike."""
+"""Seconds of calls that take turns, so that a slow minute falls on all alike."""
 
 from __future__ import annotations
 
@@ -9,47 +9,63 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
 
+import torch
+
 # Calls that take less than this are timed several at once.
 LEAST_SECONDS = 0.02
 # Of calls that take longer than this, the first, which warms up, counts.
 LONG_SECONDS = 1.0
 
 Key = TypeVar("Key", bound=Hashable)
+Clock = Callable[[], float]
+
+
+def processor() -> float:
+    """Seconds of processor time, which other processes cannot take.
+
+    With one thread it is what a clock shows on a quiet machine.
+    """
+    return time.process_time()
+
+
+def waiting() -> float:
+    """Seconds on a clock, once the GPU has done all that it was told."""
+    torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def interleaved(
-    runs: Mapping[Key, Callable[[], object]], repeats: int
+    runs: Mapping[Key, Callable[[], object]], repeats: int, clock: Clock = processor
 ) -> dict[Key, tuple[float, ...]]:
     """Seconds of one call, for each run and repeat, after one call to warm up.
 
-    Processor time, which other processes cannot take; with one thread it is what a
-    clock shows on a quiet machine. Every round begins with another run.
+    Every round begins with another run.
     """
     seconds: dict[Key, list[float]] = {key: [] for key in runs}
     calls: dict[Key, int] = {}
     for key, run in runs.items():
-        first = _seconds(run, 1)
+        first = _seconds(run, 1, clock)
         if first > LONG_SECONDS:
             seconds[key].append(first)
             calls[key] = 1
         else:
-            calls[key] = math.ceil(LEAST_SECONDS / _seconds(run, 1))
+            calls[key] = math.ceil(LEAST_SECONDS / _seconds(run, 1, clock))
     keys = list(runs)
     for repeat in range(repeats):
         turn = repeat % len(keys)
         with _no_collector():
             for key in keys[turn:] + keys[:turn]:
                 if len(seconds[key]) == repeat:
-                    seconds[key].append(_seconds(runs[key], calls[key]))
+                    seconds[key].append(_seconds(runs[key], calls[key], clock))
     return {key: tuple(values) for key, values in seconds.items()}
 
 
-def _seconds(run: Callable[[], object], calls: int) -> float:
+def _seconds(run: Callable[[], object], calls: int, clock: Clock) -> float:
     """Seconds of a call, the mean of so many."""
-    start = time.process_time()
+    start = clock()
     for _ in range(calls):
         run()
-    return (time.process_time() - start) / calls
+    return (clock() - start) / calls
 
 
 @contextmanager

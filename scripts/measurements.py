@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import datetime
-import json
 import statistics
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+from typing import Annotated, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 
 from scripts.files import write_atomic
+from scripts.rows import as_rows
 
 Task = Literal["log_density", "sample", "training_step"]
 # Seconds of one call, once for each repeat.
@@ -244,16 +244,7 @@ def read(form: type[Report], path: Path) -> Report:
 
 def write(report: Head, path: Path) -> None:
     """Write results, a row of a table a line."""
-    fields = report.model_dump(mode="json").items()
-    lines = [f"  {json.dumps(name)}: {_value(value)}" for name, value in fields]
-    write_atomic(path, "{\n" + ",\n".join(lines) + "\n}\n")
-
-
-def _value(value: Any) -> str:
-    if not isinstance(value, list) or not value:
-        return json.dumps(value, ensure_ascii=False)
-    rows = [f"    {json.dumps(row, ensure_ascii=False)}" for row in value]
-    return "[\n" + ",\n".join(rows) + "\n  ]"
+    write_atomic(path, as_rows(report.model_dump(mode="json")))
 
 
 class Race(NamedTuple):

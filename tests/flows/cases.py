@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -49,6 +51,8 @@ from implementations.real_nvp import (
 from implementations.vi_flows import Diagonal, Planar, Radial, vi_flows
 
 BATCH = 7
+# Where flows and events are put: DEVICE=cuda asks the contract of a GPU.
+DEVICE = os.environ.get("DEVICE")
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,9 @@ class Case:
     def flow(self, seed: int = 0, spread: float = 0.3) -> Flow:
         """Build the flow in float64, its parameters moved away from their start."""
         torch.manual_seed(seed)
-        built = self.build()
+        # On the CPU first, so that the numbers are the same everywhere.
+        with torch.device("cpu") if DEVICE else nullcontext():
+            built = self.build()
         if isinstance(built, Bijection):
             built = Flow(StandardNormal(built.z_shape), built)
         built = built.double().eval()
@@ -77,15 +83,21 @@ class Case:
                 fan_in = max(1, parameter.shape[1:].numel())
                 scale = spread / fan_in**0.5
                 parameter.add_(torch.randn_like(parameter), alpha=scale)
-        return built
+        return built.to(DEVICE) if DEVICE else built
 
 
 def batch(flow: Flow, n: int = BATCH, seed: int = 1) -> tuple[Tensor, Tensor | None]:
     """Return n events and the contexts for them, if the flow takes any."""
     generator = torch.Generator().manual_seed(seed)
-    draw = partial(torch.randn, generator=generator, dtype=torch.float64)
-    context = draw(n, flow.context) if flow.context else None
-    return 2 * draw(n, *flow.bijection.x_shape), context
+
+    def draw(*shape: int) -> Tensor:
+        drawn = torch.randn(
+            n, *shape, generator=generator, dtype=torch.float64, device="cpu"
+        )
+        return drawn.to(DEVICE) if DEVICE else drawn
+
+    context = draw(flow.context) if flow.context else None
+    return 2 * draw(*flow.bijection.x_shape), context
 
 
 small = partial(mlp, hidden=(8, 8))

@@ -1,0 +1,82 @@
+"""Steps of our `fit(compile=True)` beside the peers' eager ones, at batch 512.
+
+The same `fit` trains all, on the same layers; only ours is compiled. What compiling
+itself takes is not counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
+from functools import partial
+from unittest import mock
+
+import torch
+from torch import Tensor
+
+from benchmarks.contenders import Contender
+from benchmarks.flows import line, rounded
+from benchmarks.gpu import words
+from benchmarks.gpu.parts import Emit, Place
+from benchmarks.gpu.speed import clock, on_device
+from benchmarks.timing import interleaved
+from implementations.core.fit import fit
+from scripts.measurements import Contest, races
+
+BATCH, STEPS, REPEATS = 512, 30, 5
+DIMS = (("real_nvp", 64), ("maf", 64), ("nsf", 64), ("nsf_autoregressive", 64))
+SMOKE = (("real_nvp", 2),)
+
+
+# On a CPU the path is only checked: traced by torch, without a compiler for C++.
+TRACED = partial(torch.compile, backend="eager")
+
+
+def run(place: Place, emit: Emit) -> None:
+    """Time training in each library, family after family."""
+    torch.manual_seed(0)
+    on_cpu = place.device == "cpu"
+    with mock.patch("torch.compile", TRACED) if on_cpu else nullcontext():
+        for family, dim in SMOKE if place.smoke else DIMS:
+            with words.left_out_if_it_fails(f"{family}, {dim}-d", emit):
+                steps = ("training_step",)
+                libraries = on_device(family, dim, BATCH, steps, place, emit)
+                rows = list(contest(family, dim, libraries, place))
+                for row in rows:
+                    emit(row.model_dump(mode="json"))
+                print(*map(line, races(rows)), flush=True)
+
+
+def contest(
+    family: str, dim: int, libraries: Mapping[str, Contender], place: Place
+) -> Iterator[Contest]:
+    """Time a step of each library's training; the mean of some at a time."""
+    steps = 2 if place.smoke else STEPS
+    draw = partial(torch.randn, BATCH, dim, device=place.device)
+    runs = {
+        name: training(each, draw, steps, compile=name == "ours")
+        for name, each in libraries.items()
+    }
+    for train in runs.values():
+        train()  # Compiles, which counts nowhere.
+    for name, seconds in interleaved(runs, REPEATS, clock(place)).items():
+        yield Contest(
+            family=family,
+            dim=dim,
+            batch=BATCH,
+            task="training_step",
+            library=name,
+            parameters=libraries[name].parameters,
+            seconds=rounded([each / steps for each in seconds]),
+        )
+
+
+def training(
+    flow: Contender, draw: Callable[[], Tensor], steps: int, compile: bool
+) -> Callable[[], object]:
+    """Return what trains the flow for some steps."""
+
+    def loss(x: Tensor) -> Tensor:
+        return -flow.log_prob(x).mean()
+
+    return partial(fit, flow.model, loss, steps, draw, compile=compile)
