@@ -16,7 +16,7 @@ TSC := .venv/typescript-$(TYPESCRIPT)/node_modules/typescript/bin/tsc
 # One after the other, as written, with -j too: two installations would collide.
 .NOTPARALLEL:
 
-.PHONY: help site chromium test test-long serve check readme add new notebooks claims figures bench lint constraints coverage dist release links publish-readme publish-links answer-issue clean
+.PHONY: help site chromium test test-long serve check readme add new notebooks claims figures bench gpu lint constraints coverage dist release links publish-readme publish-links answer-issue clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -89,6 +89,14 @@ bench: .venv/test ## Measure the site and the flows into benchmarks/results/ (a 
 	@$(BIN)/python -m benchmarks.gaps
 	@$(BIN)/python -m benchmarks.exactness
 	@$(BIN)/python -m benchmarks.scaling
+
+# Installs nothing, since there may be no network: any Python that has torch will do.
+HAS_TORCH := -c 'import importlib.util, sys; sys.exit(not importlib.util.find_spec("torch"))'
+gpu: ## Measure on a GPU, in eight minutes and offline; without one, check that it would run (PYTHON=python3)
+	@for python in $(if $(filter command environment,$(origin PYTHON)),$(PYTHON)) $(BIN)/python $(PYTHON); do \
+	  if $$python $(HAS_TORCH) > /dev/null 2>&1; then exec $$python -m benchmarks.gpu; fi; \
+	done; \
+	echo "torch is missing: \`make test\` installs it, or say make gpu PYTHON=/path/to/a/python/that/has/it"; exit 1
 
 links: .venv/links site ## Ask every address of the list and the website whether it is still there
 	@$(SCRIPTS) links

@@ -1,9 +1,9 @@
 """Measurements: `make bench` writes them to `benchmarks/results/`.
 
 Each command is a module, `python -m benchmarks.flows --help`, and writes one JSON file
-of its name. What the site reads (all but families and site) keeps these
-rules, which `scripts/measurements.py` has as pydantic forms, so that writer, reader
-and test share one definition:
+of its name. What the site reads (all but families and site) keeps these rules, which
+`scripts/measurements.py` and `scripts/gpu.py` have as pydantic forms, so that writer,
+reader and test share one definition:
 
 - It begins with a `Head`: date, machine, versions by package (python, torch, every
   library measured), threads, and gpu, the card's name or "not measured".
@@ -17,5 +17,6 @@ and test share one definition:
   reader's business.
 - What was not measured is said in words, in `left_out`, or is null where the form
   says what that means.
-- A run of a part (`--quick`, `--only`) writes nothing unless told where.
+- A run of a part (`--quick`, `--only`) writes nothing unless told where; but
+  `benchmarks.gpu --only` renews a part of gpu.json, since time on a GPU is short.
 """

@@ -12,33 +12,19 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from scripts.axis import Axis, axis
+from scripts.contests import FAMILIES, Match, Times, matches, times
+from scripts.gpu import Gpu, OnGpu, on_gpu
 from scripts.measurements import (
     Draw,
     Flows,
     Gaps,
     Growth,
-    Memory,
-    Race,
     Report,
     Scaling,
-    Seconds,
-    Task,
     races,
     read,
 )
 
-FAMILIES = {
-    "real_nvp": "Real NVP",
-    "maf": "MAF",
-    "iaf": "IAF",
-    "nsf": "NSF, coupling",
-    "nsf_autoregressive": "NSF, autoregressive",
-}
-TASKS: dict[Task, str] = {
-    "log_density": "evaluate",
-    "training_step": "train",
-    "sample": "sample",
-}
 # What an event is, by how many axes it has.
 EVENTS = {
     1: "vectors of width {}",
@@ -75,31 +61,6 @@ class Line(NamedTuple):
         return statistics.median(self.gaps) if self.gaps else None
 
 
-class Match(NamedTuple):
-    """One flow in all libraries: how many times as fast, and as lean, as the best."""
-
-    flow: str
-    dim: int
-    batch: int
-    parameters: int
-    ratios: dict[Task, float]
-    memory: float | None
-
-
-class Times(NamedTuple):
-    """One task in all libraries, in ms: each one's median, and half its quartiles' gap.
-
-    `ratio` is the fastest peer's time over ours.
-    """
-
-    flow: str
-    dim: int
-    batch: int
-    task: str
-    ratio: float
-    ms: dict[str, tuple[float, float]]
-
-
 class Sampling(NamedTuple):
     """How sampling grows along one axis: ms at the least, middle and largest size."""
 
@@ -109,7 +70,7 @@ class Sampling(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """Everything that is shown."""
+    """Everything that is shown; `gpu` is none before `make gpu` has run on a GPU."""
 
     flows: Flows
     trained: Gaps
@@ -117,6 +78,7 @@ class Comparison(NamedTuple):
     lines: Sequence[Line]
     matches: Sequence[Match]
     times: Sequence[Times]
+    gpu: OnGpu | None
 
     def of(self, paper: str) -> list[Line]:
         """Lines of the paper's flows."""
@@ -172,14 +134,15 @@ def compare(results: Path) -> Comparison:
     """Read the results in a folder; a ComparisonError says what is wrong with them."""
     flows = read_results(Flows, results / "flows.json")
     trained = read_results(Gaps, results / "gaps.json")
-    run = races(flows.contests)
+    run, gpu = races(flows.contests), results / "gpu.json"
     return Comparison(
         flows,
         trained,
         read_results(Scaling, results / "scaling.json"),
         _lines(flows, trained),
-        _matches(run, flows.memory),
-        [_times(race) for race in run],
+        matches(run, flows.memory),
+        [times(race) for race in run],
+        on_gpu(read_results(Gpu, gpu)) if gpu.exists() else None,
     )
 
 
@@ -224,41 +187,6 @@ def _lines(flows: Flows, trained: Gaps) -> list[Line]:
     return lines
 
 
-def _matches(run: Iterable[Race], memory: Iterable[Memory]) -> list[Match]:
-    peaks: dict[tuple[str, int, int], dict[str, int]] = {}
-    for row in memory:
-        peaks.setdefault((row.family, row.dim, row.batch), {})[row.library] = row.bytes
-    matches = []
-    for key, group in groupby(run, key=lambda race: race[:3]):
-        together = list(group)
-        matches.append(
-            Match(
-                FAMILIES[together[0].family],
-                together[0].dim,
-                together[0].batch,
-                together[0].rows["ours"].parameters,
-                {race.task: race.ratio for race in together},
-                _leaner(peaks[key]) if key in peaks else None,
-            )
-        )
-    return matches
-
-
-def _leaner(bytes: dict[str, int]) -> float:
-    return min(size for name, size in bytes.items() if name != "ours") / bytes["ours"]
-
-
-def _times(race: Race) -> Times:
-    return Times(
-        FAMILIES[race.family],
-        race.dim,
-        race.batch,
-        TASKS[race.task],
-        race.ratio,
-        {name: _middle(row.seconds) for name, row in race.rows.items()},
-    )
-
-
 def _sampling(scaling: Scaling, along: str, draws: Iterable[Draw]) -> list[Sampling]:
     rows = []
     for growth in (each for each in scaling.growth if each.along == along):
@@ -270,8 +198,3 @@ def _sampling(scaling: Scaling, along: str, draws: Iterable[Draw]) -> list[Sampl
         shown = {size: ms[size] for size in (min(ms), growth.start, max(ms))}
         rows.append(Sampling(FAMILIES[growth.family], shown, growth))
     return rows
-
-
-def _middle(seconds: Seconds) -> tuple[float, float]:
-    low, median, high = statistics.quantiles(seconds, n=4)
-    return 1e3 * median, 1e3 * (high - low) / 2

@@ -9,7 +9,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from scripts.comparison import FAMILIES, read_results
+from scripts.comparison import read_results
+from scripts.contests import FAMILIES
 from scripts.measurements import Accuracy, Course, Exactness, Finding, Question
 from scripts.text import significant
 

@@ -1,13 +1,18 @@
-"""The form of benchmarks/results/gpu.json: what `make gpu` writes, the site reads."""
+"""What `make gpu` writes to benchmarks/results/gpu.json, and what the site shows."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
-from scripts.measurements import Contest, Form, Head
+from scripts.contests import Match, Times, matches, times
+from scripts.dates import long_date
+from scripts.measurements import Contest, Form, Head, races
 
+# How far bfloat16 may move a mean log-density, in nats per dimension.
+SMALL = 1e-2
 Part = Literal["contract", "speed", "compiled", "autocast", "notebooks"]
 
 
@@ -43,13 +48,14 @@ class Kept(Form):
 class Rounded(Form):
     """What bfloat16 autocast does to the log-density of one flow of ours.
 
-    `mean` and `worst` are those of |its log-density - float32's| over fresh points, in
-    nats per dimension.
+    In nats per dimension, over fresh points: `shift` is by how much the mean moves,
+    as a loss would; `mean` and `worst` are those of |the difference| at a point.
     """
 
     paper: str
     name: str
     dims: PositiveInt
+    shift: NonNegativeFloat
     mean: NonNegativeFloat
     worst: NonNegativeFloat
 
@@ -73,7 +79,7 @@ class Ran(Form):
     """One paper's notebook, run on the card under seed 0."""
 
     paper: str
-    seconds: NonNegativeFloat
+    seconds: NonNegativeInt
     claims: Annotated[tuple[Claim, ...], Field(strict=False)]
 
 
@@ -90,3 +96,44 @@ class Gpu(Head):
     compiled: Annotated[tuple[Contest, ...], Field(strict=False)]
     autocast: Annotated[tuple[Rounded, ...], Field(strict=False)]
     notebooks: Annotated[tuple[Ran, ...], Field(strict=False)]
+
+
+class OnGpu(NamedTuple):
+    """What `make gpu` has measured; tables as those of the CPU."""
+
+    report: Gpu
+    matches: Sequence[Match]
+    times: Sequence[Times]
+    compiled: Sequence[Times]
+
+    @property
+    def libraries(self) -> list[str]:
+        """Ours, and the peers that ran there."""
+        rows = [*self.times, *self.compiled]
+        return list(dict.fromkeys(name for row in rows for name in row.ms))
+
+    def total(self, field: str) -> int:
+        """Sum of a count over the promises of the contract."""
+        return sum(getattr(row, field) for row in self.report.contract)
+
+    @property
+    def within(self) -> list[Rounded]:
+        """Flows whose mean autocast moves by no more than `SMALL`."""
+        return [row for row in self.report.autocast if row.shift <= SMALL]
+
+    def of(self, paper: str) -> str:
+        """Say how the paper's notebook did; "" when it was not run."""
+        for row in (row for row in self.report.notebooks if row.paper == paper):
+            held = sum(claim.holds for claim in row.claims)
+            return (
+                f"{self.report.gpu}, {long_date(self.report.date)}: {row.seconds} "
+                f"seconds, {held} of {len(row.claims)} claims hold"
+            )
+        return ""
+
+
+def on_gpu(report: Gpu) -> OnGpu:
+    """Gather what is shown of a report."""
+    run = races(report.speed)
+    compiled = [times(race) for race in races(report.compiled)]
+    return OnGpu(report, matches(run, ()), [times(race) for race in run], compiled)

@@ -85,7 +85,12 @@ def _generate(root: Path, config: MkDocsConfig) -> dict[str, str | bytes]:
         paper.id: paper for paper in catalogue.publications if paper.implemented
     }
     notebooks = {
-        id: notebook_page.render(root / "docs", implemented[id], project)
+        id: notebook_page.render(
+            root / "docs",
+            implemented[id],
+            project,
+            comparison.gpu.of(id) if comparison.gpu else "",
+        )
         for id in site.along_the_path(by_hand["learn.md"], list(implemented))
     }
     lines = site.first_lines((root / "resources.yaml").read_text("utf-8"))

@@ -60,8 +60,10 @@ class NotebookPage(NamedTuple):
     stamp: dict[str, Any]
 
 
-def render(docs: Path, paper: Publication, project: Project) -> NotebookPage:
-    """Turn the paper's notebook into its page.
+def render(
+    docs: Path, paper: Publication, project: Project, on_gpu: str = ""
+) -> NotebookPage:
+    """Turn the paper's notebook into its page; `on_gpu` says how it did on a GPU.
 
     NotebookError when the notebook is missing, was not executed to its end, wrote to
     stderr, or has a figure without alt text or caption.
@@ -80,7 +82,7 @@ def render(docs: Path, paper: Publication, project: Project) -> NotebookPage:
             raise NotebookError(f"{path.name}, cell {number}: {error}") from None
     title, *body = _separate_title(blocks, path.name)
     stamp = notebook["metadata"].get("stamp")
-    head = _links(paper, project), _stamp(stamp, path.name)
+    head = _links(paper, project), _stamp(stamp, path.name, on_gpu)
     page = "\n\n".join([title, *head, *body]) + "\n"
     folder = f"notebooks/{paper.id}"
     files: dict[str, str | bytes] = {f"{folder}.md": page}
@@ -194,7 +196,7 @@ def _links(paper: Publication, project: Project) -> str:
     return "\n".join(links) + "\n{ .links }"
 
 
-def _stamp(stamp: dict[str, Any] | None, name: str) -> str:
+def _stamp(stamp: dict[str, Any] | None, name: str, on_gpu: str) -> str:
     """Say in words what the notebook ran on."""
     if not stamp:
         raise NotebookError(f"{name} has no stamp (run `make notebooks`)")
@@ -211,7 +213,7 @@ def _stamp(stamp: dict[str, Any] | None, name: str) -> str:
         )
     on_cpu = stamp["device"] == "cpu"
     device = "a CPU" if on_cpu else stamp["device"]
-    gpu = " On a GPU: not measured." if on_cpu else ""
+    gpu = f" On a GPU: {on_gpu or 'not measured'}." if on_cpu else ""
     return (
         f"Executed on {days['executed']} with Python {stamp['python']} "
         f"and torch {stamp['torch']} on {device} in {stamp['seconds']} seconds, "

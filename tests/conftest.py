@@ -24,7 +24,7 @@ MINUTES = {
     "flows": 4,
     "papers": 4,
     "notebooks": 4,
-    "benchmarks": 1,
+    "benchmarks": 2,
     "site": 5,
     "whole": 1,
 }

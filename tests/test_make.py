@@ -191,6 +191,25 @@ def test_what_is_not_said_is_asked_for(
     assert f"make {target} {example}\n" in ran.stdout
 
 
+def test_a_gpu_is_asked_by_any_python_that_has_torch(installed: Path) -> None:
+    ran = make(installed, "gpu", "PYTHON=no-such-python")
+    assert (ran.stdout, ran.stderr) == ("[-m][benchmarks.gpu]", "")
+    chosen = python(installed, 'test "$1" = -c || echo "chosen $*"')
+    ran = make(installed, "gpu", f"PYTHON={chosen}")
+    assert ran.stdout == "chosen -m benchmarks.gpu\n"
+
+
+def test_without_torch_a_gpu_is_not_asked(clone: Path) -> None:
+    without = python(clone, 'test "$1" = -c || echo "asked all the same"; exit 1')
+    ran = make(clone, "gpu", f"PYTHON={without}")
+    assert ran.returncode
+    assert ran.stdout == (
+        "torch is missing: `make test` installs it, "
+        "or say make gpu PYTHON=/path/to/a/python/that/has/it\n"
+    )
+    assert not (clone / ".venv").exists()
+
+
 def test_help_lists_every_target(clone: Path) -> None:
     listed = set(re.findall(r"^  make ([a-z-]+)", make(clone).stdout, re.MULTILINE))
     assert set(TARGETS) <= listed

@@ -42,8 +42,7 @@ def run(place: Place, emit: Emit) -> None:
                 steps = ("training_step",)
                 libraries = on_device(family, dim, BATCH, steps, place, emit)
                 rows = list(contest(family, dim, libraries, place))
-                for row in rows:
-                    emit(row.model_dump(mode="json"))
+                emit(*(row.model_dump(mode="json") for row in rows))
                 print(*map(line, races(rows)), flush=True)
 
 

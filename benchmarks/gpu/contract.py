@@ -41,7 +41,10 @@ def run(place: Place, emit: Emit) -> None:
     torch.backends.cudnn.allow_tf32 = False
     chosen = f"not ({' or '.join(ELSEWHERE)})" + SMOKE * place.smoke
     processes = 1 if place.smoke else min(PROCESSES, os.cpu_count() or 1)
-    plugins = ("no:terminal", "no:cacheprovider", "benchmarks.gpu.failing_card")
+    plugins = (
+        *("no:terminal", "no:cacheprovider", "no:logging"),
+        "benchmarks.gpu.failing_card",
+    )
     status = pytest.main(
         [
             *(FILE, "-k", chosen, "-n", str(processes), "-o", "filterwarnings=default"),
@@ -63,8 +66,8 @@ class Recorder:
 
     def pytest_xdist_node_collection_finished(self, ids: Iterable[str]) -> None:
         """Hand over what will be asked, once: all processes collect the same."""
-        for promise, _ in map(parts, () if self.told else ids):
-            self.emit({"promise": promise})
+        if not self.told:
+            self.emit(*({"promise": parts(node)[0]} for node in ids))
         self.told = True
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-# What a part hands over as it goes: a row of its table, or words on what it left out.
-Emit = Callable[[Mapping[str, Any] | str], None]
+# Takes what a part hands over as it goes: rows of its table, which belong together,
+# and words on what it left out.
+Emit = Callable[..., None]
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part: module of this package, and table of gpu.json.
+    """One part: a module with `run(place, emit)`, and a table of gpu.json.
 
     `seconds` is what it may take of the eight minutes, and `needs` the modules
     without which it cannot run.
@@ -22,6 +22,7 @@ class Part:
     title: str
     seconds: float
     needs: tuple[str, ...] = ()
+    package: str = "benchmarks.gpu"
 
 
 @dataclass(frozen=True)

@@ -40,20 +40,20 @@ def run_part(part: Part, place: Place, limit: float) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="gpu-") as folder:
         rows = Path(folder, "rows.jsonl")
         rows.touch()
-        command = (sys.executable, "-m", "benchmarks.gpu.part", part.name)
-        where = ("--rows", str(rows), "--device", place.device)
-        smoke = ("--smoke",) if place.smoke else ()
+        command = [
+            *(sys.executable, "-m", "benchmarks.gpu.part"),
+            *(f"{part.package}.{part.name}", "--needs", *part.needs),
+            *("--rows", str(rows), "--device", place.device),
+            *(("--smoke",) if place.smoke else ()),
+        ]
         started = time.monotonic()
-        why = run_within((*command, *where, *smoke), limit, variables(place))
+        why = run_within(command, limit, variables(place))
         outcome = Outcome(round(time.monotonic() - started, 1))
         lines = rows.read_text("utf-8").split("\n")[:-1]  # the last may be cut short
     for line in map(json.loads, lines):
-        if "row" in line:
-            outcome.rows.append(line["row"])
-        elif "left_out" in line:
-            outcome.left_out.append(line["left_out"])
-        else:
-            outcome.why = line["why"]
+        outcome.rows += line.get("rows", [])
+        outcome.left_out += line.get("left_out", [])
+        outcome.why = line.get("why", outcome.why)
     outcome.why = outcome.why or why
     return outcome
 

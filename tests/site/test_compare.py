@@ -154,8 +154,12 @@ def test_growth_is_that_of_the_results(
     assert list(rows[0].ms.values())[-1] == ms
 
 
-def test_the_gpu_is_said_not_to_be_measured(pages: dict[str, str]) -> None:
-    assert "GPU: not measured" in Parsed(pages["compare/"]).text
+def test_a_gpu_is_named_or_said_not_to_be_measured(
+    pages: dict[str, str], comparison: Comparison
+) -> None:
+    card = comparison.gpu.report.gpu if comparison.gpu else "not measured"
+    for name in ("compare/", "exactness/"):
+        assert f"GPU: {card}." in Parsed(pages[name]).text, name
 
 
 @pytest.mark.published
