@@ -50,7 +50,7 @@ def contest(
     family: str, dim: int, libraries: Mapping[str, Contender], place: Place
 ) -> Iterator[Contest]:
     """Time a step of each library's training; the mean of some at a time."""
-    steps = 2 if place.smoke else STEPS
+    steps, repeats = (2, 2) if place.smoke else (STEPS, REPEATS)
     draw = partial(torch.randn, BATCH, dim, device=place.device)
     runs = {
         name: training(each, draw, steps, compile=name == "ours")
@@ -58,7 +58,7 @@ def contest(
     }
     for train in runs.values():
         train()  # Compiles, which counts nowhere.
-    for name, seconds in interleaved(runs, REPEATS, clock(place)).items():
+    for name, seconds in interleaved(runs, repeats, clock(place)).items():
         yield Contest(
             family=family,
             dim=dim,

@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-import torch
 
 from benchmarks.gpu import words
 from benchmarks.gpu.parts import Emit, Place
@@ -38,12 +37,11 @@ _NODE = re.compile(r".+::test_(?P<promise>\w+)\[(?P<case>.+)\]")
 
 def run(place: Place, emit: Emit) -> None:
     """Ask every case for every promise, and hand over each answer as it comes."""
-    torch.backends.cudnn.allow_tf32 = False
     chosen = f"not ({' or '.join(ELSEWHERE)})" + SMOKE * place.smoke
     processes = 1 if place.smoke else min(PROCESSES, os.cpu_count() or 1)
     plugins = (
         *("no:terminal", "no:cacheprovider", "no:logging"),
-        "benchmarks.gpu.failing_card",
+        "benchmarks.gpu.workers",
     )
     status = pytest.main(
         [

@@ -361,3 +361,27 @@ def test_a_paper_says_how_its_notebook_did(results: Path) -> None:
     assert gpu
     assert gpu.of("nice") == "A Card, Nov 29, 2026: 41 seconds, 1 of 2 claims hold"
     assert gpu.of("maf") == ""
+
+
+def test_a_card_that_fails_one_answer_gives_the_others(tmp_path: Path) -> None:
+    (tmp_path / "test_card.py").write_text(
+        "import pytest\n"
+        "broken = []\n"
+        "@pytest.mark.parametrize('case', range(4))\n"
+        "def test_promise(case):\n"
+        "    if broken or case == 1:\n"
+        "        broken.append(case)\n"
+        "        raise RuntimeError('CUDA error: device-side assert triggered')\n"
+    )
+    plugins = ("no:cacheprovider", "benchmarks.gpu.workers")
+    run = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", str(tmp_path), "-n", "1"),
+            *("-c", os.devnull, "--rootdir", str(tmp_path)),
+            *(word for plugin in plugins for word in ("-p", plugin)),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert "1 failed, 3 passed" in run.stdout, run.stdout
