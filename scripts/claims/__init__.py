@@ -29,6 +29,11 @@ def run(
     try:
         current = codes(root, chosen(root, only))
         here = _here()
+        missing = {
+            paper: list(range(seeds)) if force else left
+            for paper, code in current.items()
+            if (left := left_to_run(read(root, paper), code, here, seeds)) or force
+        }
     except (CellError, LookupError) as error:
         print(*error.args, file=sys.stderr)
         return 1
@@ -37,11 +42,6 @@ def run(
             f"{error.name} is missing: run `make claims` to install it", file=sys.stderr
         )
         return 1
-    missing = {
-        paper: list(range(seeds)) if force else left
-        for paper, code in current.items()
-        if (left := left_to_run(read(root, paper), code, here, seeds)) or force
-    }
     print(
         f"{len(current) - len(missing)} up to date, {len(missing)} behind", flush=True
     )

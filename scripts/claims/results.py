@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from scripts.notebook.cells import export
+from scripts.notebook.cells import CellError, export
 from scripts.notebook.fingerprint import PACKAGE, Fingerprints
 from scripts.notebook.trace import Trace
 
@@ -87,9 +87,18 @@ def path(root: Path, paper: str) -> Path:
 
 
 def read(root: Path, paper: str) -> Results | None:
-    """Return the paper's committed results, if there are any."""
+    """Return the paper's committed results, if there are any; CellError for no JSON."""
     file = path(root, paper)
-    return json.loads(file.read_text("utf-8")) if file.exists() else None
+    if not file.exists():
+        return None
+    try:
+        return json.loads(file.read_text("utf-8"))
+    except ValueError as error:
+        name = file.relative_to(root).as_posix()
+        problem = (
+            f"is no JSON: restore it, or delete it and run make claims ONLY={paper}"
+        )
+        raise CellError(name, getattr(error, "lineno", 1), problem) from None
 
 
 def left_to_run(

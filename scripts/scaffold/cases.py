@@ -11,6 +11,8 @@ import ast
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+from scripts.notebook.cells import parse
+
 FILE = Path("tests") / "flows" / "cases.py"
 _PACKAGE = "implementations."
 
@@ -18,9 +20,9 @@ _PACKAGE = "implementations."
 def owners(source: str, oldest_first: Sequence[str]) -> dict[str, str]:
     """Name of a case → the paper that it belongs to, if it is made of any.
 
-    `source` is that of tests/flows/cases.py; SyntaxError when it is no Python.
+    `source` is that of tests/flows/cases.py; CellError when it is no Python.
     """
-    tree = ast.parse(source)
+    tree = parse(source, FILE.as_posix())
     papers = _imported(tree, oldest_first)
     # Helpers of the file stand for what they name in their turn.
     for node in tree.body:
@@ -53,11 +55,12 @@ def _named(node: ast.AST, papers: Mapping[str, set[str]]) -> set[str]:
 
 def _cases(tree: ast.Module) -> dict[str, ast.expr]:
     """Name of a case → how it is built."""
-    (table,) = (
+    tables = (
         node.value
         for node in tree.body
         if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "CASES"
     )
+    table = next(tables, None)
     if not isinstance(table, ast.Dict):
         return {}
     return {

@@ -264,6 +264,7 @@ def _files(root: Path, paper: str) -> Iterator[Path]:
 
 
 _OWN = "benchmarks/own.py"
+_OWN_FIELDS = ("paper", "name", "family", "build", "shape", "log_det")
 
 
 def _module(paper: str) -> str:
@@ -283,10 +284,10 @@ def _registered(root: Path) -> tuple[dict[str, dict[str, bool]], set[str]]:
     own: dict[str, dict[str, bool]] = {}
     for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
         if ast.unparse(call.func) == "Own":
-            paper, name = (ast.literal_eval(value) for value in call.args[:2])
-            keywords = {each.arg for each in call.keywords}
-            plane = len(call.args) < 5 and "shape" not in keywords
-            own.setdefault(paper, {})[name] = plane
+            given = dict(zip(_OWN_FIELDS, call.args, strict=False))
+            given |= {each.arg: each.value for each in call.keywords if each.arg}
+            paper, name = (ast.literal_eval(given[field]) for field in _OWN_FIELDS[:2])
+            own.setdefault(paper, {})[name] = "shape" not in given
     (reasons,) = (
         node.value
         for node in tree.body

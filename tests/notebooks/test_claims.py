@@ -14,6 +14,7 @@ import pytest
 
 from scripts import claims
 from scripts.claims.results import codes
+from scripts.files import write_atomic
 from scripts.project import ROOT
 from tests.notebooks.project import Project
 
@@ -196,3 +197,13 @@ def test_an_unknown_paper_is_named(
     write(project)
     assert claims.run(project.root, only="mede") == 1
     assert "no paper is called mede: did you mean made?" in capsys.readouterr().err
+
+
+def test_results_that_are_no_json_are_told(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(project)
+    write_atomic(path, "<<<<<<< HEAD\n{}\n")
+    assert claims.run(project.root) == 1
+    told = "implementations/results/made.json:1: is no JSON: restore it, or delete it"
+    assert told in capsys.readouterr().err

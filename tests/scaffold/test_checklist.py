@@ -148,6 +148,14 @@ BAD = {
         edit("tests/flows/cases.py", "lambda: made(2)", "int"),
         'tests/flows/cases.py: CASES has none of made (add "made, 2-d": Case(',
     ),
+    "contract: no Python": (
+        edit("tests/flows/cases.py", "lambda", "lamda"),
+        "tests/flows/cases.py:3: SyntaxError: ",
+    ),
+    "claims: no JSON": (
+        edit("implementations/results/made.json", "{", "<<<<<<< HEAD"),
+        "implementations/results/made.json:1: is no JSON: restore it, or delete it",
+    ),
     "claims: no claims yet": (
         remove("implementations/results/made.json"),
         "implementations/results/made.json: is missing (run make claims ONLY=made)",
@@ -224,7 +232,7 @@ def test_what_is_lacking_is_told_first(name: str, root: Path) -> None:
     spoil, told = BAD[name]
     spoil(root)
     assert told in str(lacking(root, "made")[0])
-    if name != "implementation: no Python":  # which stops at its line
+    if "no Python" not in name and "no JSON" not in name:  # which stop at their line
         assert told in str(CHECKS[name.partition(":")[0]](root, "made"))
 
 
@@ -240,7 +248,7 @@ def test_images_need_no_gap_and_what_is_not_measured_needs_nothing(root: Path) -
     own.write_text('OWN = ()\nUNMEASURED = {"made": "Not yet."}\n', "utf-8")
     assert lacking(root, "made") == []
     write_atomic(root / "benchmarks" / "subjects.py", FILES["benchmarks/subjects.py"])
-    for shape in (", made, IMAGE", ", made, shape=IMAGE"):
+    for shape in (", made, IMAGE", ", build=made, shape=IMAGE"):
         own.write_text(text.replace(", made", shape), "utf-8")
         assert lacking(root, "made") == []
 
