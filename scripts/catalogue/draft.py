@@ -79,7 +79,8 @@ def below(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
     """Yield whatever lists and mappings hold, at any depth, and the way to it."""
     for key, part in parts(value):
         yield (*path, key), part
-        yield from below(part, (*path, key))
+        if not isinstance(part, str):
+            yield from below(part, (*path, key))
 
 
 @dataclass(frozen=True)
