@@ -18,15 +18,11 @@ from benchmarks.gpu import words
 from benchmarks.gpu.parts import Emit, Place
 
 FILE = "tests/flows/test_contract.py"
-# Promises that a device cannot change, or that name a device of their own.
+# In the names of promises that a device cannot change, or that choose one themselves,
+# or that start processes of their own.
 ELSEWHERE = (
-    "compiles_without_graph_breaks",
-    "copies_are_independent",
-    "exemptions_name_promises",
-    "never_looks_at_values",
-    "refuses_integers",
-    "refuses_wrong_contexts",
-    "refuses_wrong_shapes",
+    *("compiles", "copies", "exemptions", "exports", "meta", "never_looks_at_values"),
+    *("refuses", "two_processes"),
 )
 # One case, so that a run is short.
 SMOKE = " and nice and gaussian"

@@ -280,7 +280,7 @@ def test_autocast_may_end_before_the_backward_pass(flow: Flow) -> None:
     weights = list(flow.parameters())
 
     def gradient(lower: bool) -> Tensor:
-        with torch.autocast("cpu", torch.bfloat16, enabled=lower):
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=lower):
             loss = -flow.log_prob(x, context).mean()
         grads = torch.autograd.grad(loss, weights, materialize_grads=True)
         return torch.cat([grad.flatten() for grad in grads])
