@@ -13,13 +13,9 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    PlainSerializer,
-    PlainValidator,
     ValidationError,
-    WithJsonSchema,
 )
 from pydantic.json_schema import GenerateJsonSchema
-from pydantic_core import PydanticCustomError
 
 from scripts.catalogue import rules, shape
 from scripts.catalogue.document import Document, read
@@ -28,7 +24,7 @@ from scripts.catalogue.faults import CatalogueError, Fault, Finding, format_faul
 from scripts.catalogue.limits import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_TEXT
 from scripts.catalogue.names import Author, Organisation
 from scripts.catalogue.notes import LONGEST_NOTE
-from scripts.dates import PartialDate
+from scripts.catalogue.published import Published
 
 __all__ = [
     "Author",
@@ -56,31 +52,6 @@ def _field(description: str, example: Any, **in_editors: Any) -> Any:
         description=description, examples=[example], json_schema_extra=in_editors
     )
 
-
-def _partial_date(value: Any) -> PartialDate:
-    if isinstance(value, PartialDate):
-        return value
-    if not isinstance(value, str):
-        raise PydanticCustomError("date_type", "is not text")
-    try:
-        return PartialDate.parse(value)
-    except ValueError as error:
-        problem = {"problem": str(error)}
-        raise PydanticCustomError("date_parsing", "{problem}", problem) from None
-
-
-# Without quotes a year is a number to editors.
-_IN_EDITORS = (
-    {"type": "string", "format": "date"},
-    {"type": "string", "pattern": "^[0-9]{4}(-(0[1-9]|1[0-2]))?$"},
-    {"type": "integer", "minimum": 1000, "maximum": 9999},
-)
-Published = Annotated[
-    PartialDate,
-    PlainValidator(_partial_date),
-    PlainSerializer(str, return_type=str),
-    WithJsonSchema({"anyOf": [*_IN_EDITORS]}),
-]
 
 _ADDRESS = "^https://[^\\s]+$"
 Papers = Annotated[

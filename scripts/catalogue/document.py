@@ -15,7 +15,15 @@ import yaml
 
 from scripts.catalogue import invisible
 from scripts.catalogue.faults import Finding, Path, Position, quote
-from scripts.catalogue.syntax import CUT, UNCLOSED, Progress, alone, end_of, position
+from scripts.catalogue.syntax import (
+    CUT,
+    UNCLOSED,
+    Bracket,
+    Progress,
+    alone,
+    end_of,
+    position,
+)
 
 BROKEN: Final = object()
 """Stands in the data for a value that has already been found at fault."""
@@ -159,10 +167,10 @@ class _Reader:
             problem = f"lists are nested more than {_DEEPEST} deep"
             at = position(event.start_mark)
             raise alone(self.file, at, problem, "look for a stray bracket or dash")
-        if event.flow_style:
-            opened = (event.start_mark, self.column(path))
-            self.progress.brackets.append(opened)
         is_mapping = kind is yaml.MappingStartEvent
+        if event.flow_style:
+            bracket = Bracket(event.start_mark, self.column(path), is_mapping)
+            self.progress.brackets.append(bracket)
         data = self.mapping(path) if is_mapping else self.sequence(path)
         if event.flow_style:
             self.progress.brackets.pop()
@@ -193,7 +201,7 @@ class _Reader:
     def scalar(self, event: Any, path: Path) -> Any:
         text, self.progress.scalar = event.value, event
         if not event.style and _is_text(path) and self.is_cut(event, path):
-            return text or BROKEN
+            return " ".join(text.split()) or BROKEN
         if not event.style and (match := _not_text(text)) and not _is_year(path, text):
             self.mistyped(event, path, match)
             return BROKEN
@@ -208,7 +216,7 @@ class _Reader:
 
         One on a line of its own is not, unless it stands where the text would go on.
         """
-        found = self.progress.comment_behind(event.end_mark.index)
+        found = self.progress.comment_behind(event.end_mark)
         if not found or (found[1] and found[0].column <= self.column(path) + 1):
             return False
         self.add(event, path, *CUT, found[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _PLANES = range(0, 0x110000, 0x10000)
 # Letters, marks and signs without a shape of their own, and what is no character. An
@@ -55,11 +56,24 @@ def _joins(text: str, place: int) -> bool:
     So it does between letters that would join in Persian or Urdu, and behind the sign
     that takes a consonant's vowel away in Hindi, Sinhala and their sisters.
     """
+    start, end = place - 1, place + 1
+    while place - start < _NEAR and start > 0 and _is_mark(text[start]):
+        start -= 1
+    while end - place < _NEAR and end < len(text) and _is_mark(text[end]):
+        end += 1
+    return _works(text[max(0, start) : end + 1], place - max(0, start))
+
+
+def _is_mark(character: str) -> bool:
+    return unicodedata.category(character) == "Mn"
+
+
+@lru_cache(maxsize=10_000)
+def _works(text: str, place: int) -> bool:
     import idna  # large tables, which few lists need
 
-    start = max(0, place - _NEAR)
     try:
-        return idna.valid_contextj(text[start : place + _NEAR], place - start)
+        return idna.valid_contextj(text, place)
     except ValueError:  # a neighbour is no character
         return False
 

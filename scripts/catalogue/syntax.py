@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -21,7 +21,6 @@ CUT = (
     'ends before this "#", which begins a comment',
     "put the text in quotes, or the comment above the field",
 )
-_CLOSING = {"[": "]", "{": "}"}
 
 
 def position(mark: Any) -> Position:
@@ -40,17 +39,24 @@ def alone(file: str, at: Position, problem: str, fix: str) -> CatalogueError:
     return CatalogueError([Fault(file, *at, "syntax", problem, fix)])
 
 
+class Bracket(NamedTuple):
+    """One that is open: its mark, and the column of the block in which it stands."""
+
+    mark: Any
+    column: int
+    is_brace: bool
+
+
 @dataclass
 class Progress:
     """How far a text was read: its last scalar, and what stands open.
 
-    `brackets` are the marks of open ones, each with the column of the block in which it
-    stands; `quotes` are the marks of those that swallowed the next field.
+    `quotes` are the marks of those that swallowed the next field.
     """
 
     text: str
     scalar: yaml.ScalarEvent | None = None
-    brackets: list[tuple[Any, int]] = field(default_factory=list)
+    brackets: list[Bracket] = field(default_factory=list)
     quotes: list[Any] = field(default_factory=list)
 
     def leaves_block(self, start: int, end: int, column: int) -> bool:
@@ -65,13 +71,13 @@ class Progress:
             if (rest := line.lstrip(" ").rstrip("\r")) and rest[0] not in "]}"
         )
 
-    def comment_behind(self, end: int) -> tuple[Position, bool] | None:
+    def comment_behind(self, end: Any) -> tuple[Position, bool] | None:
         """Return where a comment follows, and whether on a line of its own."""
-        match = _comment(self.text, end)
+        match = _comment(self.text, end.index)
         if not match:
             return None
         at = match.end() - 1
-        line = self.text.count("\n", 0, at) + 1
+        line = end.line + self.text.count("\n", end.index, at) + 1
         place = Position(line, at - self.text.rfind("\n", 0, at))
         return place, bool(match["line"])
 
@@ -83,22 +89,22 @@ class Progress:
         # What is never closed is at fault where it begins.
         begun = "end of stream" in problem or "expected ':'" in problem
         mark: Any = error.context_mark if begun else error.problem_mark
-        for bracket, column in reversed(self.brackets):
-            if self._is_unclosed(bracket, column, mark):
-                opening = self.text[bracket.index]
+        for bracket in reversed(self.brackets):
+            if self._is_unclosed(bracket, mark):
+                opening, closing = "{}" if bracket.is_brace else "[]"
                 problem = f'the "{opening}" that opens here is not closed'
-                fix = f'close it with "{_CLOSING[opening]}"'
-                return alone(file, position(bracket), problem, fix)
+                fix = f'close it with "{closing}"'
+                return alone(file, position(bracket.mark), problem, fix)
         at = min(position(mark), end_of(self.text))
         before = self.text.split("\n")[at.line - 1][: at.column - 1]
         return alone(file, at, *self._described(problem, mark, before))
 
-    def _is_unclosed(self, bracket: Any, column: int, mark: Any) -> bool:
+    def _is_unclosed(self, bracket: Bracket, mark: Any) -> bool:
         end = self.text.find("\n", mark.index)
         read = end if end >= 0 else len(self.text)
         if not self.text[mark.index :].strip():
             return True
-        return self.leaves_block(bracket.index, read, column)
+        return self.leaves_block(bracket.mark.index, read, bracket.column)
 
     def _is_behind(self, end: Any, mark: Any) -> bool:
         between = self.text[end.index : mark.index]

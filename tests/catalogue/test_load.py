@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from benchmarks.generate import generate
 from scripts.add.services import visible
-from scripts.catalogue import Catalogue, CatalogueError, load
+from scripts.catalogue import Catalogue, CatalogueError, Publication, Video, load
+from scripts.catalogue.document import WORDS
 from scripts.catalogue.draft import is_id
 from scripts.catalogue.limits import RESERVED
 from scripts.dates import PartialDate
@@ -97,7 +98,7 @@ def test_a_file_that_is_not_utf_8(content, place, byte, faults_of):
 
 
 def test_a_file_that_breaks_off_is_at_fault_where_it_was_left_open(faults_of):
-    for text in ("publications: [", "publications: [\n\n", "publications: [{}, x\n"):
+    for text in ("publications: [", "publications: [\n\n", "publications: &a [{}, x"):
         assert faults_of(text) == [
             'resources.yaml:1:15: syntax: the "[" that opens here is not closed '
             '(close it with "]")'
@@ -289,6 +290,15 @@ def test_a_wrong_year_is_not_out_of_order_too(faults_of):
     ]
 
 
+def test_fields_of_single_words_are_fields():
+    fields = {**Publication.model_fields, **Video.model_fields}
+    assert WORDS <= fields.keys()
+    for name in WORDS - {"links"}:
+        [example] = fields[name].examples or []
+        words = example if isinstance(example, list) else [example]
+        assert not any(" " in word for word in words), name
+
+
 def test_folders_of_implementations_name_no_entry():
     folders = {
         path.name for path in (ROOT / "implementations").iterdir() if path.is_dir()
@@ -363,9 +373,13 @@ def test_a_section_that_is_lost_hides_nothing_else(faults_of):
         GOOD.replace("Stacks.", "`[" * 50_000),
         GOOD.replace("1705.07057", "v1" * 50_000 + "<"),
         GOOD.replace("arxiv.org/abs/1705.07057", "a." * 100_000),
+        GOOD.replace("coupling:", "\n".join(f"  a{n}: b # c" for n in range(50_000))),
+        GOOD.replace("coupling:", "a: b" + "\n  " * 500_000 + "\n"),
+        GOOD.replace("Stacks.", '"' + "\n" * 200_000 + "x"),
+        GOOD.replace("Stacks.", "\u200c\u0645" * 200_000),
         posts(*range(2020, 1920, -1)),
     ],
-    ids=range(13),
+    ids=range(17),
 )
 def test_hostile_files_are_refused_and_take_no_time(text, faults_of):
     messages = faults_of(text)

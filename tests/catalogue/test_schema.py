@@ -28,6 +28,8 @@ SEEN_BY_EDITORS = [
     "another implementation than wanted",
     "an id with capitals",
     "a date in words",
+    "a date without dashes",
+    "a month that never was",
     "no authors",
     "no tags",
     "http",
@@ -67,6 +69,16 @@ def test_the_schema_is_one():
 def test_good_catalogues_pass():
     assert errors(GOOD) == []
     assert errors((ROOT / "resources.yaml").read_text("utf-8")) == []
+
+
+@pytest.mark.parametrize("date", ["2017", "2017-05", '"2017"'])
+def test_dates_known_in_part_pass(date):
+    text = GOOD.replace("2017-05-19", date)
+    assert errors(text) == []
+    # As editors read it, a year without quotes is a number.
+    data = yaml.load(text, Loader=yaml.BaseLoader)
+    data["publications"][1]["date"] = 2017
+    assert list(jsonschema.Draft202012Validator(schema()).iter_errors(data)) == []
 
 
 @pytest.mark.parametrize("name", SEEN_BY_EDITORS)
