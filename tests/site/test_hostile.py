@@ -185,6 +185,7 @@ def hostile(browser: Browser, roots: tuple[str, str]) -> Iterator[Watch]:
 
 ELEMENTS = """() => [...document.querySelectorAll("*")]
   .filter((e) => e.tagName !== "SPAN" || e.attributes.length)
+  .filter((e) => !e.matches("bdi, span[dir=auto]"))  // around texts from right to left
   .map((e) => [e.tagName, ...[...e.attributes].map((a) => a.name).sort()])
   // The theme's script sets these, as the room allows; those in files are held above.
   .map((names) => names.filter((n) => !/^(tabindex|title|style)$/.test(n)).join(" "))"""
