@@ -155,11 +155,11 @@ def _edit(catalogue: Path) -> None:
 def _enlarge(catalogue: Path, publications: int) -> None:
     """Add generated publications to the real ones, whose notebooks are there."""
     content = yaml.load(catalogue.read_bytes(), Loader=yaml.CSafeLoader)
-    missing = publications - len(content["publications"])
+    missing = max(0, publications - len(content["publications"]))
     generated = yaml.load(generate(missing, 0, 0, 0, seed=0), Loader=yaml.CSafeLoader)
     content["tags"] |= generated["tags"]
     content["publications"] += generated["publications"]
-    content["publications"].sort(key=lambda entry: entry["date"])
+    content["publications"].sort(key=lambda entry: str(entry["date"]))
     text = yaml.dump(content, Dumper=yaml.CSafeDumper, allow_unicode=True)
     catalogue.write_text(text, "utf-8")
 

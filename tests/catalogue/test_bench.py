@@ -12,6 +12,8 @@ import pytest
 from benchmarks import site
 from benchmarks.pages import requests, weigh
 from benchmarks.site import Measure
+from scripts.catalogue import load
+from tests.frozen import copy_list, frozen_catalogue
 
 ROOT = "https://example.org/list/"
 
@@ -77,6 +79,18 @@ def test_benchmark_measures_everything(tmp_path: Path) -> None:
     }
     nothing = {name for name in values if name.endswith(("base64", "hosts", "shift"))}
     assert all(values[name] > 0 for name in budgets.keys() - nothing)
+
+
+@pytest.mark.parametrize("size", [3, 40])
+def test_a_list_of_any_size_and_with_any_dates_is_enlarged(
+    size: int, tmp_path: Path
+) -> None:
+    copy_list(tmp_path)
+    before = frozen_catalogue().publications
+    site._enlarge(tmp_path / "resources.yaml", size)
+    after = load(tmp_path / "resources.yaml", tmp_path / "implementations").publications
+    assert len(after) == max(size, len(before))
+    assert {paper.id for paper in before} <= {paper.id for paper in after}
 
 
 @pytest.mark.parametrize(
