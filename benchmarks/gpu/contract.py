@@ -1,4 +1,4 @@
-"""The contract on the device: tests/flows/test_contract.py with DEVICE=cuda.
+"""The contract on the device: tests/flows/test_contract*.py with DEVICE=cuda.
 
 All cases, and every promise that is about numbers. Several processes share the card;
 one that the card has failed is replaced, and what comes after it is asked all the same.
@@ -17,11 +17,11 @@ import pytest
 from benchmarks.gpu import words
 from benchmarks.gpu.parts import Emit, Place
 
-FILE = "tests/flows/test_contract.py"
+FILES = ("tests/flows/test_contract.py", "tests/flows/test_contract_tools.py")
 # In the names of promises that a device cannot change, or that choose one themselves,
 # or that start processes of their own.
 ELSEWHERE = (
-    *("compiles", "copies", "exemptions", "exports", "meta", "never_looks_at_values"),
+    *("compiles", "copies", "exports", "meta", "never_looks_at_values"),
     *("refuses", "two_processes"),
 )
 # One case, so that a run is short.
@@ -41,7 +41,15 @@ def run(place: Place, emit: Emit) -> None:
     )
     status = pytest.main(
         [
-            *(FILE, "-k", chosen, "-n", str(processes), "-o", "filterwarnings=default"),
+            *(
+                *FILES,
+                "-k",
+                chosen,
+                "-n",
+                str(processes),
+                "-o",
+                "filterwarnings=default",
+            ),
             *(word for plugin in plugins for word in ("-p", plugin)),
         ],
         plugins=[Recorder(emit)],

@@ -10,7 +10,10 @@ from scripts.notebook.cells import CellError
 from scripts.scaffold import ScaffoldError, checklist, publication
 
 # Asked of every paper, beside its own files of facts.
-_TESTS = ("papers/test_shape.py", "papers/test_smoke.py", "flows/test_contract.py")
+_TESTS = (
+    *("papers/test_shape.py", "papers/test_smoke.py"),
+    *("flows/test_contract.py", "flows/test_contract_tools.py"),
+)
 
 
 def run(root: Path, name: str) -> int:

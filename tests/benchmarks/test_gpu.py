@@ -22,7 +22,7 @@ from scripts.comparison import compare, read_results
 from scripts.examination import examine
 from scripts.gpu import Gpu
 from scripts.project import ROOT, read_project
-from tests.flows import test_contract
+from tests.flows import test_contract, test_contract_tools
 from tests.frozen import frozen_catalogue
 
 RESULTS = ROOT / "benchmarks" / "results"
@@ -269,7 +269,8 @@ def test_every_part_runs_on_the_cpu_in_smoke_mode(each: Part, tmp_path: Path) ->
 
 
 def test_what_a_device_cannot_change_is_not_asked_there() -> None:
-    names = [name for name in vars(test_contract) if name.startswith("test_")]
+    promises = vars(test_contract) | vars(test_contract_tools)
+    names = [name for name in promises if name.startswith("test_")]
     left_out = {name for name in names for word in contract.ELSEWHERE if word in name}
     assert "test_refuses_integers" in left_out
     for promise in ("round_trip", "gradients", "deep_stack", "vmap_of_gradient"):

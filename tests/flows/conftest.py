@@ -1,20 +1,70 @@
-"""With DEVICE set, what a test makes by itself is made there, too."""
+"""The contract: each promise is run with every case, and a broken one told in words.
+
+With DEVICE set, what a test makes by itself is made there, too. Where pytest-xdist only
+hands out tests, torch need not be imported, so each hook imports for itself.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, TypeGuard
 
 import pytest
+
+if TYPE_CHECKING:
+    from implementations.core.flow import Flow
+    from tests.flows.cases import Case
 
 
 @pytest.fixture(autouse=True)
 def there() -> Iterator[None]:
     if place := os.environ.get("DEVICE"):
-        # Where pytest-xdist only hands out tests, torch need not be imported.
         import torch
 
         with torch.device(place):
             yield
     else:
         yield
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each promise with every case that makes it."""
+    if "case" in metafunc.fixturenames:
+        from tests.flows.cases import CASES
+        from tests.flows.promises import promise
+
+        name = promise(metafunc.function)
+        cases = {n: case for n, case in CASES.items() if name not in case.exempt}
+        if name == "density_integrates_to_one":
+            cases = {n: case for n, case in cases.items() if _is_planar(case)}
+        metafunc.parametrize("case", cases.values(), ids=cases.keys())
+
+
+def _is_planar(case: Case) -> bool:
+    return case.start().bijection.x_shape == (2,)
+
+
+@pytest.fixture
+def flow(case: Case) -> Flow:
+    return case.flow()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Give sentences in the place of a page of numbers (not with -vv)."""
+    report = yield
+    plain = item.config.get_verbosity() > 1 or item.config.getoption("fulltrace", False)
+    if report.failed and call.excinfo and not plain and _is_promise(item):
+        from tests.flows.promises import in_words
+
+        report.longrepr = in_words(item, call.excinfo)
+        # What torch logs of a compilation that stops fills pages.
+        report.sections = [part for part in report.sections if "log" not in part[0]]
+    return report
+
+
+def _is_promise(item: pytest.Item) -> TypeGuard[pytest.Function]:
+    return isinstance(item, pytest.Function) and "case" in item.fixturenames

@@ -1,9 +1,10 @@
-"""What every flow promises, with parameters away from the identity."""
+"""What every flow promises, with parameters away from the identity.
+
+The text of each says what the promise means, and is shown to whoever breaks it.
+"""
 
 from __future__ import annotations
 
-import copy
-import io
 import re
 
 import pytest
@@ -13,47 +14,13 @@ from torch.func import functional_call, jacrev, vmap
 
 from implementations.core.bijection import Bijection, Compose, DataDependent, Mapped
 from implementations.core.flow import Flow, StandardNormal
-from tests.flows.cases import BATCH, CASES, Case, batch
-
-# A device that is not here is not measured; no test passes or is skipped in its name.
-DEVICES = ["cpu"] + ["cuda"] * torch.cuda.is_available()
-DTYPES = [torch.float64, torch.float32]
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each promise with every case that makes it."""
-    if "case" in metafunc.fixturenames:
-        promise = metafunc.function.__name__.removeprefix("test_")
-        cases = {n: case for n, case in CASES.items() if promise not in case.exempt}
-        if promise == "density_integrates_to_one":
-            cases = {n: case for n, case in cases.items() if is_planar(case)}
-        metafunc.parametrize("case", cases.values(), ids=cases.keys())
-
-
-def is_planar(case: Case) -> bool:
-    return case.flow().bijection.x_shape == (2,)
-
-
-@pytest.fixture
-def flow(case: Case) -> Flow:
-    return case.flow()
-
-
-def tolerance(case: Case, dtype: torch.dtype) -> float:
-    return case.float64 if dtype == torch.float64 else case.float32
-
-
-def close(actual: Tensor, expected: Tensor, tolerance: float) -> None:
-    torch.testing.assert_close(actual, expected, atol=tolerance, rtol=tolerance)
-
-
-def cast(flow: Flow, dtype: torch.dtype) -> tuple[Flow, Tensor, Tensor | None]:
-    x, context = batch(flow)
-    return flow.to(dtype), x.to(dtype), None if context is None else context.to(dtype)
+from tests.flows.cases import BATCH, Case, batch
+from tests.flows.promises import DTYPES, cast, close, tolerance
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_round_trip(case: Case, flow: Flow, dtype: torch.dtype) -> None:
+    """Data come back from their noise, and noise from its data."""
     flow, x, context = cast(flow, dtype)
     f, small = flow.bijection, tolerance(case, dtype)
     close(f.inverse(f(x, context)[0], context)[0], x, small)
@@ -65,6 +32,7 @@ def test_round_trip(case: Case, flow: Flow, dtype: torch.dtype) -> None:
 def test_log_det_is_that_of_the_jacobian(
     case: Case, flow: Flow, dtype: torch.dtype
 ) -> None:
+    """The log-determinant is that of the Jacobian which autograd finds."""
     flow, x, context = cast(flow, dtype)
 
     def one(x: Tensor, context: Tensor | None) -> Tensor:
@@ -80,6 +48,7 @@ def test_log_det_is_that_of_the_jacobian(
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_log_det_of_inverse_negates(case: Case, flow: Flow, dtype: torch.dtype) -> None:
+    """The inverse's log-determinant is that of the map, negated."""
     flow, x, context = cast(flow, dtype)
     z, log_det = flow.bijection(x, context)
     _, back = flow.bijection.inverse(z, context)
@@ -88,6 +57,7 @@ def test_log_det_of_inverse_negates(case: Case, flow: Flow, dtype: torch.dtype) 
 
 
 def test_density_integrates_to_one(flow: Flow) -> None:
+    """The density of two variables has a volume of 1."""
     _, context = batch(flow, 1)
     many = None if context is None else context.expand(5000, -1)
     low, high = flow.sample(5000, many).aminmax(dim=0)
@@ -101,6 +71,7 @@ def test_density_integrates_to_one(flow: Flow) -> None:
 
 
 def test_gradients(flow: Flow) -> None:
+    """Gradients are those of finite differences, for weights and inputs."""
     x, context = batch(flow, 3)
     names, parameters = zip(*flow.named_parameters(), strict=True)
     inputs = (x, *(() if context is None else (context,)))
@@ -110,12 +81,13 @@ def test_gradients(flow: Flow) -> None:
     def log_prob(*tensors: Tensor) -> Tensor:
         values, inputs = tensors[: len(names)], tensors[len(names) :]
         weights = dict(zip(names, values, strict=True))
-        return functional_call(Density(flow), add_prefix(weights), inputs)
+        return functional_call(flow, weights, inputs)
 
     assert torch.autograd.gradcheck(log_prob, (*parameters, *inputs), fast_mode=True)
 
 
 def test_rows_do_not_see_each_other(case: Case, flow: Flow) -> None:
+    """A row has the same density alone as in a batch."""
     x, context = batch(flow)
     rows = [
         flow.log_prob(x[i : i + 1], None if context is None else context[i : i + 1])
@@ -125,6 +97,7 @@ def test_rows_do_not_see_each_other(case: Case, flow: Flow) -> None:
 
 
 def test_context_matters(flow: Flow) -> None:
+    """Another context gives another density."""
     x, context = batch(flow)
     if context is not None:
         other = flow.log_prob(x, context + 1)
@@ -132,6 +105,7 @@ def test_context_matters(flow: Flow) -> None:
 
 
 def test_samples_come_with_their_density(case: Case, flow: Flow) -> None:
+    """Samples have gradients, and come with the density that log_prob gives them."""
     _, context = batch(flow)
     x, log_prob = flow.rsample_and_log_prob(BATCH, context)
     close(log_prob, flow.log_prob(x, context), case.float64)
@@ -142,69 +116,8 @@ def test_samples_come_with_their_density(case: Case, flow: Flow) -> None:
     assert not flow.sample(BATCH, context).requires_grad
 
 
-def test_weights_survive_saving(case: Case, flow: Flow) -> None:
-    x, context = batch(flow)
-    file = io.BytesIO()
-    torch.save(flow.state_dict(), file)
-    file.seek(0)
-    other = case.flow(seed=5)
-    assert not torch.equal(other.log_prob(x, context), flow.log_prob(x, context))
-    other.load_state_dict(torch.load(file))
-    assert torch.equal(other.log_prob(x, context), flow.log_prob(x, context))
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_keeps_its_dtype(case: Case, flow: Flow, dtype: torch.dtype) -> None:
-    x, context = batch(flow)
-    expected = flow.log_prob(x, context)
-    flow, x, context = cast(flow, dtype)
-    log_prob = flow.log_prob(x, context)
-    assert log_prob.dtype == dtype
-    assert flow.sample(BATCH, context).dtype == dtype
-    close(log_prob.double(), expected, tolerance(case, dtype))
-
-
-@pytest.mark.parametrize("device", DEVICES)
-def test_runs_on(case: Case, flow: Flow, device: str) -> None:
-    x, context = batch(flow)
-    expected = flow.log_prob(x, context)
-    context = None if context is None else context.to(device)
-    moved = flow.to(device)
-    close(moved.log_prob(x.to(device), context).cpu(), expected, case.float64)
-    assert moved.sample(BATCH, context).device.type == device
-
-
-def test_never_looks_at_values(flow: Flow) -> None:
-    x, context = batch(flow)
-    context = None if context is None else context.to("meta")
-    assert flow.to("meta").log_prob(x.to("meta"), context).shape == (BATCH,)
-    assert flow.sample(BATCH, context).shape == x.shape
-
-
-def test_compiles_without_graph_breaks(case: Case, flow: Flow) -> None:
-    torch._dynamo.reset()
-    x, context = batch(flow)
-    compiled = torch.compile(flow.log_prob, fullgraph=True, backend="eager")
-    close(compiled(x, context), flow.log_prob(x, context), case.float64)
-    inverse = torch.compile(flow.bijection.inverse, fullgraph=True, backend="eager")
-    z = flow.base.sample(BATCH, context).detach()
-    close(inverse(z, context)[0], flow.bijection.inverse(z, context)[0], case.float64)
-
-
-def test_vmap_of_gradient(case: Case, flow: Flow) -> None:
-    x, context = batch(flow)
-
-    def one(x: Tensor, context: Tensor | None) -> Tensor:
-        return flow.log_prob(x[None], None if context is None else context[None])[0]
-
-    dims = (0, None if context is None else 0)
-    scores = vmap(jacrev(one), in_dims=dims)(x, context)
-    x.requires_grad_()
-    (expected,) = torch.autograd.grad(flow.log_prob(x, context).sum(), x)
-    close(scores, expected, case.float64)
-
-
 def test_empty_batch(flow: Flow) -> None:
+    """A batch of no events gives no densities and no samples."""
     x, context = batch(flow, 0)
     assert flow.log_prob(x, context).shape == (0,)
     assert flow.sample(0, context).shape == x.shape
@@ -213,8 +126,10 @@ def test_empty_batch(flow: Flow) -> None:
 
 
 def test_refuses_wrong_shapes(flow: Flow) -> None:
+    """Events of a wrong shape are refused, with the shape that was expected."""
     f = flow.bijection
-    for side, shape, run in (("x", f.x_shape, f), ("z", f.z_shape, f.inverse)):
+    takers = [("x", f.x_shape, take) for take in (f, flow.log_prob, flow.initialise)]
+    for side, shape, run in (*takers, ("z", f.z_shape, f.inverse)):
         wanted = ", ".join(map(str, ("batch", *shape)))
         wider, flat = (BATCH, *shape[:-1], shape[-1] + 1), (BATCH * shape[0],)
         for got in (wider, flat, (2, BATCH, *shape), ()):
@@ -223,7 +138,17 @@ def test_refuses_wrong_shapes(flow: Flow) -> None:
                 run(torch.zeros(got).double(), None)
 
 
+def test_refuses_what_is_no_number_of_events(flow: Flow) -> None:
+    """Fewer than no events, and parts of an event, are refused."""
+    for n in (-1, 2.5):
+        message = f"Flow: expected a number of events, 0 or more, got {n}"
+        for draw in (flow.sample, flow.rsample_and_log_prob):
+            with pytest.raises(ValueError, match=re.escape(message)):
+                draw(n)  # pyright: ignore[reportArgumentType]
+
+
 def test_refuses_integers(flow: Flow) -> None:
+    """Integers are refused: no density is meant for them."""
     f = flow.bijection
     for side, shape, run in (("x", f.x_shape, f), ("z", f.z_shape, f.inverse)):
         message = f"expected floating-point {side}, got torch.int64"
@@ -232,6 +157,7 @@ def test_refuses_integers(flow: Flow) -> None:
 
 
 def test_refuses_wrong_contexts(flow: Flow) -> None:
+    """A missing, misshapen or needless context is refused."""
     x, context = batch(flow)
     if context is None:
         with pytest.raises(ValueError, match=r"expected no context, got one of shape"):
@@ -250,6 +176,7 @@ def test_refuses_wrong_contexts(flow: Flow) -> None:
 
 
 def test_nan_row_stays_alone(case: Case, flow: Flow) -> None:
+    """A row of NaN has the density NaN; the others keep theirs."""
     x, context = batch(flow)
     clean = flow.log_prob(x, context)
     x[2] = torch.nan
@@ -262,6 +189,7 @@ def test_nan_row_stays_alone(case: Case, flow: Flow) -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("size", [1e4, -1e4])
 def test_huge_inputs_stay_finite(flow: Flow, size: float, dtype: torch.dtype) -> None:
+    """Densities and gradients stay finite for components of ten thousand."""
     flow, x, context = cast(flow, dtype)
     x = (x * 0 + size).requires_grad_()
     log_prob = flow.log_prob(x, context)
@@ -321,35 +249,3 @@ def test_deep_stack(case: Case) -> None:
     close(back, x, 100 * case.float64)
     close(negated, -log_det, 100 * case.float64)
     assert deep.log_prob(x, context).isfinite().all()
-
-
-class Density(torch.nn.Module):
-    """A flow whose `forward` is its log-density, for functional_call."""
-
-    def __init__(self, flow: Flow) -> None:
-        super().__init__()
-        self.flow = flow
-
-    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        return self.flow.log_prob(x, context)
-
-
-def add_prefix(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {f"flow.{name}": value for name, value in weights.items()}
-
-
-def test_copies_are_independent(flow: Flow) -> None:
-    x, context = batch(flow)
-    before = flow.log_prob(x, context)
-    other = copy.deepcopy(flow)
-    with torch.no_grad():
-        for parameter in other.parameters():
-            parameter.add_(1.0)
-    assert torch.equal(flow.log_prob(x, context), before)
-
-
-def test_exemptions_name_promises() -> None:
-    for name, case in CASES.items():
-        for promise, reason in case.exempt.items():
-            assert f"test_{promise}" in globals(), f"{name}: no promise {promise!r}"
-            assert reason, f"{name}: expected a reason for {promise!r}"

@@ -48,6 +48,49 @@ def test_shapes_may_change_along_the_way() -> None:
         flow.bijection.inverse(torch.zeros(4, 2, 3))
 
 
+class Misshapen(Bijection):
+    """A map that returns what it is told to, whatever it gets."""
+
+    def __init__(self, z: Tensor, log_det: Tensor) -> None:
+        super().__init__((2,))
+        self.z, self.log_det = z, log_det
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Mapped:
+        return self.z, self.log_det
+
+    def inverse(self, z: Tensor, context: Tensor | None = None) -> Mapped:
+        return self.z, self.log_det
+
+
+@pytest.mark.parametrize(
+    ("z", "log_det", "message"),
+    [
+        ((3, 2), (3, 1), "a log-determinant of shape (3,), got (3, 1)"),
+        ((3, 2), (3, 2), "a log-determinant of shape (3,), got (3, 2)"),
+        ((3, 2), (), "a log-determinant of shape (3,), got ()"),
+        ((3, 1), (3,), "{} of shape (3, 2), got (3, 1)"),
+        ((1, 2), (3,), "{} of shape (3, 2), got (1, 2)"),
+    ],
+    ids=str,
+)
+def test_a_class_that_returns_wrong_shapes_is_named_once(
+    z: tuple[int, ...], log_det: tuple[int, ...], message: str
+) -> None:
+    f = Misshapen(torch.zeros(z), torch.zeros(log_det))
+    deep, x = Compose(Scaling(2), Inverse(Compose(f))), torch.zeros(3, 2)
+    for run, side in ((deep, "x"), (deep.inverse, "z"), (f, "z"), (f.inverse, "x")):
+        with pytest.raises(ValueError) as error:
+            run(x)
+        expected = message.format(side)
+        found = f"Misshapen: expected to return {expected} (mend the class)"
+        assert str(error.value) == found
+
+
+def test_calling_a_flow_is_asking_for_its_log_density() -> None:
+    flow, x = Flow(StandardNormal((2,)), Scaling(2)), torch.randn(5, 2)
+    assert torch.equal(flow(x), flow.log_prob(x))
+
+
 def test_initialising_runs_through_the_layers_in_order() -> None:
     flatten = Flatten()
     scaling, x = Scaling(6), torch.randn(100, 6)

@@ -1,0 +1,102 @@
+"""The contract itself: exemptions, and what is said of a broken promise."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from inspect import getdoc, isfunction
+from pathlib import Path
+
+from scripts.project import ROOT
+from tests.flows import test_contract, test_contract_tools
+from tests.flows.cases import CASES
+
+PROMISES = {
+    name.removeprefix("test_"): function
+    for module in (test_contract, test_contract_tools)
+    for name, function in vars(module).items()
+    if name.startswith("test_") and isfunction(function)
+}
+
+
+def test_promises_say_what_they_mean() -> None:
+    for name, function in PROMISES.items():
+        meaning = getdoc(function) or ""
+        assert meaning.endswith("."), f"{name}: expected a docstring that says it"
+
+
+def test_exemptions_name_promises() -> None:
+    for name, case in CASES.items():
+        for promise, reason in case.exempt.items():
+            assert promise in PROMISES, f"{name}: no promise {promise!r}"
+            assert reason, f"{name}: expected a reason for {promise!r}"
+
+
+# A contract of one case: a stretch that forgets its log-determinant, has a view for a
+# buffer, and keeps a function that has no name.
+PLANTED = """
+import torch
+from torch import nn
+
+from implementations.core.bijection import Bijection
+from tests.flows.cases import CASES, Case
+
+
+class Crooked(Bijection):
+    def __init__(self):
+        super().__init__((2,))
+        self.s = nn.Parameter(torch.zeros(2))
+        self.register_buffer("twice", torch.ones(1).expand(2))
+        self.function = lambda s: s.exp()
+
+    def forward(self, x, context=None):
+        return x * self.function(self.s), x.new_zeros(x.shape[0])
+
+    def inverse(self, z, context=None):
+        return z / self.function(self.s), z.new_zeros(z.shape[0])
+
+
+CASES.clear()
+CASES["crooked"] = Case(Crooked)
+"""
+
+
+def report(folder: Path, *options: str) -> str:
+    """Run promises with the planted case alone; return what is printed."""
+    (folder / "planted.py").write_text(PLANTED, "utf-8")
+    pytest = (sys.executable, "-m", "pytest", "-p", "planted", "-p", "no:cacheprovider")
+    files = "tests/flows/test_contract.py", "tests/flows/test_contract_tools.py"
+    done = subprocess.run(
+        [*pytest, "-o", f"pythonpath=. {folder}", *options, *files],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_a_broken_promise_is_told_in_words(tmp_path: Path) -> None:
+    kept, broken = "round_trip", "jacobian or contiguous or whole_and"
+    told = report(tmp_path, "-k", f"{kept} or {broken}")
+    assert "4 failed, 2 passed" in told and "Traceback (" not in told
+    for part in (
+        '"crooked" breaks the promise log_det_is_that_of_the_jacobian: The '
+        "log-determinant is that of the Jacobian which autograd finds.\n"
+        "  found: Greatest absolute difference: 0.3",
+        " (up to 1e-10 allowed)\n  tests/flows/test_contract.py:",
+        ", in test_log_det_is_that_of_the_jacobian:\n    close(log_det, ",
+        "Where the map itself cannot keep the promise, its line in "
+        "tests/flows/cases.py says why:\n"
+        '  "crooked": Case(…, exempt={"copies_are_whole_and_independent": "the ',
+        "  found: bijection.twice\n",
+        "  found: AttributeError: Can't ",
+    ):
+        assert part in told
+    assert told.count("tensor(") == 0
+
+
+def test_the_traceback_is_there_when_asked_for(tmp_path: Path) -> None:
+    told = report(tmp_path, "-vv", "-k", "jacobian")
+    assert "breaks the promise" not in told
+    assert "Tensor-likes are not close!" in told
