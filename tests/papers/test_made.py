@@ -282,6 +282,16 @@ def test_masks_are_saved_with_the_weights() -> None:
     assert torch.equal(second.sample(50), sample)
 
 
+def test_a_model_of_several_masks_can_be_built_on_meta() -> None:
+    x, source = states(6), shaken(made(6, (20,), masks=3))
+    with torch.device("meta"):
+        model = made(6, (20,), masks=3)
+    assert model.log_prob(x.to("meta")).shape == (len(x),)
+    model.load_state_dict(source.state_dict(), assign=True)
+    assert torch.equal(model.log_prob(x), source.log_prob(x))
+    assert model.sample(3).shape == (3, 6)
+
+
 def test_masked_weights_have_no_gradient_and_keep_their_values() -> None:
     model, x = shaken(MADE(6, Binary(), (20, 20))), states(6)
     layers = [layer for layer in model.modules() if isinstance(layer, MaskedLinear)]
@@ -323,6 +333,11 @@ def test_wrong_input_is_refused() -> None:
     message = "MaskedMLP: expected an order of 0 … 2, got [0, 0, 1]"
     with pytest.raises(ValueError, match=re.escape(message)):
         Autoregressive(3, Shift(), order=(0, 0, 1))
+
+
+def test_what_is_no_number_of_events_is_refused() -> None:
+    with pytest.raises(ValueError, match="MADE: expected a number of events, 0 or"):
+        made(3, (4,), masks=2).sample(-1)
 
 
 def test_empty_batches_are_fine_and_bad_rows_stay_alone() -> None:
