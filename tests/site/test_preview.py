@@ -40,11 +40,14 @@ class Preview:
         with urlopen(self.root + path, timeout=PATIENCE) as response:
             return response.read().decode("utf-8")
 
-    def edit(self, before: str, after: str) -> None:
+    def edit(self, *changes: tuple[str, str]) -> None:
+        """Save all changes at once: two would be two builds, or one."""
         catalogue = self.project / "resources.yaml"
         text = catalogue.read_text("utf-8")
-        assert before in text
-        catalogue.write_text(text.replace(before, after), "utf-8")
+        for before, after in changes:
+            assert before in text
+            text = text.replace(before, after)
+        catalogue.write_text(text, "utf-8")
 
     def wait_until_said(self, words: str, times: int = 1) -> None:
         end = time.monotonic() + PATIENCE
@@ -75,19 +78,20 @@ def test_the_preview_follows_the_catalogue(preview: Preview, browser: Browser) -
     expect(open_page).to_contain_text("Introduces the additive coupling layer")
 
     # The policy of a preview lets its reloading script run, and is one all the same.
-    preview.edit("Introduces the additive", "Brings the additive")
+    preview.edit(("Introduces the additive", "Brings the additive"))
     preview.wait_until_said("Reloading browsers")
     expect(open_page).to_contain_text("Brings the additive coupling", timeout=10_000)
     assert "default-src 'none'" in preview.page("papers/nice/")
     assert visit.faults == []
     visit.page.close()
 
-    preview.edit("id: nice", "id: Nice")
+    preview.edit(("id: nice", "id: Nice"))
     preview.wait_until_said("resources.yaml:")
     preview.wait_until_said("Reloading browsers", times=2)
     assert "Brings the additive coupling layer" in preview.page("papers/nice/")
 
-    preview.edit("id: Nice", "id: nice")
-    preview.edit("Brings the additive", "Mends the additive")
+    preview.edit(
+        ("id: Nice", "id: nice"), ("Brings the additive", "Mends the additive")
+    )
     preview.wait_until_said("Reloading browsers", times=3)
     assert "Mends the additive coupling layer" in preview.page("papers/nice/")
