@@ -86,6 +86,7 @@ class DataDependent(Bijection):
     @torch.no_grad()
     def initialise(self, x: Tensor, context: Tensor | None = None) -> None:
         if not self.initialised:
+            check_event(type(self).__name__, "x", x, self.x_shape)
             self.set_from(x, context)
             self.initialised.fill_(True)
 

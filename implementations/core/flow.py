@@ -80,7 +80,8 @@ class Flow(nn.Module):
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """log p(x), or log p(x | context), in nats, of shape (batch,)."""
-        self._check_event(x, context)
+        check_event("Flow", "x", x, self.bijection.x_shape)
+        self._check(context, x.shape[0])
         z, log_det = self.bijection(x, context)
         return self.base.log_prob(z, context) + log_det
 
@@ -103,12 +104,7 @@ class Flow(nn.Module):
 
     def initialise(self, x: Tensor, context: Tensor | None = None) -> None:
         """Set what depends on a first batch of data."""
-        self._check_event(x, context)
         self.bijection.initialise(x, context)
-
-    def _check_event(self, x: Tensor, context: Tensor | None) -> None:
-        check_event("Flow", "x", x, self.bijection.x_shape)
-        self._check(context, x.shape[0])
 
     def _check(self, context: Tensor | None, n: int) -> None:
         if self.context:

@@ -74,8 +74,8 @@ class Fingerprints:
     def experiments(self, cells: Sequence[Cell], data: str = "") -> str:
         """Hash what a short run does not show: how long and on what a paper trains.
 
-        That is what stands in guarded cells, the constants and default values of the
-        paper's file, how figures are drawn, and the data that it reads.
+        That is what stands in guarded cells, the numbers among constants and default
+        values of the paper's file, how figures are drawn, and the data that it reads.
         """
         code = [cell for cell in cells if cell.kind == "code"]
         parts = [
@@ -84,7 +84,7 @@ class Fingerprints:
             if cell.guarded
         ]
         definitions = (each for cell in code if not cell.guarded for each in cell.body)
-        parts += map(behaviour, _settings(definitions))
+        parts += _settings(definitions)
         parts += self.reached(cells, f"{PACKAGE}.core.plots")
         return _hash([*parts, data])
 
@@ -195,16 +195,23 @@ def _hash(parts: Sequence[str]) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
-def _settings(statements: Iterable[ast.stmt]) -> Iterator[ast.AST]:
-    """Yield constants, and the default values of functions and methods."""
+def _settings(statements: Iterable[ast.stmt]) -> Iterator[str]:
+    """Yield the numbers among constants, and default values of functions."""
     for statement in statements:
-        if not isinstance(statement, (*_DEFINITION, ast.Import, ast.ImportFrom)):
-            yield statement
-            continue
         for node in ast.walk(statement):
             if isinstance(node, ast.arguments):
-                yield from node.defaults
-                yield from (default for default in node.kw_defaults if default)
+                values = [*node.defaults, *filter(None, node.kw_defaults)]
+            elif node is statement and isinstance(node, ast.Assign | ast.AnnAssign):
+                values = [node.value] if node.value else []
+            else:
+                continue
+            yield from (number for value in values for number in _numbers(value))
+
+
+def _numbers(value: ast.expr) -> Iterator[str]:
+    for node in ast.walk(value):
+        if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+            yield repr(node.value)
 
 
 def _bound_names(statement: ast.stmt) -> Iterator[str]:

@@ -16,6 +16,7 @@ from implementations.core.reversible import Reversible
 from implementations.glow import glow
 from implementations.maf import maf
 from implementations.real_nvp import real_nvp
+from implementations.vi_flows import vi_flows
 
 FLOWS: dict[str, Callable[[], Flow]] = {
     "batch normalisation": lambda: maf(3, 2, (8,)),
@@ -137,3 +138,17 @@ def test_a_new_layer_beside_trained_ones_is_still_set() -> None:
     trained.initialise(x)
     Compose(trained, new).initialise(x)
     assert all(flags(new))
+
+
+def test_where_nothing_is_to_be_set_a_batch_may_be_anything() -> None:
+    """Variational inference draws contexts, and no events."""
+    flow, context = vi_flows(2, 1, context=4), torch.randn(8, 4)
+    fit(flow, lambda c: flow.rsample_and_log_prob(8, c)[1].mean(), 1, lambda: context)
+
+
+def test_a_first_batch_of_wrong_shape_is_refused(build: Callable[[], Flow]) -> None:
+    flow = build()
+    wrong = torch.randn(8, *flow.bijection.x_shape, 1)
+    with pytest.raises(ValueError, match=r"expected x of shape \(batch, "):
+        flow.initialise(wrong)
+    assert not any(flags(flow))
