@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -17,7 +18,9 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
+from mkdocs.structure.toc import AnchorLink
 from mkdocs.utils import get_relative_url
+from mkdocs_jupyter.config import settings as nbconvert
 
 from scripts import cards, glossary, notebook_page, policy, site
 from scripts.cards import Card
@@ -48,12 +51,12 @@ def on_config(config: MkDocsConfig) -> None:
         print(error, file=sys.stderr)
     config.extra["card"] = _cards[""]
     # The gallery, on which the section opens, is generated before the notebooks.
-    notebooks = [
-        path
-        for path in _generated
-        if path.startswith("notebooks/") and path.endswith(".md")
+    notebooks = [f"notebooks/{id}.ipynb" for id in _notebooks]
+    config.nav = [
+        *(config.nav or []),
+        {"Notebooks": ["notebooks/index.md", *notebooks]},
     ]
-    config.nav = [*(config.nav or []), {"Notebooks": notebooks}]
+    _use_our_template(config)
     # The one date in a site, the sitemap's, would make each build another.
     os.environ.setdefault("SOURCE_DATE_EPOCH", "0")
 
@@ -85,7 +88,7 @@ def _generate(root: Path, config: MkDocsConfig) -> dict[str, str | bytes]:
         paper.id: paper for paper in catalogue.publications if paper.implemented
     }
     notebooks = {
-        id: notebook_page.render(
+        id: notebook_page.read(
             root / "docs",
             implemented[id],
             project,
@@ -93,6 +96,8 @@ def _generate(root: Path, config: MkDocsConfig) -> dict[str, str | bytes]:
         )
         for id in site.along_the_path(by_hand["learn.md"], list(implemented))
     }
+    _notebooks.clear()
+    _notebooks.update(notebooks)
     lines = site.first_lines((root / "resources.yaml").read_text("utf-8"))
     generated: dict[str, str | bytes] = {**by_hand}
     generated |= site.pages(
@@ -103,6 +108,19 @@ def _generate(root: Path, config: MkDocsConfig) -> dict[str, str | bytes]:
     for name, export in EXPORTS.items():
         generated[name] = export(catalogue, project)
     return generated | _draw_cards(root, config, implemented, notebooks)
+
+
+# Id of a paper → what its notebook's page adds, in the order of the navigation.
+_notebooks: dict[str, NotebookPage] = {}
+
+
+def _use_our_template(config: MkDocsConfig) -> None:
+    """Have mkdocs-jupyter render notebooks by our template, and forget older ones."""
+    nbconvert.templates_dir = str(notebook_page.TEMPLATE)
+    files = sorted(notebook_page.TEMPLATE.glob("*/*"))
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    folder = Path(config.config_file_path).parent / ".cache/pages"
+    config.plugins["mkdocs-jupyter"].config["cache_dir"] = str(folder / digest[:16])
 
 
 # Id of a paper → how its pages say what to show beside a link to them; "" → all others.
@@ -138,13 +156,32 @@ def _told(card: Card, config: MkDocsConfig) -> dict[str, str]:
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> None:
     """Tell the template which card the page has."""
-    room, _slash, name = page.file.src_uri.removesuffix(".md").partition("/")
+    room, name = _place(page)
     if room in ("papers", "notebooks") and name in _cards:
         page.meta["card"] = _cards[name]
 
 
+def _place(page: Page) -> tuple[str, str]:
+    """Return the folder and the name of a page's source, which may be an id."""
+    folder, _slash, name = page.file.src_uri.partition("/")
+    return folder, name.partition(".")[0]
+
+
 def on_files(files: Files, config: MkDocsConfig) -> None:
-    """Add what was generated; pages take the place of their templates."""
+    """Add what was generated; pages take the place of their templates.
+
+    A notebook is a page, and a file to download beside it.
+    """
+    for notebook in [file for file in files if file.src_uri.endswith(".ipynb")]:
+        id = Path(notebook.src_uri).stem
+        if id not in _notebooks:
+            files.remove(notebook)
+            continue
+        path = f"notebooks/{id}.download.ipynb"
+        content = Path(notebook.abs_src_path or "").read_bytes()
+        download = File.generated(config, path, content=content)
+        download.dest_uri = notebook.src_uri
+        files.append(download)
     for path, content in _generated.items():
         if template := files.get_file_from_path(path):
             files.remove(template)
@@ -165,14 +202,32 @@ _words: dict[str, str] = {}
 
 
 def on_page_content(html: str, page: Page, **_: Any) -> str:
-    """Colour keywords, definitions and strings only: code in half the markup.
+    """Finish notebooks, colour little of the code, and link words to the glossary.
 
-    And link words to the glossary.
+    Keywords, definitions and strings have colours only: code in half the markup.
     """
+    room, name = _place(page)
+    if room == "notebooks" and name in _notebooks:
+        html = _finish(html, page, _notebooks[name])
     html = _TWO_OF_A_COLOUR.sub(r"\1", _PLAIN.sub(r"\1", html))
     if _WITHOUT_GLOSSARY.fullmatch(page.file.src_uri):
         return html
     return glossary.mark(html, _words, get_relative_url("glossary/", page.url))
+
+
+def _finish(html: str, page: Page, notebook: NotebookPage) -> str:
+    anchors = list(_anchors(page.toc))
+    page.present_anchor_ids = set(anchors)  # so that links to them are checked
+    try:
+        return notebook_page.finish(html, notebook, anchors)
+    except NotebookError as error:
+        raise PluginError(f"{page.file.src_uri}: {error}") from None
+
+
+def _anchors(contents: Iterable[AnchorLink]) -> Iterator[str]:
+    for heading in contents:
+        yield heading.id
+        yield from _anchors(heading.children)
 
 
 _PREFORMATTED = re.compile(r"(<pre.*?</pre>)", re.DOTALL)

@@ -1,21 +1,20 @@
-"""Executed notebook → its page of the website, as Markdown, and its figures as files.
+"""What a page of the site adds to a notebook: figures as files, links, its stamp.
 
-MkDocs then treats the page as any other: one reader of Markdown, one look of code, one
-table of contents and one search for the whole site. Why not mkdocs-jupyter:
+mkdocs-jupyter turns `docs/notebooks/<id>.ipynb` into HTML by a template of ours
+(scripts/templates/notebook); what a template cannot do is done here. Why so:
 docs/decisions/0004-site.md.
 """
 
 from __future__ import annotations
 
-import ast
 import datetime
 import hashlib
 import json
 import re
 import struct
 from base64 import b64decode
+from collections.abc import Sequence
 from pathlib import Path
-from textwrap import indent
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
@@ -24,6 +23,7 @@ from scripts.catalogue import Publication
 from scripts.dates import long_date
 from scripts.project import Project
 
+TEMPLATE = Path(__file__).parent / "templates" / "notebook"
 _IMAGE = Markup(
     '<figure><img src="{}" alt="{}" width="{}" height="{}" loading="lazy">'
     "<figcaption>{}</figcaption></figure>"
@@ -50,153 +50,104 @@ class Figure(NamedTuple):
 class NotebookPage(NamedTuple):
     """A paper's notebook as the site shows it.
 
-    `title` is its heading; `files` are the page and its figures, path under docs/ →
-    content; `figures` tells of these, in order; `stamp` says on what and when it ran.
+    `title` is its heading; `head` is HTML that stands under it; `figures` are those of
+    the page, in order, and `files` their PNGs, path under docs/ → content; `stamp` says
+    on what and when it ran.
     """
 
     title: str
-    files: dict[str, str | bytes]
+    head: str
+    files: dict[str, bytes]
     figures: list[Figure]
     stamp: dict[str, Any]
 
 
-def render(
+def read(
     docs: Path, paper: Publication, project: Project, on_gpu: str = ""
 ) -> NotebookPage:
-    """Turn the paper's notebook into its page; `on_gpu` says how it did on a GPU.
+    """Read the paper's notebook and what its page adds; `on_gpu` is how it did there.
 
     NotebookError when the notebook is missing, was not executed to its end, wrote to
     stderr, or has a figure without alt text or caption.
     """
     path = docs / "notebooks" / f"{paper.id}.ipynb"
     if not path.exists():
-        fix = f"run `make notebooks ONLY={paper.id}`"
-        raise NotebookError(f"docs/notebooks/{path.name} is missing ({fix})")
+        raise NotebookError(
+            f"docs/notebooks/{path.name} is missing "
+            f"(run `make notebooks ONLY={paper.id}`)"
+        )
     notebook = json.loads(path.read_text("utf-8"))
     figures: dict[Figure, bytes] = {}
-    blocks = []
     for number, cell in enumerate(notebook["cells"], start=1):
+        caption = cell["metadata"].get("title", "")
         try:
-            blocks += _cell(cell, figures)
+            for output in cell.get("outputs", []):
+                figures |= _figures(output, caption)
         except NotebookError as error:
             raise NotebookError(f"{path.name}, cell {number}: {error}") from None
-    title, *body = _separate_title(blocks, path.name)
+    title = _title(notebook["cells"], path.name)
     stamp = notebook["metadata"].get("stamp")
-    head = _links(paper, project), _stamp(stamp, path.name, on_gpu)
-    page = "\n\n".join([title, *head, *body]) + "\n"
-    folder = f"notebooks/{paper.id}"
-    files: dict[str, str | bytes] = {f"{folder}.md": page}
-    files |= {f"{folder}/{figure.name}": png for figure, png in figures.items()}
-    return NotebookPage(title.removeprefix("# "), files, list(figures), stamp)
+    head = _links(paper, project) + _stamp(stamp, path.name, on_gpu)
+    files = {f"notebooks/{paper.id}/{fig.name}": png for fig, png in figures.items()}
+    return NotebookPage(title, head, files, list(figures), stamp)
 
 
-def _cell(cell: dict[str, Any], figures: dict[Figure, bytes]) -> list[str]:
-    """Write the cell as blocks of Markdown; add its figures to `figures`."""
-    source = "".join(cell["source"])
-    if cell["cell_type"] == "markdown":
-        return [_own_paragraphs(source)]
-    caption = cell["metadata"].get("title", "")
-    outputs = [_output(output, caption, figures) for output in cell["outputs"]]
-    code = _fence(source, "python")
-    tags = cell["metadata"].get("tags", [])
-    if "setup" in tags:  # installs the project on Colab: no reading matter
-        return []
-    if "plot" in tags:
-        return [*outputs, _fold(code, "Show the code")]
-    if _only_imports(source):
-        return [_fold(code, "Show the imports"), *outputs]
-    return [code, *outputs]
+def _figures(output: dict[str, Any], caption: str) -> dict[Figure, bytes]:
+    """Return the output's figure, if it is one.
 
-
-def _fold(code: str, summary: str) -> str:
-    return f'??? fold "{summary}"\n\n{indent(code, "    ")}'
-
-
-def _only_imports(source: str) -> bool:
-    """Whether the cell imports, and beside that only names or says what is constant."""
-    body = ast.parse(source).body
-    imports = [s for s in body if isinstance(s, (ast.Import, ast.ImportFrom))]
-    others = [s for s in body if s not in imports]
-    return bool(imports) and all(
-        isinstance(statement, (ast.Assign, ast.Expr))
-        and isinstance(statement.value, ast.Constant)
-        for statement in others
-    )
-
-
-_DISPLAY = re.compile(r"^([ ]*)(\$\$.+?\$\$)[ ]*$", re.MULTILINE | re.DOTALL)
-
-
-def _own_paragraphs(markdown: str) -> str:
-    """Set displayed mathematics apart: MkDocs wants blank lines, Jupyter does not."""
-    return _DISPLAY.sub(r"\n\1\2\n", markdown)
-
-
-def _fence(text: str, attributes: str) -> str:
-    """Fence the text by more backticks than stand together in it."""
-    longest = max(map(len, re.findall("`+", text)), default=0)
-    ticks = "`" * max(3, longest + 1)
-    return f"{ticks}{attributes}\n{text.rstrip()}\n{ticks}"
-
-
-_PRINTED = "{ .text .output .no-copy }"
-
-
-def _output(output: dict[str, Any], caption: str, figures: dict[Figure, bytes]) -> str:
+    NotebookError for what no page shows.
+    """
     match output:
         case {"output_type": "error", "ename": name, "evalue": value}:
             raise NotebookError(f"it raised {name}: {value}")
         case {"name": "stderr", "text": text}:
             raise NotebookError(f"it wrote to stderr: {''.join(text).strip()}")
-        case {"output_type": "stream", "text": text}:
-            return _fence("".join(text), _PRINTED)
         case {"data": {"image/png": png}, "metadata": {**metadata}}:
-            about = metadata.get("image/png", {}) | {"caption": caption}
-            return _figure("".join(png), about, figures)
-        case {"data": {"text/markdown": text}}:
-            return "".join(text)
-        case {"data": {"text/plain": text}}:
-            return _fence("".join(text), _PRINTED)
+            return _figure("".join(png), metadata.get("image/png", {}), caption)
+        case {"output_type": "stream"} | {"data": {"text/markdown": _}}:
+            return {}
+        case {"data": {"text/plain": _}}:
+            return {}
     kinds = ", ".join(output["data"])
     raise NotebookError(f"it shows {kinds}, but a page PNG, Markdown and plain text")
 
 
-def _figure(base64: str, about: dict[str, Any], figures: dict[Figure, bytes]) -> str:
+def _figure(base64: str, about: dict[str, Any], caption: str) -> dict[Figure, bytes]:
     alt = " ".join(about.get("alt", "").split())
     if not alt:
         raise NotebookError("a figure has no alt text (`plots.show` takes it)")
-    if not about["caption"]:
+    if not caption:
         raise NotebookError('a figure has no caption (`# %% Caption tags=["plot"]`)')
     png = b64decode(base64)
     width, height = struct.unpack(">II", png[16:24])
     name = hashlib.sha256(png).hexdigest()[:8] + ".png"
     shown = about.get("width", width), about.get("height", height)
-    figure = Figure(name, alt, *shown, about["caption"])
-    figures[figure] = png
-    return _IMAGE.format(*figure)
+    return {Figure(name, alt, *shown, caption): png}
 
 
-def _separate_title(blocks: list[str], name: str) -> list[str]:
-    """Split the first block after its first line, which is the page's title."""
-    title, _, rest = (blocks[0] if blocks else "").strip().partition("\n")
-    if not title.startswith("# "):
+def _title(cells: Sequence[dict[str, Any]], name: str) -> str:
+    """Return the heading, with which the first cell that is shown begins."""
+    shown = [c for c in cells if "setup" not in c["metadata"].get("tags", [])]
+    source = "".join(shown[0]["source"]).strip() if shown else ""
+    title = source.partition("\n")[0]
+    if not title.startswith("# ") or shown[0]["cell_type"] != "markdown":
         raise NotebookError(f"{name} does not begin with a title (`# …`)")
-    return [title, rest.strip(), *blocks[1:]]
+    return title.removeprefix("# ")
 
 
-def _links(paper: Publication, project: Project) -> str:
+def _links(paper: Publication, project: Project) -> Markup:
     notebook = f"{paper.id}.ipynb"
-    source = project.blob(f"implementations/{paper.id}.py")
-    links = [
-        f"[Paper](../papers/{paper.id}.md)",
-        f"[Open in Colab]({project.colab(f'docs/notebooks/{notebook}')})",
-        f"[Download]({notebook})",
-        f"[Source]({source})",
-    ]
-    return "\n".join(links) + "\n{ .links }"
+    links = {
+        "Paper": f"../../papers/{paper.id}/",
+        "Open in Colab": project.colab(f"docs/notebooks/{notebook}"),
+        "Download": f"../{notebook}",
+        "Source": project.blob(f"implementations/{paper.id}.py"),
+    }
+    shown = [Markup('<a href="{}">{}</a>').format(to, of) for of, to in links.items()]
+    return Markup('<p class="links">{}</p>\n').format(Markup("\n").join(shown))
 
 
-def _stamp(stamp: dict[str, Any] | None, name: str, on_gpu: str) -> str:
+def _stamp(stamp: dict[str, Any] | None, name: str, on_gpu: str) -> Markup:
     """Say in words what the notebook ran on."""
     if not stamp:
         raise NotebookError(f"{name} has no stamp (run `make notebooks`)")
@@ -214,9 +165,64 @@ def _stamp(stamp: dict[str, Any] | None, name: str, on_gpu: str) -> str:
     on_cpu = stamp["device"] == "cpu"
     device = "a CPU" if on_cpu else stamp["device"]
     gpu = f" On a GPU: {on_gpu or 'not measured'}." if on_cpu else ""
-    return (
+    return Markup('<p class="stamp">{}</p>\n').format(
         f"Executed on {days['executed']} with Python {stamp['python']} "
         f"and torch {stamp['torch']} on {device} in {stamp['seconds']} seconds, "
         f"seed {stamp['seed']}; its assertions hold. "
-        f"{since}{gpu}\n{{ .stamp }}"
+        f"{since}{gpu}"
     )
+
+
+def finish(html: str, page: NotebookPage, anchors: Sequence[str]) -> str:
+    """Add to what mkdocs-jupyter made of a notebook what its template could not.
+
+    Headings get the anchors of the page's table of contents, figures their files, and
+    text between dollars is marked as mathematics. NotebookError when headings or
+    figures are not those of the notebook.
+    """
+    html = html[: html.rindex("<style>")]  # nbconvert's, of a look that is not ours
+    html = "".join(map(_mark_mathematics, _TAGS.split(html)))
+    html = _ALIGNED.sub(r'align="\1"', html)
+    html = _replaced(_HEADING, [_heading(anchor) for anchor in anchors], html)
+    html = _replaced(_FIGURE, [_IMAGE.format(*figure) for figure in page.figures], html)
+    return html.replace("</h1>", f"</h1>\n{page.head}", 1)
+
+
+_FIGURE = re.compile("<figure></figure>")
+_HEADING = re.compile(
+    r'<h(?P<level>[1-6]) id="[^"]*">(?P<text>.*?)<a class="anchor-link".*?</a></h\1>'
+)
+# The policy of the pages allows no styles.
+_ALIGNED = re.compile(r'style="text-align:\s*(\w+);?"')
+# Tags, and elements whose text is code: mathematics stands between them.
+_TAGS = re.compile(r"(<pre.*?</pre>|<code>.*?</code>|<[^>]*>)", re.DOTALL)
+_MATHEMATICS = re.compile(r"\$\$(.+?)\$\$|\$(.+?)\$", re.DOTALL)
+
+
+def _mark_mathematics(html: str) -> str:
+    if html.startswith("<"):
+        return html
+    return _MATHEMATICS.sub(
+        lambda match: (
+            rf'<span class="arithmatex" data-display>\[{match[1]}\]</span>'
+            if match[1]
+            else rf'<span class="arithmatex">\({match[2]}\)</span>'
+        ),
+        html,
+    )
+
+
+def _heading(anchor: str) -> str:
+    return (
+        rf'<h\g<level> id="{anchor}">\g<text><a class="headerlink" href="#{anchor}" '
+        r'title="Permanent link">&para;</a></h\g<level>>'
+    )
+
+
+def _replaced(pattern: re.Pattern[str], by: Sequence[str], html: str) -> str:
+    """Replace each match by the template of its place."""
+    found = len(pattern.findall(html))
+    if found != len(by):
+        raise NotebookError(f"expected {len(by)} of {pattern.pattern!r}, got {found}")
+    templates = iter(by)
+    return pattern.sub(lambda match: match.expand(next(templates)), html)

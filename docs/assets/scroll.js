@@ -10,6 +10,8 @@ const scrolling = new ResizeObserver((changes) => {
 
 // The theme puts tables into boxes that scroll when the page has been read.
 addEventListener("load", () => {
-  const boxes = document.querySelectorAll("div.arithmatex, .md-typeset__scrollwrap");
+  const boxes = document.querySelectorAll(
+    "div.arithmatex, .arithmatex[data-display], .md-typeset__scrollwrap",
+  );
   for (const box of boxes) scrolling.observe(box);
 });

@@ -48,6 +48,19 @@ class Cell:
         """The statements of a code cell."""
         return ast.parse(self.source).body
 
+    @property
+    def only_imports(self) -> bool:
+        """Whether it imports, and beside that only names or says what is constant."""
+        if self.kind != "code" or "setup" in self.tags:  # a magic is no Python
+            return False
+        kinds = (ast.Import, ast.ImportFrom)
+        others = [each for each in self.body if not isinstance(each, kinds)]
+        return len(others) < len(self.body) and all(
+            isinstance(statement, (ast.Assign, ast.Expr))
+            and isinstance(statement.value, ast.Constant)
+            for statement in others
+        )
+
 
 def export(source: str, file: str) -> list[Cell]:
     """Return the notebook's cells: guards lifted, nothing empty.

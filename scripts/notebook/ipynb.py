@@ -122,7 +122,8 @@ class Notebook:
 
 
 def _metadata(cell: Cell) -> dict[str, Any]:
-    about = {"tags": list(cell.tags), "title": cell.title}
+    tags = [*cell.tags, *["imports"] * cell.only_imports]
+    about = {"tags": tags, "title": cell.title}
     return {name: value for name, value in about.items() if value}
 
 

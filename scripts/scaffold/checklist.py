@@ -180,7 +180,7 @@ def guide(root: Path, paper: str) -> Lack | None:
     file = "docs/compare.md"
     text = (root / file).read_text("utf-8")
     guide = text.partition("## Which flow")[2].partition("\n## ")[0]
-    links = f"papers/{paper}.md", f"notebooks/{paper}.md"
+    links = f"papers/{paper}.md", f"notebooks/{paper}.ipynb"
     if all(f"]({link})" in guide for link in links):
         return None
     fix = f"say when to take it: [Name]({links[0]}) … ([notebook]({links[1]}))"

@@ -51,7 +51,7 @@ def readme_html(catalogue: Catalogue) -> dict[str, str]:
 def notebooks() -> Mapping[str, notebook_page.NotebookPage]:
     papers = frozen_catalogue().publications
     return {
-        paper.id: notebook_page.render(ROOT / "docs", paper, PROJECT)
+        paper.id: notebook_page.read(ROOT / "docs", paper, PROJECT)
         for paper in papers
         if paper.implemented
     }

@@ -213,3 +213,24 @@ def test_exports_tags() -> None:
     source = '# %% tags=["plot"]\nif __name__ == "__main__":\n    x = 1\n'
     lifted = Cell("code", "x = 1", (3,), ("plot",), guarded=True)
     assert export(source, "nice.py") == [lifted]
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["import math", '"""NICE."""\n\nfrom math import pi\n\nG = "g"', "import a, b"],
+)
+def test_what_only_imports_says_so(source: str) -> None:
+    assert Cell("code", source, ()).only_imports
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "G = 1",
+        "import math\n\nmath.pi",
+        "import a\n\ndef f(): pass",
+        "import a\na.run()",
+    ],
+)
+def test_what_does_more_does_not(source: str) -> None:
+    assert not Cell("code", source, ()).only_imports

@@ -49,7 +49,7 @@ FILES = {
     "tests/flows/cases.py": "from implementations.made import made\n\n"
     'CASES: dict[str, object] = {"made, 2-d": Case(lambda: made(2))}\n',
     "docs/compare.md": "## Which flow\n\n[MADE](papers/made.md), "
-    "[notebook](notebooks/made.md)\n\n## Our flows\n",
+    "[notebook](notebooks/made.ipynb)\n\n## Our flows\n",
     "benchmarks/own.py": 'OWN = (Own("made", "MADE", "masks", made),)\n'
     'UNMEASURED = {"mnf": "Never."}\n',
     "benchmarks/subjects.py": "from implementations.made import made\n",
@@ -189,7 +189,7 @@ BAD = {
         f"made.ipynb: has other prose than today's {PAPER} (run make notebooks",
     ),
     "guide: no guide": (
-        edit("docs/compare.md", "(notebooks/made.md)", "(notebooks/maf.md)"),
+        edit("docs/compare.md", "(notebooks/made.ipynb)", "(notebooks/maf.ipynb)"),
         'docs/compare.md: "Which flow should I use?" does not lead to made (say when',
     ),
     "guide: a guide elsewhere": (

@@ -9,17 +9,21 @@ import zlib
 from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
+from mkdocs_jupyter.config import settings as nbconvert
+from mkdocs_jupyter.nbconvert2 import nb2html
+from mkdocs_jupyter.plugin import get_nb_toc
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from scripts import notebook_page
 from scripts.catalogue import Publication
 from scripts.dates import PartialDate
-from scripts.notebook_page import NotebookError
-from scripts.notebook_page import render as render_page
+from scripts.notebook_page import NotebookError, NotebookPage, finish
 from scripts.project import Project
 
 STAMP = {
@@ -71,55 +75,62 @@ def code(
     return new_code_cell(source, outputs=list(outputs), metadata=about)
 
 
-Render = Callable[..., dict[str, str | bytes]]
+class Published(NamedTuple):
+    """A notebook's page: its HTML, and what was read for it."""
+
+    html: str
+    page: NotebookPage
+
+    @property
+    def body(self) -> str:
+        """What stands under title, links and stamp."""
+        return self.html.partition(self.page.head)[2]
+
+
+Render = Callable[..., Published]
 
 
 @pytest.fixture
-def render(tmp_path: Path) -> Render:
-    """Publish a notebook of the given cells."""
+def render(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Render:
+    """Publish a notebook of the given cells, as MkDocs and the plugin do."""
+    monkeypatch.setattr(nbconvert, "templates_dir", str(notebook_page.TEMPLATE))
 
-    def render(
-        *cells: NotebookNode, stamp: Any = STAMP, on_gpu: str = ""
-    ) -> dict[str, str | bytes]:
-        (tmp_path / "notebooks").mkdir(exist_ok=True)
-        notebook = new_notebook(cells=list(cells), metadata={"stamp": stamp})
-        nbformat.write(notebook, tmp_path / "notebooks" / "nice.ipynb")
-        return render_page(tmp_path, PAPER, PROJECT, on_gpu).files
+    def render(*cells: NotebookNode, stamp: Any = STAMP, on_gpu: str = "") -> Published:
+        path = tmp_path / "notebooks" / "nice.ipynb"
+        path.parent.mkdir(exist_ok=True)
+        kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        about = {"stamp": stamp, "kernelspec": kernel}
+        nbformat.write(new_notebook(cells=list(cells), metadata=about), path)
+        page = notebook_page.read(tmp_path, PAPER, PROJECT, on_gpu)
+        html = nb2html(str(path), allow_errors=False)
+        contents, _ = get_nb_toc(str(path), 6)
+        anchors = re.findall(r"#(\S+)$", str(contents), re.MULTILINE)
+        return Published(finish(html, page, anchors), page)
 
     return render
 
 
-def page(published: dict[str, str | bytes]) -> str:
-    text = published["notebooks/nice.md"]
-    assert isinstance(text, str)
-    return text
-
-
 def test_under_the_title_stand_the_links_and_the_stamp(render: Render) -> None:
-    assert (
-        page(render(TITLE))
-        == """\
-# NICE
-
-[Paper](../papers/nice.md)
-[Open in Colab](https://colab.research.google.com/github/me/flows/blob/main/docs/notebooks/nice.ipynb)
-[Download](nice.ipynb)
-[Source](https://github.com/me/flows/blob/main/implementations/nice.py)
-{ .links }
-
-Executed on Nov 23, 2026 with Python 3.11 and torch 2.13.0 on a CPU in 41 seconds, \
-seed 0; its assertions hold. Its code has not changed since Nov 21, 2026. \
-On a GPU: not measured.
-{ .stamp }
-
-A flow.
+    assert render(TITLE).html.startswith(
+        """\
+<h1 id="nice">NICE<a class="headerlink" href="#nice" title="Permanent link">&para;</a>\
+</h1>
+<p class="links"><a href="../../papers/nice/">Paper</a>
+<a href="https://colab.research.google.com/github/me/flows/blob/main/docs/notebooks/\
+nice.ipynb">Open in Colab</a>
+<a href="../nice.ipynb">Download</a>
+<a href="https://github.com/me/flows/blob/main/implementations/nice.py">Source</a></p>
+<p class="stamp">Executed on Nov 23, 2026 with Python 3.11 and torch 2.13.0 on a CPU \
+in 41 seconds, seed 0; its assertions hold. Its code has not changed since Nov 21, \
+2026. On a GPU: not measured.</p>
 """
     )
+    assert "<style" not in render(TITLE).html
 
 
 def test_the_stamp_of_a_replayed_notebook_says_so(render: Render) -> None:
     again = STAMP | {"changed": "2026-11-29", "replayed": "2026-11-29"}
-    shown = page(render(TITLE, stamp=again))
+    shown = render(TITLE, stamp=again).html
     assert "Executed on Nov 23, 2026 with" in shown
     assert (
         "Replayed on Nov 29, 2026: its code has changed since, and a short run gives "
@@ -130,102 +141,102 @@ def test_the_stamp_of_a_replayed_notebook_says_so(render: Render) -> None:
 
 def test_a_run_on_a_gpu_is_told_in_the_stamp(render: Render) -> None:
     told = "A Card, Nov 29, 2026: 41 seconds, 8 of 8 claims hold"
-    assert f"On a GPU: {told}.\n{{ .stamp }}" in page(render(TITLE, on_gpu=told))
+    assert f"On a GPU: {told}.</p>" in render(TITLE, on_gpu=told).html
 
 
 def test_the_cell_that_installs_is_left_out(render: Render) -> None:
     install = code("%pip install flows", printed("Installed"), tags=("setup",))
-    assert page(render(install, TITLE)) == page(render(TITLE))
+    assert render(install, TITLE).html == render(TITLE).html
+
+
+def texts(html: str, tag: str) -> list[str]:
+    """The text of each element of this kind, blanks around it dropped."""
+    found = BeautifulSoup(html, "html.parser").find_all(tag)
+    return [element.get_text().strip() for element in found]
 
 
 def test_code_and_what_it_prints(render: Render) -> None:
-    assert page(render(TITLE, code("print(1)", printed("1\n")))).endswith(
-        "```python\nprint(1)\n```\n\n```{ .text .output .no-copy }\n1\n```\n"
-    )
+    body = render(TITLE, code("print(1 < 2)", printed("1 < 2\n"))).body
+    assert texts(body, "code") == ["print(1 < 2)", "1 < 2"]
+    assert '<div class="highlight"><pre><code>' in body
+    assert '<div class="output no-copy highlight"><pre><code>1 &lt; 2' in body
 
 
-def test_a_fence_is_longer_than_those_in_the_code(render: Render) -> None:
-    source = '"""\n````\n"""'
-    assert f"`````python\n{source}\n`````" in page(render(TITLE, code(source)))
+@pytest.mark.parametrize("source", ['"""\n````\n"""', '"""\n~~~~~~\n"""', "x = '$a$'"])
+def test_code_is_shown_as_it_is(render: Render, source: str) -> None:
+    body = render(TITLE, code(source)).body
+    assert texts(body, "code") == [source]
+    assert "arithmatex" not in body
 
 
 def test_plotting_code_is_folded_and_its_figure_is_not(render: Render) -> None:
     drawn = figure(png(2, 1), alt="Two")
     cell = code("plot()\nshow()", drawn, tags=("plot",), title="One, and two")
-    assert re.search(
-        "<figure>.*<figcaption>One, and two</figcaption></figure>\n\n"
-        r'\?\?\? fold "Show the code"\n\n    ```python\n    plot\(\)\n    show\(\)\n'
-        "    ```\n$",
-        page(render(TITLE, cell)),
-    )
+    body = render(TITLE, cell).body
+    assert re.search("</figure>.*<details", body, re.DOTALL)
+    assert texts(body, "figcaption") == ["One, and two"]
+    assert texts(body, "details") == ["Show the code\nplot()\nshow()"]
+    assert texts(body, "summary") == ["Show the code"]
 
 
-FOLDED = '??? fold "Show the imports"\n\n    ```python\n    '
-
-
-@pytest.mark.parametrize(
-    "source",
-    ["import math", '"""NICE."""\n\nfrom math import pi\n\nG = "g"', "import a, b"],
-)
-def test_what_only_imports_is_folded(render: Render, source: str) -> None:
-    shown = page(render(TITLE, code(source)))
-    assert FOLDED + source.partition("\n")[0] in shown
-
-
-@pytest.mark.parametrize(
-    "source",
-    [
-        "G = 1",
-        "import math\n\nmath.pi",
-        "import a\n\ndef f(): pass",
-        "import a\na.run()",
-    ],
-)
-def test_what_does_more_is_not_folded(render: Render, source: str) -> None:
-    assert page(render(TITLE, code(source))).endswith(f"```python\n{source}\n```\n")
+def test_imports_are_folded(render: Render) -> None:
+    body = render(TITLE, code("import math", tags=("imports",))).body
+    assert texts(body, "details") == ["Show the imports\nimport math"]
 
 
 def test_a_figure_becomes_a_file_named_by_its_content(render: Render) -> None:
     image = png(3, 2)
-    cell = code("", figure(image, alt='A "bell" & <two>'), title="1 < 2")
+    cell = code("", figure(image, alt='A "bell" & <two>'), title="1 < 2, for $5")
     published = render(TITLE, cell)
-    [path] = [path for path in published if path.endswith(".png")]
-    assert published[path] == image
+    [path] = published.page.files
+    assert published.page.files[path] == image
     name = path.removeprefix("notebooks/nice/")
-    assert page(published).endswith(
+    assert (
         f'<figure><img src="{name}" alt="A &#34;bell&#34; &amp; &lt;two&gt;" '
         'width="3" height="2" loading="lazy">'
-        "<figcaption>1 &lt; 2</figcaption></figure>\n"
-    )
+        "<figcaption>1 &lt; 2, for $5</figcaption></figure>\n"
+    ) in published.body
 
 
 def test_a_figure_may_say_how_large_it_is_shown(render: Render) -> None:
     about = {"alt": "A", "width": 30, "height": 20}
     published = render(TITLE, code("", figure(png(60, 40), **about), title="A"))
-    assert 'width="30" height="20"' in page(published)
+    assert 'width="30" height="20"' in published.body
 
 
-def test_displayed_mathematics_stands_apart(render: Render) -> None:
-    cell = new_markdown_cell("so that\n$$a\n= b$$\nwith $b$:\n\n- one\n  $$c$$\n- two")
-    assert page(render(TITLE, cell)).endswith(
-        "so that\n\n$$a\n= b$$\n\nwith $b$:\n\n- one\n\n  $$c$$\n\n- two\n"
-    )
+def test_text_between_dollars_is_mathematics(render: Render) -> None:
+    source = "with $a_1 < b_1$ so that\n$$a_2\n= b_2$$\nand `$c$`"
+    body = render(TITLE, new_markdown_cell(source)).body
+    assert '<span class="arithmatex">\\(a_1 &lt; b_1\\)</span>' in body
+    assert '<span class="arithmatex" data-display>\\[a_2\n= b_2\\]</span>' in body
+    assert "<code>$c$</code>" in body
+
+
+def test_headings_have_the_anchors_of_the_table_of_contents(render: Render) -> None:
+    source = "## Digits\n\n## The map $f$: `x` to z\n\n## Digits\n\n### More"
+    body = render(TITLE, new_markdown_cell(source)).body
+    found = BeautifulSoup(body, "html.parser").find_all(["h2", "h3"])
+    anchors = [heading["id"] for heading in found]
+    assert len({*anchors}) == 4
+    assert [heading.a["href"] for heading in found if heading.a] == [
+        f"#{anchor}" for anchor in anchors
+    ]
 
 
 def test_markdown_and_plain_results_are_shown(render: Render) -> None:
-    table = {"text/markdown": "| a |\n|---|", "text/plain": "<Table>"}
+    table = {"text/markdown": "| a |\n|--:|\n| 1 |", "text/plain": "<Table>"}
     plain = {"text/plain": "0.5"}
     cell = code(
         "", new_output("display_data", table), new_output("execute_result", plain)
     )
-    assert page(render(TITLE, cell)).endswith(
-        "| a |\n|---|\n\n```{ .text .output .no-copy }\n0.5\n```\n"
-    )
+    body = render(TITLE, cell).body
+    assert texts(body, "td") == ["1"] and '<td align="right">' in body
+    assert texts(body, "code")[-1] == "0.5"
 
 
 def test_other_devices_are_named_as_they_are(render: Render) -> None:
     stamp = STAMP | {"device": "NVIDIA H200"}
-    shown = page(render(TITLE, stamp=stamp))
+    shown = render(TITLE, stamp=stamp).html
     assert "on NVIDIA H200 in 41 seconds" in shown
     assert "not measured" not in shown
 
@@ -277,7 +288,7 @@ def test_a_notebook_without_title_is_refused(
 
 def test_a_missing_notebook_is_named(tmp_path: Path) -> None:
     with pytest.raises(NotebookError) as refusal:
-        render_page(tmp_path, PAPER, PROJECT)
+        notebook_page.read(tmp_path, PAPER, PROJECT)
     assert str(refusal.value) == (
         "docs/notebooks/nice.ipynb is missing (run `make notebooks ONLY=nice`)"
     )
