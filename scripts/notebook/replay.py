@@ -11,6 +11,7 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic
@@ -62,7 +63,10 @@ class ShortRuns:
         if path.exists():
             return Trace(**json.loads(path.read_text("utf-8")))
         trace = await self._run(notebook)
-        write_atomic(path, json.dumps(asdict(trace)))
+        with suppress(
+            OSError
+        ):  # a full disk costs the next command a run, not this one
+            write_atomic(path, json.dumps(asdict(trace)))
         return trace
 
     def _remembered(self, notebook: Notebook) -> Path:

@@ -216,7 +216,7 @@ def test_headings_have_the_anchors_of_the_table_of_contents(render: Render) -> N
     source = "## Digits\n\n## The map $f$: `x` to z\n\n## Digits\n\n### More"
     body = render(TITLE, new_markdown_cell(source)).body
     found = BeautifulSoup(body, "html.parser").find_all(["h2", "h3"])
-    anchors = [heading["id"] for heading in found]
+    anchors = [str(heading["id"]) for heading in found]
     assert len({*anchors}) == 4
     assert [heading.a["href"] for heading in found if heading.a] == [
         f"#{anchor}" for anchor in anchors

@@ -45,6 +45,7 @@ videos: []
 blogs: []
 code: []
 """
+RESULTS = '{"fingerprint": "old", "seeds": [], "claims": []}\n'
 CASES = """\
 from implementations.made import made
 
@@ -154,7 +155,7 @@ class Tree:
             "resources.yaml": CATALOGUE,
             "README.md": "Old.\n" * 1000,
             "tests/flows/cases.py": CASES,
-            "implementations/results/made.json": '{"fingerprint": "old"}\n',
+            "implementations/results/made.json": RESULTS,
             "docs/assets/figures/circle-light.svg": "<svg>old</svg>",
             "docs/assets/figures/circle-dark.svg": "<svg>old</svg>",
             "docs/assets/figures/stamps.json": "{}\n",
