@@ -21,8 +21,9 @@ class Reversible(Bijection):
     Memory does not grow with the number of layers, and a training step takes two thirds
     longer: going back, the inverse of each layer restores its input, from which the
     layer is run once more. Layers must do the same every time: no dropout, no
-    statistics that move. Gradients of gradients need `Compose`; torch.compile,
-    torch.func and forward-mode derivatives get it here, with the memory it takes.
+    statistics that move. Gradients of gradients need `Compose`. Under
+    torch.compile, torch.func and forward-mode derivatives it computes as `Compose`
+    does, with the same memory.
 
     Raises:
         ValueError: when a layer has running statistics or dropout.

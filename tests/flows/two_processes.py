@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import parameters_to_vector
 
+from scripts.project import ROOT
 from tests.flows.cases import CASES, Case, batch
 
 SECONDS = 600  # for all cases, on a busy machine
@@ -37,7 +38,9 @@ def train_all(names: Iterable[str], folder: Path) -> list[dict[str, str]]:
     environment = os.environ | {"GLOO_SOCKET_IFNAME": loopback}
     command = [sys.executable, "-m", "tests.flows.two_processes", str(folder)]
     ranks = "0", "1"
-    processes = [subprocess.Popen([*command, rank], env=environment) for rank in ranks]
+    processes = [
+        subprocess.Popen([*command, rank], cwd=ROOT, env=environment) for rank in ranks
+    ]
     for process in processes:
         try:
             process.wait(SECONDS)
