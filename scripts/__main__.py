@@ -22,7 +22,7 @@ _FLAGS = {
     "id": "names the entry for good (default: made of its title or authors)",
     "title": "as it stands on the work itself",
     "authors": 'all of them, in full: "Ada Lovelace, Emmy Noether"',
-    "organisations": 'those of them that are no persons: "Foo, Inc.; Bar Lab"',
+    "organisations": 'authors who are no persons: "Foo, Inc.; Bar Lab"',
     "affiliation": "of the authors, at the time",
     "date": "of publication: 2018-07-09",
     "venue": "where it appeared: ICML 2015",

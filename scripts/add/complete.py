@@ -159,7 +159,7 @@ def _initials(title: str) -> str:
 
 def _organisations_problem(organisations: str, said: str) -> str:
     for name in authors.missing(said, organisations):
-        return f"{quote(name)} is none of the authors (write it as it stands there)"
+        return f"{quote(name)} is none of the authors (name it among the authors, too)"
     return ""
 
 

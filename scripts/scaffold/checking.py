@@ -28,9 +28,11 @@ def run(root: Path, name: str) -> int:
     except (ScaffoldError, CellError) as error:
         print(error, file=sys.stderr)
         return 1
-    passed = _passes(root, paper)
+    failing = _failing(root, paper)
     left = show_what_is_lacking(root, paper)
-    return 0 if passed and not left else 1
+    if failing:
+        print(f"{paper} does not pass: {' and '.join(failing)} failed, see above")
+    return 1 if failing or left else 0
 
 
 def show_what_is_lacking(root: Path, paper: str) -> int:
@@ -42,8 +44,8 @@ def show_what_is_lacking(root: Path, paper: str) -> int:
     return len(left)
 
 
-def _passes(root: Path, paper: str) -> bool:
-    """Lint, check the types and run the tests of the paper alone."""
+def _failing(root: Path, paper: str) -> list[str]:
+    """Lint, check the types and run the tests of the paper alone; name what failed."""
     found = sorted(root.glob(f"tests/papers/test_{paper}*.py"))
     facts = [file.relative_to(root).as_posix() for file in found]
     own = [f"implementations/{paper}.py", *facts]
@@ -57,17 +59,20 @@ def _passes(root: Path, paper: str) -> bool:
         stdout=subprocess.PIPE,
         text=True,
     )
-    ran = [
-        subprocess.run([python, "-m", *command], cwd=root).returncode
-        for command in (
-            ["ruff", "check", "--quiet", *linted],
-            ["ruff", "format", "--check", "--quiet", *linted],
-            ["pytest", "--quiet", "-n", "2", f"--paper={paper}", *tests],
-        )
+    commands = {
+        "style": ["ruff", "check", "--quiet", *linted],
+        "layout": ["ruff", "format", "--check", "--quiet", *linted],
+        "tests": ["pytest", "--quiet", "-n", "2", f"--paper={paper}", *tests],
+    }
+    failing = [
+        what
+        for what, command in commands.items()
+        if subprocess.run([python, "-m", *command], cwd=root).returncode
     ]
-    if ran[1]:
+    if "layout" in failing:
         print(f"Not formatted: run .venv/bin/python -m ruff format {' '.join(own)}")
     said, _ = types.communicate()
     if types.returncode:
         print(said)
-    return not any([*ran, types.returncode])
+        failing.append("types")
+    return failing

@@ -139,8 +139,12 @@ def contract(root: Path, paper: str) -> Lack | None:
     owners = cases.owners((root / cases.FILE).read_text("utf-8"), order)
     if paper in owners.values():
         return None
-    line = f'"{paper}, 2-d": Case(lambda: {paper}(2)),'
-    return Lack(cases.FILE.as_posix(), f"CASES has none of {paper}", f"add {line}")
+    add = f'import {paper} and add "{paper}, 2-d": Case(lambda: {paper}(2)),'
+    return Lack(
+        cases.FILE.as_posix(),
+        f"CASES has none of {paper}",
+        add,
+    )
 
 
 def claims(root: Path, paper: str) -> Lack | None:

@@ -62,14 +62,21 @@ def test_a_paper_passes_when_all_tools_do(
 
 
 @pytest.mark.parametrize(
-    ("tool", "said"), [("ruff", "ruff format"), ("pyright", "of types"), ("pytest", "")]
+    ("tool", "said", "failed"),
+    [
+        ("ruff", "ruff format", "style and layout"),
+        ("pyright", "of types", "types"),
+        ("pytest", "", "tests"),
+    ],
 )
 def test_a_paper_fails_when_one_tool_does(
-    tool: str, said: str, tools: Tools, capsys: pytest.CaptureFixture[str]
+    tool: str, said: str, failed: str, tools: Tools, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tools.failing = {tool}
     assert checking.run(ROOT, "nice") == 1
-    assert said in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert said in told
+    assert told.endswith(f"nice does not pass: {failed} failed, see above\n")
 
 
 def test_a_paper_fails_when_it_lacks_something(

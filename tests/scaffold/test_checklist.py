@@ -146,7 +146,7 @@ BAD = {
     ),
     "contract: no case": (
         edit("tests/flows/cases.py", "lambda: made(2)", "int"),
-        'tests/flows/cases.py: CASES has none of made (add "made, 2-d": Case(',
+        "tests/flows/cases.py: CASES has none of made (import made and add ",
     ),
     "contract: no Python": (
         edit("tests/flows/cases.py", "lambda", "lamda"),
