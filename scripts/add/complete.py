@@ -159,7 +159,8 @@ def _initials(title: str) -> str:
 
 def _organisations_problem(organisations: str, said: str) -> str:
     for name in authors.missing(said, organisations):
-        return f"{quote(name)} is none of the authors (name it among the authors, too)"
+        fix = "an organisation is an author, too: write it alike in both"
+        return f"{quote(name)} is none of the authors ({fix})"
     return ""
 
 

@@ -324,7 +324,7 @@ def test_a_terminal_is_asked_who_is_no_person(
     answers = typing("Foo, Inc., Martin King, Jr.", "Baz", "Foo, Inc.", "")
     flags = {name: text for name, text in SAID.items() if name != "authors"}
     assert adder(ask=answers).add("https://example.org/post", **flags) == 0
-    assert '  "Baz" is none of the authors (write it' in capsys.readouterr().out
+    assert '  "Baz" is none of the authors (an organisation' in capsys.readouterr().out
     text = (folder / "resources.yaml").read_text("utf-8")
     written = '    authors: [{organisation: "Foo, Inc."}, "Martin King, Jr."]\n'
     assert f"  - id: blog_foo_inc\n    title: A Flow\n{written}" in text
