@@ -64,10 +64,6 @@ from implementations.core.unroll import Sorted, unroll
 
 
 # %%
-# Lists, not tensors: which mask fits is known where there are no values, on "meta".
-Degrees = Sequence[list[int]]
-
-
 class MaskedLinear(nn.Linear):
     """y = (W ⊙ M) x + b, with M = 1[after ≥ before] (eq. 12 and 13).
 
@@ -80,8 +76,13 @@ class MaskedLinear(nn.Linear):
     only: Tensor | None
 
     def __init__(
-        self, dim: int, before: Degrees, after: Degrees, bias: bool = True
+        self,
+        dim: int,
+        before: Sequence[list[int]],
+        after: Sequence[list[int]],
+        bias: bool = True,
     ) -> None:
+        # Lists, not tensors: the masks are known where there are no values, on "meta".
         super().__init__(len(before[0]), len(after[0]), bias)
         self.register_buffer("before", torch.tensor(before))
         self.register_buffer("after", torch.tensor(after))
