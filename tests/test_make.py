@@ -155,7 +155,10 @@ def test_without_a_chromium_nothing_is_installed(installed: Path, target: str) -
             ["add", "ENTRY=https://example.org/?a=1&b=2;c='d' \"e\" `f`"],
             "[add][https://example.org/?a=1&b=2;c='d' \"e\" `f`]",
         ),
-        (["new", "ID=glow"], "[new][glow]"),
+        (
+            ["new", "ID=glow"],
+            "[new][glow][-m][scripts][readme][-m][scripts][lacking][glow]",
+        ),
         (["readme"], "[readme]"),
         (["readme", "SINCE=HEAD^1"], "[readme][--since][HEAD^1]"),
     ],

@@ -21,6 +21,7 @@ RESERVED = {
     # what the draft of a paper's files imports and assigns
     *("annotations", "torch", "nn", "claim", "repeated", "device", "seed", "fit"),
     *("kl_to", "banana", "flow", "x"),
+    *("density", "figure", "fig", "axes", "box", "show"),
     # devices of Windows, which has no file of such a name, whatever its ending
     *("con", "prn", "aux", "nul"),
     *(f"{port}{number}" for port in ("com", "lpt") for number in range(10)),

@@ -148,7 +148,7 @@ def test_what_a_short_run_does_not_show_is_never_replayed(
         ("core/fit.py", "total + slope() / 7", "(7 * total + slope()) / 7"),
         ("made.py", "x / 2**power", "x * 0.5**power"),
         ("made.py", "x / 2.", "Half of x."),
-        ("made.py", "RATE = 0.5", "RATE = 0.5\n    Number = int | float"),
+        ("made.py", "RATE = 0.5", "RATE = 0.5\nNumber = int | float"),
         ("made.py", "half(x, power=1)", "half(x, power=1, base=None)"),
     ],
 )
