@@ -71,11 +71,11 @@ add: .venv/site ## Add an entry (ENTRY=1410.8516, a DOI or an address)
 new: .venv/site ## Draft an implementation: its file, test and case (ID=glow)
 	@test -n "$$ID" || { echo "Say which paper's: make new ID=glow"; exit 1; }
 	@$(SCRIPTS) new "$$ID"
-	@$(SCRIPTS) readme
 	@$(SCRIPTS) lacking "$$ID"
 
 notebooks: .venv/test ## Execute stale notebooks (ONLY=nice,maf FORCE=1 DEVICE=cuda)
 	@$(SCRIPTS) notebooks $(if $(ONLY),--only "$(ONLY)") $(if $(FORCE),--force) $(if $(DEVICE),--device "$(DEVICE)")
+	@$(SCRIPTS) readme
 
 claims: .venv/test ## Repeat the papers' claims over SEEDS=5 (ONLY=nice FORCE=1 DEVICE=cuda)
 	@$(SCRIPTS) claims $(if $(SEEDS),--seeds $(SEEDS)) $(if $(ONLY),--only "$(ONLY)") $(if $(FORCE),--force) $(if $(DEVICE),--device "$(DEVICE)")

@@ -93,7 +93,7 @@ def _readme(args: argparse.Namespace) -> int:
     from scripts import readme
 
     if args.check or args.since:
-        page = readme.render(_load(args), read_project(), _dead(args))
+        page = _page(args)
         if args.since:
             return readme.check_since(args.output, page, args.since)
         return readme.check(args.output, page)
@@ -106,9 +106,15 @@ def _regenerate(args: argparse.Namespace) -> int:
 
     # What is written comes from the list as it is then.
     with turn(args.catalogue.resolve().parent):
-        return readme.write(
-            args.output, readme.render(_load(args), read_project(), _dead(args))
-        )
+        return readme.write(args.output, _page(args))
+
+
+def _page(args: argparse.Namespace) -> str:
+    from scripts import readme
+
+    catalogue = _load(args)
+    drafts = readme.drafts(catalogue, _implementations(args))
+    return readme.render(catalogue, read_project(), _dead(args), drafts=drafts)
 
 
 def _add(args: argparse.Namespace) -> int:

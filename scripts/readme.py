@@ -6,7 +6,7 @@ import datetime
 import difflib
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,11 +46,18 @@ def render(
     project: Project,
     dead: Mapping[str, datetime.date] = NOTHING_DEAD,
     limit: int = LIMIT,
+    drafts: Collection[str] = (),
 ) -> str:
     """Return README.md, within `limit` bytes: notes go first, then old entries.
 
-    `dead` tells which addresses are gone, and since when.
+    `dead` tells which addresses are gone, and since when; `drafts` which papers have
+    an implementation, but no notebook yet.
     """
+    readable = [
+        paper.id
+        for paper in catalogue.publications
+        if paper.implemented and paper.id not in drafts
+    ]
     template = _environment(dead).get_template("readme.md.jinja")
     page = ""
     for shape in _shapes(catalogue):
@@ -60,12 +67,22 @@ def render(
             sections=_sections(catalogue, shape),
             entries=len(tuple(catalogue.entries)),
             papers=len(catalogue.publications),
-            notebooks=sum(paper.implemented for paper in catalogue.publications),
+            readable=readable,
             figure_alt=FIGURE_ALT,
         )
         if len(page.encode()) <= limit:
             break
     return page
+
+
+def drafts(catalogue: Catalogue, implementations: Path) -> set[str]:
+    """Return the papers that are implemented, and whose notebook is not there yet."""
+    notebooks = implementations.parent / "docs" / "notebooks"
+    return {
+        paper.id
+        for paper in catalogue.publications
+        if paper.implemented and not (notebooks / f"{paper.id}.ipynb").exists()
+    }
 
 
 def write(path: Path, page: str) -> int:

@@ -157,7 +157,11 @@ def test_without_a_chromium_nothing_is_installed(installed: Path, target: str) -
         ),
         (
             ["new", "ID=glow"],
-            "[new][glow][-m][scripts][readme][-m][scripts][lacking][glow]",
+            "[new][glow][-m][scripts][lacking][glow]",
+        ),
+        (
+            ["notebooks", "ONLY=glow"],
+            "[notebooks][--only][glow][-m][scripts][readme]",
         ),
         (["readme"], "[readme]"),
         (["readme", "SINCE=HEAD^1"], "[readme][--since][HEAD^1]"),

@@ -102,7 +102,8 @@ class Adder:
         entry = self._entry(section, fields)
         content, catalogue = listing.joined(section, entry)
         dead = history.dead_in(self.catalogue.resolve().parent)
-        page = readme.render(catalogue, self.project, dead)
+        drafts = readme.drafts(catalogue, self.implementations)
+        page = readme.render(catalogue, self.project, dead, drafts=drafts)
         _show(self.catalogue.name, listing.content, content)
         _show(self.readme.name, _text(self.readme), page)
         return listing.content, content, page

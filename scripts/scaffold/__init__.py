@@ -20,6 +20,7 @@ from scripts.scaffold import checklist
 from scripts.text import people
 
 _WIDTH = 88
+_NO_LONGER = ', without "implementation: wanted": there is one now'
 _KINDS = {"video": "video", "blog": "post", "code": "repository"}
 
 
@@ -40,7 +41,8 @@ def run(root: Path, name: str) -> int:
         print(f"Nothing is written: {error}", file=sys.stderr)
         return 1
     for path in written:
-        print(f"{path.relative_to(root)} written")
+        wanted = path.name == "resources.yaml"
+        print(f"{path.relative_to(root)} written{_NO_LONGER * wanted}")
     print(f"make test PAPER={name} runs its own tests, and lists what it lacks")
     return 0
 

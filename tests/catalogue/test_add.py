@@ -423,9 +423,9 @@ def test_a_list_that_is_edited_at_the_last_moment_is_not_overwritten(
 ) -> None:
     render = readme.render
 
-    def slowly(*arguments: Any) -> str:
+    def slowly(*arguments: Any, **named: Any) -> str:
         grow()
-        return render(*arguments)
+        return render(*arguments, **named)
 
     before = (folder / "resources.yaml").read_text()
     monkeypatch.setattr(readme, "render", slowly)

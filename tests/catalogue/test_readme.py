@@ -89,6 +89,22 @@ def test_a_wanted_paper_offers_no_notebook() -> None:
     assert "notebooks for 0 of 1 papers" in page
 
 
+def test_a_draft_offers_its_notebook_once_it_is_there(tmp_path: Path) -> None:
+    """So `make new` leaves README.md as it is, and `make notebooks` writes the link."""
+    listed, wanted = of(paper(implementation=None)), of(paper())
+    notebook = tmp_path / "docs" / "notebooks" / "paper_0.ipynb"
+
+    def page(catalogue: Catalogue) -> str:
+        drafts = readme.drafts(catalogue, tmp_path / "implementations")
+        return readme.render(catalogue, PROJECT, drafts=drafts)
+
+    assert page(listed) == page(wanted)
+    notebook.parent.mkdir(parents=True)
+    notebook.touch()
+    assert "(docs/notebooks/paper_0.ipynb)" in page(listed)
+    assert "notebooks for 1 of 1 papers" in page(listed)
+
+
 def test_contents_lead_to_headings(catalogue: Catalogue) -> None:
     page = readme.render(catalogue, PROJECT)
     wanted = {link[1:] for link in links(page) if link.startswith("#")}

@@ -26,7 +26,9 @@ def frozen_catalogue() -> Catalogue:
 
 @cache
 def _page() -> str:
-    return readme.render(frozen_catalogue(), read_project())
+    catalogue = frozen_catalogue()
+    drafts = readme.drafts(catalogue, IMPLEMENTATIONS)
+    return readme.render(catalogue, read_project(), drafts=drafts)
 
 
 def copy_list(folder: Path) -> None:

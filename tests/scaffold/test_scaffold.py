@@ -96,7 +96,9 @@ def test_what_a_draft_lacks_is_listed(
 ) -> None:
     name = wanted(tree)
     assert run(tree, name) == 0
-    assert "\nmake test PAPER=draft_7 runs its own tests" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert '\nresources.yaml written, without "implementation: wanted": there' in told
+    assert "\nmake test PAPER=draft_7 runs its own tests" in told
     assert show_what_is_lacking(tree, name) == 5
     first, *lines = capsys.readouterr().out.splitlines()
     assert first == "draft_7 lacks, in the order to do it:"
