@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import difflib
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any
 
 from scripts import readme
 from scripts.add import authors
-from scripts.add.complete import LISTS, Ask, Blank, listed
+from scripts.add.complete import LISTS, Ask, Blank, Unfinished, listed
 from scripts.add.entry import Fields
 from scripts.add.listing import Listing
 from scripts.add.services import Services, visible
@@ -61,10 +62,24 @@ class Adder:
             return self._add(what, section, flags, write)
         except AddError as error:
             message = str(error)
-        except (EOFError, KeyboardInterrupt):
+        except Unfinished as left:
+            command = self._command(what, section, left.fields, write)
+            message = f"interrupted; to go on with what was said:\n  {command}"
+        except KeyboardInterrupt:
             message = "interrupted"
         print(f"Nothing is added: {message}", file=sys.stderr)
         return 1
+
+    def _command(
+        self, what: str, section: str, fields: Mapping[str, str], write: bool
+    ) -> str:
+        """Return the command that asks for the rest alone."""
+        said = {"section": section, **fields}
+        if said.get("organisations") == authors.NONE:
+            del said["organisations"]
+        flags = [f"--{name}={text}" for name, text in said.items() if text]
+        flags += ["--offline"] * (not self.services) + ["--dry-run"] * (not write)
+        return shlex.join([".venv/bin/python", "-m", "scripts", "add", *flags, what])
 
     def _add(
         self, what: str, section: str, flags: Mapping[str, str], write: bool

@@ -39,6 +39,13 @@ _REQUIRED = {
 _PREFIXES = {"videos": "video", "blogs": "blog", "code": "code"}
 
 
+class Unfinished(Exception):
+    """Whoever answered has left; `fields` are what is known until then."""
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        self.fields = fields
+
+
 @dataclass(frozen=True)
 class Blank:
     """An entry to be: what is known of it, and the list that it joins."""
@@ -51,7 +58,8 @@ class Blank:
         """Fill in what is missing, by asking where there is somebody to ask.
 
         Raises AddError that names everything missing, or the first answer of the
-        flags that cannot be.
+        flags that cannot be; Unfinished when the input ends before what is needed is
+        said, or Ctrl-C is typed.
         """
         fields = dict(self.known)
         if organisations := fields.get("organisations"):
@@ -63,6 +71,16 @@ class Blank:
         if missing and not ask:
             lines = [f'  --{name} "…"  {self._hint(name)}' for name in missing]
             raise AddError("\n".join(["give what is missing:", *lines]))
+        try:
+            self._ask_all(ask, missing, fields)
+        except (EOFError, KeyboardInterrupt):
+            print()  # behind the prompt
+            raise Unfinished(fields) from None
+        return fields
+
+    def _ask_all(
+        self, ask: Ask | None, missing: Collection[str], fields: dict[str, str]
+    ) -> None:
         for name in missing:
             fields[name] = self.asked(ask, name, fields)
         if not fields.get("organisations"):
@@ -70,17 +88,25 @@ class Blank:
             fields["organisations"] = self.asked(ask, "organisations", fields, none)
         if not fields.get("id"):
             fields["id"] = self.asked(ask, "id", fields, self.proposal(fields))
-        return fields
 
     def asked(
         self, ask: Ask | None, name: str, fields: Mapping[str, str], proposal: str = ""
     ) -> str:
-        """Ask until the answer can be; an empty one, or nobody, takes the proposal."""
+        """Ask until the answer can be; an empty one, or nobody, takes the proposal.
+
+        Raises EOFError when the input ends and there is no proposal.
+        """
         if not ask:
             return proposal
         hint = self._hint(name) + (f"; Enter for {proposal}" if proposal else "")
         while True:
-            answer = ask(f"{name} ({hint}): ").strip() or proposal
+            try:
+                answer = ask(f"{name} ({hint}): ").strip() or proposal
+            except EOFError:
+                if not proposal:
+                    raise
+                print(proposal)
+                return proposal
             problem = self.problem(name, answer, fields) if answer else "is needed"
             if not problem:
                 return answer

@@ -6,6 +6,7 @@ import datetime
 import json
 import os
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -287,14 +288,16 @@ def test_no_reserved_id_is_proposed(folder: Path, adder: Callable[..., Adder]) -
     ]
 
 
-def typing(*answers: str) -> Callable[[str], str]:
+def typing(
+    *answers: str, leaving: type[BaseException] = EOFError
+) -> Callable[[str], str]:
     """Answer one prompt after another, then close the input."""
     waiting = iter(answers)
 
     def ask(prompt: str) -> str:
         typed = next(waiting, None)
         if typed is None:
-            raise EOFError
+            raise leaving
         return typed
 
     return ask
@@ -378,13 +381,34 @@ def test_a_title_that_is_typed_is_a_duplicate_too(
     assert "it is on the list already, as nsf" in capsys.readouterr().err
 
 
-def test_who_leaves_the_terminal_leaves_everything_as_it_was(
-    folder: Path, adder: Callable[..., Adder], capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("leaving", [EOFError, KeyboardInterrupt])
+def test_who_leaves_the_terminal_leaves_everything_as_it_was_and_loses_no_answer(
+    leaving: type[BaseException],
+    folder: Path,
+    adder: Callable[..., Adder],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     before = contents(folder)
-    assert adder(ask=typing("A Post")).add("https://example.org/post") == 1
-    assert capsys.readouterr().err == "Nothing is added: interrupted\n"
+    asked = adder(ask=typing('Ada\'s "Post"', "Ada Lovelace", leaving=leaving))
+    flags = {"tags": "review"}
+    assert asked.preview("https://example.org/a?b&c", "blogs", **flags) == 1
     assert contents(folder) == before
+    told, command = capsys.readouterr().err.splitlines()
+    assert told == "Nothing is added: interrupted; to go on with what was said:"
+    start = "  .venv/bin/python -m scripts add "
+    assert command.startswith(start)
+    rest = shlex.split(command.removeprefix(start))
+    assert {"--offline", "--dry-run", "--section=blogs"} <= {*rest}
+    assert main(["add", *rest, "--date=2020-01-01", "--note=It is."]) == 0
+    assert '+    title: "Ada\'s \\"Post\\""' in capsys.readouterr().out
+
+
+def test_the_end_of_input_takes_what_is_proposed(
+    adder: Callable[..., Adder],
+) -> None:
+    flags = {name: text for name, text in SAID.items() if name != "note"}
+    flags["organisations"] = ""
+    assert adder(ask=typing("Worth it.")).add("https://example.org/x", **flags) == 0
 
 
 def grow() -> None:
