@@ -90,7 +90,13 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Add up where the time goes, and what was skipped."""
     seconds[_room(report.nodeid)] += report.duration
     if report.skipped and _room(report.nodeid) in NEVER_SKIPPED:
-        skipped.append(report.nodeid)
+        skipped.append(_told(report))
+
+
+def _told(report: pytest.TestReport) -> str:
+    """Name a skipped test, or say what kept several of a contract from being asked."""
+    why = report.longrepr[2] if isinstance(report.longrepr, tuple | list) else ""
+    return why if why.startswith("not asked") else report.nodeid
 
 
 def pytest_collectreport(report: pytest.CollectReport) -> None:
@@ -116,5 +122,5 @@ def pytest_terminal_summary(
         used = seconds[room] / 60
         over = "  OVER BUDGET" if used > allowed else ""
         terminalreporter.line(f"{room:10} {used:5.1f} of {allowed} min{over}")
-    for nodeid in skipped:
-        terminalreporter.line(f"skipped, which counts as failed: {nodeid}", red=True)
+    for told in dict.fromkeys(skipped):
+        terminalreporter.line(f"skipped, which counts as failed: {told}", red=True)

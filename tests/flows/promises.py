@@ -18,7 +18,7 @@ from torch import Tensor
 
 from implementations.core.flow import Flow
 from scripts.project import ROOT
-from tests.flows.cases import CASES, Case, batch
+from tests.flows.cases import BATCH, CASES, Case, batch
 
 DTYPES = [torch.float64, torch.float32]
 
@@ -36,6 +36,33 @@ def cast(flow: Flow, dtype: torch.dtype) -> tuple[Flow, Tensor, Tensor | None]:
     return flow.to(dtype), x.to(dtype), None if context is None else context.to(dtype)
 
 
+def maps_a_batch(case: Case) -> None:
+    """Run the map both ways, which checks the shapes of what it returns."""
+    flow = case.flow()
+    x, context = batch(flow)
+    flow.bijection(x, context)
+    flow.bijection.inverse(x.new_zeros(BATCH, *flow.bijection.z_shape), context)
+
+
+FIRST = maps_a_batch.__name__
+# Name of a case → why it does not even map a batch, or "" where it does.
+_why: dict[str, str] = {}
+
+
+def not_asked(item: pytest.Function) -> str:
+    """Say why a promise of a case need not be asked, if another has said it already."""
+    name = _name(item)
+    if promise(item.function) == FIRST or FIRST in CASES[name].exempt:
+        return ""
+    if name not in _why:
+        try:
+            maps_a_batch(CASES[name])
+            _why[name] = ""
+        except Exception:
+            _why[name] = _found(pytest.ExceptionInfo.from_current())
+    return _why[name] and f'not asked, since "{name}" breaks {FIRST}: {_why[name]}'
+
+
 def promise(function: Any) -> str:
     return function.__name__.removeprefix("test_")
 
@@ -45,7 +72,7 @@ def in_words(
 ) -> ExceptionChainRepr:
     """Say which promise of which case is broken, what it means, and what to do."""
     name = promise(item.function)
-    (case,) = (n for n, case in CASES.items() if case is item.callspec.params["case"])
+    case = _name(item)
     meaning = " ".join((item.function.__doc__ or "").split())
     entries = [(Path(entry.path), entry) for entry in error.traceback]
     here = [pair for pair in entries if ROOT / "implementations" in pair[0].parents]
@@ -70,12 +97,26 @@ def in_words(
     return ExceptionChainRepr([(text, ReprFileLocation(path, line or 0, found), None)])
 
 
+def _name(item: pytest.Function) -> str:
+    """Return the name of its case."""
+    case = item.callspec.params["case"]
+    return next(name for name, other in CASES.items() if other is case)
+
+
 def _found(error: pytest.ExceptionInfo[BaseException]) -> str:
     """Say what went wrong in a line."""
     lines = str(error.value).splitlines() or [""]
     sizes = [line for line in lines if "bsolute difference" in line]
     if sizes:
         return sizes[0]
+    where = error.traceback[-1]
+    if (
+        where.name in ("checked", "_check_returned")
+        and "mend the class" not in lines[0]
+    ):
+        owner = where.locals["name"]
+        said = f"{error.typename}: {lines[0]}"
+        return f"{owner} returns no pair of tensors, image and log-determinant ({said})"
     if not error.errisinstance(AssertionError):
         return f"{error.typename}: {' '.join(lines)[:300]}"
     message = lines[0]

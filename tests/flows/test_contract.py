@@ -15,7 +15,15 @@ from torch.func import functional_call, jacrev, vmap
 from implementations.core.bijection import Bijection, Compose, DataDependent, Mapped
 from implementations.core.flow import Flow, StandardNormal
 from tests.flows.cases import BATCH, Case, batch
-from tests.flows.promises import DTYPES, cast, close, tolerance
+from tests.flows.promises import DTYPES, cast, close, maps_a_batch, tolerance
+
+
+def test_maps_a_batch(case: Case) -> None:
+    """Each way, a batch gives a batch of images and log-determinants (batch,).
+
+    Where it does not, no other promise is asked.
+    """
+    maps_a_batch(case)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

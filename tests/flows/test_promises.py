@@ -61,9 +61,9 @@ CASES["crooked"] = Case(Crooked)
 """
 
 
-def report(folder: Path, *options: str) -> str:
+def report(folder: Path, *options: str, planted: str = PLANTED) -> str:
     """Run promises with the planted case alone; return what is printed."""
-    (folder / "planted.py").write_text(PLANTED, "utf-8")
+    (folder / "planted.py").write_text(planted, "utf-8")
     pytest = (sys.executable, "-m", "pytest", "-p", "planted", "-p", "no:cacheprovider")
     files = "tests/flows/test_contract.py", "tests/flows/test_contract_tools.py"
     done = subprocess.run(
@@ -100,3 +100,44 @@ def test_the_traceback_is_there_when_asked_for(tmp_path: Path) -> None:
     told = report(tmp_path, "-vv", "-k", "jacobian")
     assert "breaks the promise" not in told
     assert "Tensor-likes are not close!" in told
+
+
+NO_PAIR = "{} returns no pair of tensors, image and log-determinant "
+# What a forward returns by mistake → what is told of it.
+RETURNED = {
+    "x, x": "ValueError: {}: expected to return a log-determinant of shape (7,), got "
+    "(7, 2) (mend the class)",
+    "x": f"{NO_PAIR}(ValueError: too many values to unpack",
+    "x, 0.0": f"{NO_PAIR}(AttributeError: 'float' object has no attribute 'shape')",
+}
+MISTAKEN = PLANTED + "".join(
+    f"""
+
+class Mistaken{number}(Crooked):
+    def forward(self, x, context=None):
+        return {returned}
+
+
+CASES["mistaken {number}"] = Case(Mistaken{number})
+"""
+    for number, returned in enumerate(RETURNED)
+)
+NOT_ASKED = "skipped, which counts as failed: not asked, since "
+
+
+def test_a_map_that_returns_something_else_is_told_once(tmp_path: Path) -> None:
+    several = "mistaken and (maps_a_batch or round_trip or empty or keeps or survive)"
+    told = report(tmp_path, "-n2", "-k", several, planted=MISTAKEN)
+    assert "= 3 failed, 18 skipped in " in told
+    for number, found in enumerate(RETURNED.values()):
+        case = f'"mistaken {number}" breaks'
+        said = f"found: {found.format(f'Mistaken{number}')}"
+        assert told.count(f"{case} the promise maps_a_batch: ") == 1 and said in told
+        assert told.count(f"{NOT_ASKED}{case} maps_a_batch: {said[7:]}") == 1
+
+
+def test_promises_that_are_not_asked_have_not_passed(tmp_path: Path) -> None:
+    """Where the first is left out, too: the exit status is 1, and the reason told."""
+    told = report(tmp_path, "-k", "mistaken and round_trip", planted=MISTAKEN)
+    assert "= 6 skipped, " in told
+    assert told.count(NOT_ASKED) == 3 and "(mend the class)" in told
