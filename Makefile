@@ -32,7 +32,7 @@ site: .venv/site ## Check the catalogue, regenerate README.md, build the website
 
 # Before torch is installed: where no Chromium is to be had, that takes seconds.
 chromium: .venv/bin/python ## Find a Chromium that starts for the browser tests, or install one
-	@$(BIN)/python -m tests.site.get_chromium
+	@$(BIN)/python -m tests.support.get_chromium
 
 ifdef PAPER
 test: .venv/test

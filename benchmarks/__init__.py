@@ -2,8 +2,8 @@
 
 Each command is a module, `python -m benchmarks.flows --help`, and writes one JSON file
 of its name. What the site reads (all but families and site) keeps these rules, which
-`scripts/measurements.py` and `scripts/gpu.py` have as pydantic forms, so that writer,
-reader and test share one definition:
+`scripts/results` has as pydantic forms, so that writer, reader and test share one
+definition:
 
 - It begins with a `Head`: date, machine, versions by package (python, torch, every
   library measured), threads, and gpu, the card's name or "not measured".
@@ -11,7 +11,7 @@ reader and test share one definition:
   line, whose keys name what was measured before how it came out.
 - A flow of ours is known by `paper`, the publication's id, and its `name` in
   `benchmarks.own.OWN`; the same flow in four libraries by `family`, `dim` and
-  `library`, as in `benchmarks.contenders`.
+  `library`, as in `benchmarks.libraries.contenders`.
 - Values are as measured: a list with one for each repeat or seed, never a mean; times
   in seconds of one call, memory in bytes, densities in nats. Medians and ratios are the
   reader's business.

@@ -21,7 +21,7 @@ from pathlib import Path
 import torch
 
 from implementations.flows_review import flows_review
-from scripts.files import write_atomic
+from scripts.base.files import write_atomic
 
 OUTPUT = Path(__file__).parent / "results" / "families.json"
 POINTS, REPEATS = 1000, 7

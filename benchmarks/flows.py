@@ -19,17 +19,17 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from benchmarks.contenders import PEERS, Contender, contenders
+from benchmarks.libraries.contenders import PEERS, Contender, contenders
 from benchmarks.machine import machine, versions
-from benchmarks.memory import peak_bytes
 from benchmarks.own import OWN, UNMEASURED, Own
-from benchmarks.tasks import Run, tasks
-from benchmarks.timing import Clock, interleaved, processor
+from benchmarks.speed.memory import peak_bytes
+from benchmarks.speed.tasks import Run, tasks
+from benchmarks.speed.timing import Clock, interleaved, processor
 from implementations.core.flow import Flow
 from implementations.core.nets import size
-from scripts import measurements
-from scripts.measurements import Contest, Memory, Race, Seconds, Task, Timing, races
-from scripts.project import ROOT
+from scripts.base.project import ROOT
+from scripts.results import forms
+from scripts.results.forms import Contest, Memory, Race, Seconds, Task, Timing, races
 
 RESULTS = ROOT / "benchmarks" / "results" / "flows.json"
 
@@ -163,7 +163,7 @@ def rounded(seconds: Sequence[float]) -> Seconds:
     return tuple(float(f"{value:.4g}") for value in seconds)
 
 
-def measure(plan: Plan, families: Sequence[str]) -> measurements.Flows:
+def measure(plan: Plan, families: Sequence[str]) -> forms.Flows:
     """Measure what the plan says of these families; tell how far it is on stderr."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -186,7 +186,7 @@ def measure(plan: Plan, families: Sequence[str]) -> measurements.Flows:
         if "training_step" in planned_tasks(family, dim, batch):
             peaks += memory(family, dim, batch)
     _say(f"our {len(plan.own)} flows, on their own")
-    return measurements.Flows(
+    return forms.Flows(
         date=datetime.date.today(),
         machine=machine(),
         versions=versions("torch", *PEERS),
@@ -262,7 +262,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     report = measure(plan, families)
     output = args.output or (None if args.quick or args.only else RESULTS)
     if output:
-        measurements.write(report, output)
+        forms.write(report, output)
         _say(f"written: {output}")
     fallen = [race for race in races(report.contests) if collapsed(race)]
     for race in fallen if args.quick else []:

@@ -21,9 +21,9 @@ from benchmarks.own import OWN, PLANE, Own
 from implementations.core.fit import fit
 from implementations.core.flow import Base, Flow
 from implementations.core.toy import Toy, eight_gaussians
-from scripts import measurements
-from scripts.measurements import Gap
-from scripts.project import ROOT
+from scripts.base.project import ROOT
+from scripts.results import forms
+from scripts.results.forms import Gap
 
 RESULTS = ROOT / "benchmarks" / "results" / "gaps.json"
 TARGET = "eight Gaussians"
@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for own in (own for own in OWN if own.shape == PLANE):
         gaps.append(gap(own))
         print(f"{own.name:22} {median(gaps[-1].gap):.3g} nats", flush=True)
-    report = measurements.Gaps(
+    report = forms.Gaps(
         date=datetime.date.today(),
         machine=machine(),
         versions=versions("torch"),
@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         batch=BATCH,
         gaps=tuple(gaps),
     )
-    measurements.write(report, args.output)
+    forms.write(report, args.output)
     return 0
 
 

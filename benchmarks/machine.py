@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from scripts.measurements import Machine
+    from scripts.results.forms import Machine
 
 
 def machine() -> Machine:
     """Cores, model of the processor, memory in GB."""
-    from scripts.measurements import Machine
+    from scripts.results.forms import Machine
 
     return Machine(**hardware())
 

@@ -22,7 +22,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.machine import machine, versions
-from benchmarks.timing import interleaved
+from benchmarks.speed.timing import interleaved
 from implementations.core.bijection import Bijection, Compose
 from implementations.core.flow import Flow, StandardNormal
 from implementations.core.nets import mlp
@@ -31,9 +31,9 @@ from implementations.maf import maf
 from implementations.nice import Coupling
 from implementations.nsf import Spline
 from implementations.real_nvp import real_nvp_vector
-from scripts import measurements
-from scripts.measurements import Draw, Growth
-from scripts.project import ROOT
+from scripts.base.project import ROOT
+from scripts.results import forms
+from scripts.results.forms import Draw, Growth
 
 RESULTS = ROOT / "benchmarks" / "results" / "scaling.json"
 HIDDEN = (128, 128)
@@ -124,13 +124,13 @@ def growth(rows: Sequence[Draw]) -> Iterator[Growth]:
         )
 
 
-def measure(plan: Plan) -> measurements.Scaling:
+def measure(plan: Plan) -> forms.Scaling:
     """Measure along both axes."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     along_dim = tuple(draws([(dim, plan.batch) for dim in plan.dims], plan.repeats))
     along_batch = tuple(draws([(plan.dim, n) for n in plan.batches], plan.repeats))
-    return measurements.Scaling(
+    return forms.Scaling(
         date=datetime.date.today(),
         machine=machine(),
         versions=versions("torch"),
@@ -177,7 +177,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print("\n".join(map(line, report.growth)))
     output = args.output or (None if args.quick else RESULTS)
     if output:
-        measurements.write(report, output)
+        forms.write(report, output)
     return 0
 
 

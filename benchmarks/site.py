@@ -21,11 +21,11 @@ from pathlib import Path
 
 import yaml
 
-from benchmarks import pages
-from benchmarks.generate import generate
 from benchmarks.machine import machine, versions
-from scripts.files import write_atomic
-from scripts.project import ROOT, read_project
+from benchmarks.website import pages
+from benchmarks.website.generate import generate
+from scripts.base.files import write_atomic
+from scripts.base.project import ROOT, read_project
 
 RESULTS = ROOT / "benchmarks" / "results" / "site.json"
 PACKAGES = ("mkdocs", "mkdocs-material", "pydantic", "pyyaml", "jinja2")
@@ -85,7 +85,7 @@ def _measure_pipeline(sizes: Sizes, directory: Path) -> Iterator[Measure]:
     kinds = sizes.entries // 4
     source.write_text(generate(kinds, kinds, kinds, kinds, seed=0), "utf-8")
     arguments = [str(source), str(sizes.repeats)]
-    result = json.loads(_python("-m", "benchmarks.pipeline", *arguments))
+    result = json.loads(_python("-m", "benchmarks.website.pipeline", *arguments))
     yield Measure("entries", sizes.entries, "")
     yield Measure("bytes per entry", source.stat().st_size / sizes.entries, "B")
     for stage, seconds in result["stages"].items():
@@ -117,7 +117,7 @@ def _measure_site(copy: Path) -> Iterator[Measure]:
 def _measure_visits(sizes: Sizes, site: Path) -> Iterator[Measure]:
     _say("Visiting it, on a slow phone")
     arguments = ["views", str(site), str(sizes.repeats)]
-    views = json.loads(_python("-m", "benchmarks.browser", *arguments))
+    views = json.loads(_python("-m", "benchmarks.website.browser", *arguments))
     for kind, most in {"home": 200, "list": 300, "notebook": 300}.items():
         sent, paint, shift = views[kind]
         yield Measure(f"{kind}, sent at first", sent, "kB", most)
@@ -131,7 +131,7 @@ def _measure_filter(sizes: Sizes, site: Path) -> Iterator[Measure]:
     compressed = len(gzip.compress((site / "list" / "index.html").read_bytes()))
     yield Measure(f"{name}, gzipped", compressed / 1000, "kB", 250)
     arguments = ["keys", str(site), str(sizes.repeats)]
-    wait = float(_python("-m", "benchmarks.browser", *arguments))
+    wait = float(_python("-m", "benchmarks.website.browser", *arguments))
     yield Measure(f"{name}, a keystroke", wait, "ms", 50)
 
 

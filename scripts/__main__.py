@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from scripts.project import ROOT, read_project
+from scripts.base.project import ROOT, read_project
 
 if TYPE_CHECKING:
     from scripts.catalogue import Catalogue
@@ -102,7 +102,7 @@ def _readme(args: argparse.Namespace) -> int:
 
 def _regenerate(args: argparse.Namespace) -> int:
     from scripts import readme
-    from scripts.files import turn
+    from scripts.base.files import turn
 
     # What is written comes from the list as it is then.
     with turn(args.catalogue.resolve().parent):
@@ -160,7 +160,7 @@ def _lacking(args: argparse.Namespace) -> int:
 
 
 def _publish_readme(args: argparse.Namespace) -> int:
-    from scripts.github import Clone
+    from scripts.github.clone import Clone
 
     return _regenerate(args) or Clone(ROOT).publish(args.output.name)
 
@@ -175,7 +175,7 @@ def _links(args: argparse.Namespace) -> int:
 
 
 def _publish_links(args: argparse.Namespace) -> int:
-    from scripts.github import Clone
+    from scripts.github.clone import Clone
     from scripts.links import checking, history
 
     if status := _regenerate(args):
@@ -186,7 +186,7 @@ def _publish_links(args: argparse.Namespace) -> int:
 
 def _answer_issue(args: argparse.Namespace) -> int:
     from scripts import add
-    from scripts.github import Clone
+    from scripts.github.clone import Clone
 
     project = read_project()
     adder = add.Adder(
@@ -200,9 +200,9 @@ def _answer_issue(args: argparse.Namespace) -> int:
 
 
 def _notebooks(args: argparse.Namespace) -> int:
-    from scripts import notebook
+    from scripts.execute import notebooks
 
-    return notebook.run(
+    return notebooks.run(
         ROOT,
         only=args.only,
         force=args.force,
@@ -213,7 +213,7 @@ def _notebooks(args: argparse.Namespace) -> int:
 
 
 def _claims(args: argparse.Namespace) -> int:
-    from scripts import claims
+    from scripts.execute import claims
 
     return claims.run(
         ROOT,
@@ -226,13 +226,13 @@ def _claims(args: argparse.Namespace) -> int:
 
 
 def _figures(args: argparse.Namespace) -> int:
-    from scripts import figures
+    from scripts.execute import figures
 
     return figures.run(ROOT, force=args.force, check=args.check)
 
 
 def _release_notes(args: argparse.Namespace) -> int:
-    from scripts import release
+    from scripts.github import release
 
     return release.run(ROOT, args.tag)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -12,29 +11,38 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 
+from scripts.base.project import ROOT
 from scripts.catalogue import load
-from scripts.project import ROOT
 
 MINUTES = {
     "tests": 1,
-    "catalogue": 2,
+    "base": 1,
+    "catalogue": 1,
+    "sources": 1,
+    "add": 1,
+    "links": 1,
+    "readme": 1,
+    "exports": 1,
+    "outputs": 1,
+    "papers": 4,
+    "execute": 3,
     "scaffold": 1,
     "github": 1,
-    "links": 1,
     "flows": 4,
-    "papers": 4,
-    "notebooks": 4,
     "benchmarks": 2,
+    "support": 1,
     "site": 5,
     "whole": 1,
 }
-NEVER_SKIPPED = {"flows", "papers", "notebooks", "site"}
+NEVER_SKIPPED = {"flows", "papers", "execute", "site"}
 seconds: dict[str, float] = defaultdict(float)
 skipped: list[str] = []
 
 
 def _room(nodeid: str) -> str:
-    return Path(nodeid.split("::")[0]).parent.name
+    """The folder of tests/, or of tests/scripts/, that a test is in."""
+    parts = Path(nodeid.split("::")[0]).parent.parts
+    return [*(part for part in parts if part != "scripts"), "tests"][:2][-1]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -57,7 +65,7 @@ def of_paper(paper: str, items: list[pytest.Item]) -> list[pytest.Item]:
     cases = [case for name, case in CASES.items() if owner.get(name) == paper]
 
     def own(item: pytest.Item) -> bool:
-        if re.fullmatch(rf"test_{paper}(_oracle)?\.py", item.path.name):
+        if item.path.parent.name == paper:
             return True
         values = getattr(item, "callspec", None)
         given = values.params if values else {}

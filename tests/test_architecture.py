@@ -16,16 +16,16 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from scripts.base.project import ROOT
 from scripts.catalogue import load
-from scripts.project import ROOT
 
 OURS = ("scripts", "implementations", "benchmarks", "tests")
 RENDERERS = {
-    *("scripts.readme", "scripts.site", "scripts.exports", "scripts.links"),
-    *("scripts.notebook_page", "scripts.comparison"),
+    *("scripts.readme", "scripts.site.pages", "scripts.exports", "scripts.links"),
+    *("scripts.site.notebook_page", "scripts.site.measured.speed"),
 }
-ENDS = {"scripts.__main__", "scripts.hooks"}
-NO_CATALOGUE = {"scripts.notebook", "scripts.genealogy"}
+ENDS = {"scripts.__main__", "scripts.site.hooks"}
+NO_CATALOGUE = {"scripts.execute.notebooks", "scripts.papers.genealogy"}
 
 
 def imported(source: str) -> Iterator[tuple[str, bool]]:
@@ -113,7 +113,7 @@ def test_the_catalogue_imports_no_renderer() -> None:
 
 
 def test_text_imports_nothing_of_ours() -> None:
-    assert not rooms_of(reach("scripts.text"))
+    assert not rooms_of(reach("scripts.base.text"))
 
 
 def test_notebooks_and_genealogy_know_no_catalogue() -> None:
@@ -141,7 +141,7 @@ def writes(source: str) -> set[str]:
 @pytest.mark.parametrize("module", room("scripts"))
 def test_one_module_alone_writes_files(module: str) -> None:
     found = writes(modules()[module].read_text("utf-8"))
-    assert found == set() or module == "scripts.files"
+    assert found == set() or module == "scripts.base.files"
 
 
 def test_what_writes_files_is_found() -> None:
@@ -154,7 +154,7 @@ def test_what_writes_files_is_found() -> None:
 
 @pytest.mark.parametrize("module", modules())
 def test_only_the_hooks_know_mkdocs(module: str) -> None:
-    assert module == "scripts.hooks" or "mkdocs" not in imports(module)
+    assert module == "scripts.site.hooks" or "mkdocs" not in imports(module)
 
 
 @pytest.mark.published
@@ -176,7 +176,8 @@ def extra(name: str) -> set[str]:
 
 def test_the_site_needs_nothing_that_only_flows_and_tests_install() -> None:
     beyond = (extra("flows") | extra("test")) - extra("site")
-    needed = reach("scripts.hooks", lazy=False) | reach("scripts.__main__", lazy=False)
+    hooks, command = "scripts.site.hooks", "scripts.__main__"
+    needed = reach(hooks, lazy=False) | reach(command, lazy=False)
     owners = packages_distributions()
     used = {owner for name in needed for owner in owners.get(name, [])}
     assert not used & beyond

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from scripts import figures, readme
+from scripts import readme
 from scripts.__main__ import main
-from scripts.project import ROOT
+from scripts.base.project import ROOT
+from scripts.execute import figures
 from tests.frozen import copy_list
 
 

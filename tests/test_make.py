@@ -14,7 +14,7 @@ import pytest
 import torch
 from packaging.specifiers import SpecifierSet
 
-from scripts.project import ROOT
+from scripts.base.project import ROOT
 
 
 @pytest.fixture
@@ -140,11 +140,11 @@ def test_an_installation_that_fails_tells_why(clone: Path) -> None:
 def test_without_a_chromium_nothing_is_installed(installed: Path, target: str) -> None:
     for extra in ("site", "test"):
         (installed / ".venv" / extra).unlink()
-    none = python(installed, 'echo "$@"; [ $2 != tests.site.get_chromium ]')
+    none = python(installed, 'echo "$@"; [ $2 != tests.support.get_chromium ]')
     shutil.move(none, installed / ".venv" / "bin" / "python")
     ran = make(installed, "-j4", target)
     assert ran.returncode
-    assert ran.stdout == "-m tests.site.get_chromium\n"
+    assert ran.stdout == "-m tests.support.get_chromium\n"
 
 
 @pytest.mark.parametrize(

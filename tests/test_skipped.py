@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.project import ROOT
+from scripts.base.project import ROOT
 from tests.conftest import NEVER_SKIPPED
 
 TEST = "import pytest\ndef test_one(): pytest.skip('no browser')\n"

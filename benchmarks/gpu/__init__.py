@@ -2,6 +2,7 @@
 
 Every part is a process of its own with a time of its own, so that one that fails,
 crashes, hangs or fills the card's memory takes nothing from the others. What it has
-measured until then counts. gpu.json is written after each part; its form is
-`scripts/gpu.py`. Nothing here needs a network, and parts say which packages they miss.
+measured until then counts. gpu.json is written after each part; its form is in
+`scripts/results/gpu.py`. Nothing here needs a network, and parts say which packages
+they miss.
 """

@@ -14,14 +14,14 @@ from unittest import mock
 import torch
 from torch import Tensor
 
-from benchmarks.contenders import Contender
 from benchmarks.flows import line, rounded
 from benchmarks.gpu import words
 from benchmarks.gpu.parts import Emit, Place
 from benchmarks.gpu.speed import clock, on_device
-from benchmarks.timing import interleaved
+from benchmarks.libraries.contenders import Contender
+from benchmarks.speed.timing import interleaved
 from implementations.core.fit import fit
-from scripts.measurements import Contest, races
+from scripts.results.forms import Contest, races
 
 BATCH, STEPS, REPEATS = 512, 30, 5
 DIMS = (("real_nvp", 64), ("maf", 64), ("nsf", 64), ("nsf_autoregressive", 64))

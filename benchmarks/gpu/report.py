@@ -10,8 +10,8 @@ from typing import Any
 
 from benchmarks.gpu.parts import PARTS
 from benchmarks.gpu.running import Outcome
-from scripts.files import write_atomic
-from scripts.rows import as_rows
+from scripts.base.files import write_atomic
+from scripts.results.rows import as_rows
 
 Fields = dict[str, Any]
 
@@ -63,8 +63,8 @@ def fault(path: Path) -> str | None:
     if find_spec("pydantic") is None:
         print("pydantic is not installed: `make site` will check the form of gpu.json")
         return None
-    from scripts.comparison import ComparisonError, read_results
-    from scripts.gpu import Gpu
+    from scripts.results.gpu import Gpu
+    from scripts.site.measured.speed import ComparisonError, read_results
 
     try:
         read_results(Gpu, path)

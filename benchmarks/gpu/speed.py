@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from benchmarks.contenders import Contender, contenders
 from benchmarks.flows import contest, line, planned_tasks
 from benchmarks.gpu import words
 from benchmarks.gpu.parts import Emit, Place
-from benchmarks.tasks import tasks
-from benchmarks.timing import Clock, processor, waiting
-from scripts.measurements import Task, races
+from benchmarks.libraries.contenders import Contender, contenders
+from benchmarks.speed.tasks import tasks
+from benchmarks.speed.timing import Clock, processor, waiting
+from scripts.results.forms import Task, races
 
 # Those that matter most come first: time may be over before the last.
 DIMS = (

@@ -2,7 +2,7 @@
 /**
  * Material's search, run in a worker, that fetches what it searches with the first word
  * that is typed, and not with every page. The page hands over an index without documents
- * (scripts/hooks.py sets them apart) and is told at once that the search is ready.
+ * (scripts/site/hooks.py sets them apart) and is told at once that the search is ready.
  *
  * Material's own worker is named in this one's address. It answers SETUP with READY, and
  * QUERY with RESULT.

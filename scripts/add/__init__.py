@@ -16,13 +16,13 @@ from scripts.add import authors
 from scripts.add.complete import LISTS, Ask, Blank, Unfinished, listed
 from scripts.add.entry import Fields
 from scripts.add.listing import Listing
-from scripts.add.services import Services, visible
-from scripts.add.web import Web, WebError
-from scripts.add.works import AddError, Work, identify
-from scripts.dates import PartialDate
-from scripts.files import turn, write_atomic
+from scripts.base.dates import PartialDate
+from scripts.base.files import turn, write_atomic
+from scripts.base.project import Project
 from scripts.links import history
-from scripts.project import Project
+from scripts.sources.services import Services, visible
+from scripts.sources.web import Web, WebError
+from scripts.sources.works import AddError, Work, identify
 
 
 def public_services(project: Project) -> Services:

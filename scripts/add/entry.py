@@ -8,8 +8,8 @@ import re
 import textwrap
 from collections.abc import Mapping, Sequence
 
-from scripts.add.works import AddError
 from scripts.catalogue.document import Document
+from scripts.sources.works import AddError
 
 Value = str | Sequence[str | Mapping[str, str]]
 Fields = Mapping[str, Value]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from scripts.base.text import CODE, Span, spans
 from scripts.catalogue import addresses
 from scripts.catalogue.faults import quote
-from scripts.text import CODE, Span, spans
 
 LONGEST_NOTE = 600
 _LINKS = "write links as [label](https://…)"

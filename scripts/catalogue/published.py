@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from scripts.dates import PartialDate
+from scripts.base.dates import PartialDate
 
 
 def _partial_date(value: Any) -> PartialDate:

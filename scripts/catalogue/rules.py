@@ -12,11 +12,11 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 
+from scripts.base.dates import PartialDate
 from scripts.catalogue import addresses, limits, names
 from scripts.catalogue.draft import Draft, Item, below, is_id, nearest_id
 from scripts.catalogue.faults import Finding, Path, did_you_mean, quote
 from scripts.catalogue.notes import note_faults
-from scripts.dates import PartialDate
 
 
 def emptiness(draft: Draft) -> Iterator[Finding]:

@@ -8,13 +8,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from scripts.add.services import visible
 from scripts.links.answers import SILENCE, UNREACHABLE, VANISHED, Answer, judge
 from scripts.links.cache import Heard
 from scripts.links.linkchecker import LinkChecker
 from scripts.links.network import Lookup, look_up, lookup
 from scripts.links.places import hosts
 from scripts.links.videos import Videos
+from scripts.sources.services import visible
 
 
 class NoNetwork(Exception):

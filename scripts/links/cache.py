@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
-from scripts.files import write_atomic
+from scripts.base.files import write_atomic
 from scripts.links.answers import Answer
 
 # Less than a day: it never stands in for the second of two answers a day apart.

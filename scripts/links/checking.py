@@ -6,16 +6,16 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.add.web import Web
+from scripts.base.files import turn, write_atomic
+from scripts.base.project import Project
 from scripts.catalogue import Catalogue
-from scripts.files import turn, write_atomic
 from scripts.links import cache, history, places, report
 from scripts.links.asking import Asker, NoNetwork
 from scripts.links.linkchecker import LinkChecker, LinkCheckerError
 from scripts.links.places import Places
 from scripts.links.videos import Videos
-from scripts.project import Project
-from scripts.site import first_lines
+from scripts.site.pages import first_lines
+from scripts.sources.web import Web
 
 REPORT = ".cache/links.md"
 _CACHE = ".cache/links.json"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from scripts.base.text import spans
 from scripts.catalogue import Entry
-from scripts.text import spans
 
 _NOUNS = {"publication": "Paper", "video": "Video", "blog": "Post", "code": "Code"}
 

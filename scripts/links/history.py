@@ -14,8 +14,8 @@ from urllib.parse import urldefrag
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from scripts.base.files import write_atomic
 from scripts.catalogue.faults import CatalogueError, Fault, quote
-from scripts.files import write_atomic
 from scripts.links.answers import Answer
 
 FILE = "links.jsonl"

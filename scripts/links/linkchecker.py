@@ -20,7 +20,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import IO
 
-from scripts.files import write_atomic
+from scripts.base.files import write_atomic
 from scripts.links.answers import Row
 
 # Each address has a thread of its own, so that one which holds its own up holds up no

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urljoin, urlsplit
 
+from scripts.base.project import Project
 from scripts.catalogue import Catalogue
 from scripts.links.answers import Row
 from scripts.links.entries import addresses
 from scripts.links.history import key
 from scripts.links.linkchecker import LinkChecker, LinkCheckerError
-from scripts.project import Project
 
 
 class Place(NamedTuple):

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from scripts.dates import long_date
+from scripts.base.dates import long_date
+from scripts.base.project import Project
+from scripts.base.text import escape_markdown, markdown_url
 from scripts.links.history import History, Record
 from scripts.links.places import Broken, Place, Places
-from scripts.project import Project
-from scripts.text import escape_markdown, markdown_url
 
 # GitHub takes 65,536 characters.
 LIMIT = 60_000

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from scripts.add.services import Services, visible
-from scripts.add.web import Missing, Web, WebError
-from scripts.add.works import AddError, identify
 from scripts.links.answers import Answer
+from scripts.sources.services import Services, visible
+from scripts.sources.web import Missing, Web, WebError
+from scripts.sources.works import AddError, identify
 
 _vimeo = re.compile(
     r"https?://(?:www\.|player\.)?vimeo\.com/(?:video/|channels/[\w-]+/)?\d+(?:[/?#].*)?"

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import jinja2
 
+from scripts.base.files import turn, write_together
+from scripts.base.text import people
 from scripts.catalogue import Publication, load
 from scripts.catalogue.document import read
 from scripts.catalogue.faults import did_you_mean, quote
 from scripts.catalogue.names import surname
-from scripts.files import turn, write_together
 from scripts.scaffold import checklist
-from scripts.text import people
 
 _WIDTH = 88
 _NO_LONGER = ', without "implementation: wanted": there is one now'
@@ -54,7 +54,7 @@ def scaffold(root: Path, name: str) -> dict[Path, str]:
     """
     paper = publication(root, name)
     module = root / "implementations" / f"{name}.py"
-    test = root / "tests" / "papers" / f"test_{name}.py"
+    test = root / "tests" / "papers" / name / "test_facts.py"
     for path in (module, module.with_suffix("")):
         _refuse(root, path, path.exists())
     cases, catalogue = root / "tests/flows/cases.py", root / "resources.yaml"

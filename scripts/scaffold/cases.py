@@ -11,7 +11,7 @@ import ast
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from scripts.notebook.cells import parse
+from scripts.papers.cells import parse
 
 FILE = Path("tests") / "flows" / "cases.py"
 _PACKAGE = "implementations."

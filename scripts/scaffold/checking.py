@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from scripts.notebook.cells import CellError
+from scripts.papers.cells import CellError
 from scripts.scaffold import ScaffoldError, checklist, publication
 
 # Asked of every paper, beside its own files of facts.
@@ -46,7 +46,7 @@ def show_what_is_lacking(root: Path, paper: str) -> int:
 
 def _failing(root: Path, paper: str) -> list[str]:
     """Lint, check the types and run the tests of the paper alone; name what failed."""
-    found = sorted(root.glob(f"tests/papers/test_{paper}*.py"))
+    found = sorted(root.glob(f"tests/papers/{paper}/*.py"))
     facts = [file.relative_to(root).as_posix() for file in found]
     own = [f"implementations/{paper}.py", *facts]
     linted = [*own, "tests/flows/cases.py", "benchmarks/own.py"]

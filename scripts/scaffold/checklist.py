@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scripts.catalogue import Publication, load
-from scripts.claims import results
-from scripts.notebook.cells import CellError, export, parse
-from scripts.notebook.fingerprint import Fingerprints
-from scripts.notebook.ipynb import read
+from scripts.execute.claims import results
+from scripts.execute.ipynb import read
+from scripts.papers.cells import CellError, export, parse
+from scripts.papers.fingerprint import Fingerprints
 from scripts.scaffold import cases
 
 LONGEST_NAME, LONGEST_HEADING = 24, 64
@@ -127,7 +127,7 @@ def figure(root: Path, paper: str) -> Lack | None:
 
 def facts(root: Path, paper: str) -> Lack | None:
     """Tests of what the paper says."""
-    file = f"tests/papers/test_{paper}.py"
+    file = f"tests/papers/{paper}/test_facts.py"
     if (root / file).exists():
         return None
     return Lack(file, "is missing", "test there what the paper states of its map")
@@ -229,7 +229,7 @@ def examined(root: Path, paper: str) -> Lack | None:
     if any(f"from implementations.{paper} import" in source for source in asked):
         return None
     fix = "add a Subject to OURS, and run .venv/bin/python -m benchmarks.exactness"
-    return Lack("benchmarks/subjects.py", f"asks nothing of {paper}", fix)
+    return Lack("benchmarks/exactness/subjects.py", f"asks nothing of {paper}", fix)
 
 
 CHECKS: dict[str, Callable[[Path, str], Lack | None]] = {
@@ -262,7 +262,7 @@ def not_in_git(root: Path, paper: str) -> Lack | None:
 
 def _files(root: Path, paper: str) -> Iterator[Path]:
     yield root / _module(paper)
-    yield from (root / "tests" / "papers").glob(f"test_{paper}*.py")
+    yield from (root / "tests" / "papers" / paper).glob("*.py")
     yield results.path(root, paper)
     yield root / "docs" / "notebooks" / f"{paper}.ipynb"
 

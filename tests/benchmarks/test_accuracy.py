@@ -10,14 +10,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks import accuracy
-from benchmarks.accuracy import LAYERS, Budget, Fit, gap, matched_widths, run
-from benchmarks.adapters import Model, Ours
-from benchmarks.builders import BOUND, BUILDERS, offers, parameters
-from benchmarks.targets import targets
+from benchmarks.accuracy import command
+from benchmarks.accuracy.command import LAYERS, Budget, Fit, gap, matched_widths, run
+from benchmarks.accuracy.targets import targets
+from benchmarks.libraries.adapters import Model, Ours
+from benchmarks.libraries.builders import BOUND, BUILDERS, offers, parameters
 from implementations.core.flow import Flow, StandardNormal
 from implementations.nsf import Linear
-from scripts.measurements import Accuracy, read
+from scripts.results.forms import Accuracy, read
 
 
 @pytest.mark.parametrize("family", BUILDERS)
@@ -81,7 +81,7 @@ def test_all_libraries_see_the_same_batches() -> None:
             return iter([0.1])
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(accuracy, "train", remember)
+            patch.setattr(command, "train", remember)
             run(fit, Budget((1,), 4, 8))
     assert torch.equal(drawn["ours"][0], drawn["zuko"][0])
 
@@ -108,19 +108,19 @@ def test_the_gap_of_the_truth_is_none_and_of_no_number_unknown() -> None:
 def test_quick_run_measures_one_family(tmp_path: Path) -> None:
     output = tmp_path / "accuracy.json"
     arguments = ["--quick", "--only", "maf", "--output", str(output)]
-    assert accuracy.main(arguments) == 0
+    assert command.main(arguments) == 0
     complete(read(Accuracy, output), ["maf"])
 
 
 def test_unknown_families_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        accuracy.main(["--only", "glow"])
+        command.main(["--only", "glow"])
     assert "expected any of real_nvp, maf" in capsys.readouterr().err
 
 
-@pytest.mark.skipif(not accuracy.RESULTS.exists(), reason="not measured yet")
+@pytest.mark.skipif(not command.RESULTS.exists(), reason="not measured yet")
 def test_committed_results_are_complete() -> None:
-    complete(read(Accuracy, accuracy.RESULTS), list(BUILDERS))
+    complete(read(Accuracy, command.RESULTS), list(BUILDERS))
 
 
 def complete(report: Accuracy, families: list[str]) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import contenders as module
-from benchmarks.contenders import OURS, PEERS, TOLERANCE, contenders
-from scripts.project import ROOT
+from benchmarks.libraries import contenders as module
+from benchmarks.libraries.contenders import OURS, PEERS, TOLERANCE, contenders
+from scripts.base.project import ROOT
 
 FAMILIES = list(OURS)
 

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from torch import Tensor
 
-from benchmarks import checks, exactness
-from benchmarks.adapters import Mapped, Ours
-from benchmarks.checks import CHECKS, examine
-from benchmarks.probing import Outcome
-from benchmarks.subjects import SUBJECTS, Subject
+from benchmarks.exactness import checks, command
+from benchmarks.exactness.checks import CHECKS, examine
+from benchmarks.exactness.outcomes import Outcome
+from benchmarks.exactness.subjects import SUBJECTS, Subject
+from benchmarks.libraries.adapters import Mapped, Ours
 from implementations.core.flow import Flow, StandardNormal
 from implementations.nsf import Linear
-from scripts.measurements import Exactness, read
+from scripts.results.forms import Exactness, read
 
 BY_NAME = {check.name: check for check in CHECKS}
 
@@ -151,7 +151,7 @@ def test_a_context_that_is_ignored_is_seen() -> None:
 
 def test_quick_run_finds_nothing_broken_in_ours(tmp_path: Path) -> None:
     output = tmp_path / "exactness.json"
-    assert exactness.main(["--quick", "--output", str(output)]) == 0
+    assert command.main(["--quick", "--output", str(output)]) == 0
     report = read(Exactness, output)
     assert {row.library for row in report.findings} == {
         "ours",
@@ -162,7 +162,7 @@ def test_quick_run_finds_nothing_broken_in_ours(tmp_path: Path) -> None:
 
 
 def test_committed_results_are_complete_and_ours_keep_their_promises() -> None:
-    report = read(Exactness, exactness.RESULTS)
+    report = read(Exactness, command.RESULTS)
     asked = [(row.library, row.flow, row.check) for row in report.findings]
     planned = [(s.library, s.name, c.name) for s in SUBJECTS for c in CHECKS]
     flows = sorted({name[:2] for name in {*asked} ^ {*planned}})
@@ -170,7 +170,7 @@ def test_committed_results_are_complete_and_ours_keep_their_promises() -> None:
     run = "run .venv/bin/python -m benchmarks.exactness"
     assert asked == planned, f"{told}, of {flows}: {run}"
     assert [each.check for each in report.questions] == [c.name for c in CHECKS]
-    assert not [row for row in report.findings if exactness.broken(row)]
+    assert not [row for row in report.findings if command.broken(row)]
 
 
 def test_exemptions_name_checks_and_have_reasons() -> None:

@@ -15,8 +15,8 @@ from pydantic import ValidationError
 from benchmarks import flows, gaps
 from benchmarks.flows import FULL, LEFT_OUT, collapsed, main
 from benchmarks.own import OWN, PLANE, UNMEASURED
-from scripts.measurements import Flows, Gaps, Race, races, read, write
-from scripts.project import ROOT
+from scripts.base.project import ROOT
+from scripts.results.forms import Flows, Gaps, Race, races, read, write
 
 
 @pytest.fixture(scope="module")
@@ -171,9 +171,7 @@ def test_a_part_overwrites_nothing(
 ) -> None:
     monkeypatch.setattr(flows, "measure", lambda plan, families: results)
     written: list[Path] = []
-    monkeypatch.setattr(
-        flows.measurements, "write", lambda report, path: written.append(path)
-    )
+    monkeypatch.setattr(flows.forms, "write", lambda report, path: written.append(path))
     assert main(part) == 0
     assert written == []
     assert main([]) == 0

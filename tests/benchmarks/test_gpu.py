@@ -17,11 +17,11 @@ from benchmarks.gpu import __main__ as command
 from benchmarks.gpu import contract, part, report, words
 from benchmarks.gpu.parts import PARTS, Part, Place
 from benchmarks.gpu.running import Outcome, run_part, run_within
-from scripts import site
-from scripts.comparison import compare, read_results
-from scripts.examination import examine
-from scripts.gpu import Gpu
-from scripts.project import ROOT, read_project
+from scripts.base.project import ROOT, read_project
+from scripts.results.gpu import Gpu
+from scripts.site import pages as site
+from scripts.site.measured.exactness import examine
+from scripts.site.measured.speed import compare, read_results
 from tests.flows import test_contract, test_contract_tools
 from tests.frozen import frozen_catalogue
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from benchmarks import timing
-from benchmarks.memory import peak_bytes
-from benchmarks.timing import interleaved
+from benchmarks.speed import timing
+from benchmarks.speed.memory import peak_bytes
+from benchmarks.speed.timing import interleaved
 
 
 class Clock:

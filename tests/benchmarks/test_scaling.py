@@ -12,7 +12,7 @@ from torch import nn
 from benchmarks import scaling
 from benchmarks.scaling import exponent, multiply_adds
 from implementations.core.flow import Flow
-from scripts import measurements
+from scripts.results import forms
 
 
 def test_the_exponent_of_a_power_law_is_found() -> None:
@@ -42,7 +42,7 @@ def test_a_run_prints_and_writes_its_exponents(
     monkeypatch.setattr(scaling, "QUICK", plan)
     output = tmp_path / "scaling.json"
     assert scaling.main(["--quick", "--output", str(output)]) == 0
-    report = measurements.read(measurements.Scaling, output)
+    report = forms.read(forms.Scaling, output)
     rows = [(row.family, row.along) for row in report.growth]
     assert rows == [(f, a) for a in ("dim", "batch") for f in scaling.FAMILIES]
     assert [row.dim for row in report.along_dim[:: len(scaling.FAMILIES)]] == [2, 4]
@@ -56,7 +56,7 @@ def test_a_run_prints_and_writes_its_exponents(
 def test_exponents_leave_small_sizes_out() -> None:
     """Where calls take the time: here one second up to 8, then as much as there is."""
     rows = [
-        measurements.Draw(
+        forms.Draw(
             family=family,
             dim=dim,
             batch=1,

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from benchmarks.targets import targets
+from benchmarks.accuracy.targets import targets
 
 N = 20_000
 

@@ -17,7 +17,7 @@ from _pytest._code.code import (
 from torch import Tensor
 
 from implementations.core.flow import Flow
-from scripts.project import ROOT
+from scripts.base.project import ROOT
 from tests.flows.cases import BATCH, CASES, Case, batch
 
 DTYPES = [torch.float64, torch.float32]

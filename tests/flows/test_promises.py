@@ -7,7 +7,7 @@ import sys
 from inspect import getdoc, isfunction
 from pathlib import Path
 
-from scripts.project import ROOT
+from scripts.base.project import ROOT
 from tests.flows import test_contract, test_contract_tools
 from tests.flows.cases import CASES
 

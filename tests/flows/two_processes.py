@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import parameters_to_vector
 
-from scripts.project import ROOT
+from scripts.base.project import ROOT
 from tests.flows.cases import CASES, Case, batch
 
 SECONDS = 600  # for all cases, on a busy machine

@@ -10,8 +10,8 @@ from functools import cache
 from pathlib import Path
 
 from scripts import readme
+from scripts.base.project import read_project
 from scripts.catalogue import Catalogue, load
-from scripts.project import read_project
 
 FROZEN = Path(__file__).parent
 LIST = FROZEN / "resources.yaml"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scripts.scaffold.checklist import CHECKS
-from tests.papers.papers import PAPERS, ROOT
+from tests.support.papers import PAPERS, ROOT
 
 
 @pytest.mark.parametrize("paper", PAPERS)

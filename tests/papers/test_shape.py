@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from tests.papers.papers import PAPERS, ROOT
+from tests.support.papers import PAPERS, ROOT
 
 CONSTANT = (ast.Assign, ast.AnnAssign)
 DEFINITION = (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)

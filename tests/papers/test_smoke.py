@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.papers.papers import PAPERS, ROOT
+from tests.support.papers import PAPERS, ROOT
 
 
 @pytest.mark.parametrize("paper", PAPERS)

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
+from scripts.base.project import ROOT
 from scripts.catalogue import Catalogue, load
-from scripts.project import ROOT
-from tests.site.building import build, copy_frozen, copy_project
-from tests.site.chromium import chromium
-from tests.site.serving import serving
-from tests.site.visit import PHONE, Visit
+from tests.support.building import build, copy_frozen, copy_project
+from tests.support.chromium import chromium
+from tests.support.serving import serving
+from tests.support.visit import PHONE, Visit
 
 
 class Built:

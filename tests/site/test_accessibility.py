@@ -10,7 +10,7 @@ from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page, expect
 
 from tests.site.kinds import KINDS
-from tests.site.visit import DESKTOP, PHONE, Visit
+from tests.support.visit import DESKTOP, PHONE, Visit
 
 # WCAG 2.2, levels A and AA, with what earlier versions ask.
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]

@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from scripts.catalogue import Catalogue
 from tests.frozen import frozen_catalogue
-from tests.site.visit import Visit
+from tests.support.visit import Visit
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,10 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Page, expect
 
-from scripts.lineage import ROW
-from scripts.project import ROOT, read_project
+from scripts.base.project import ROOT, read_project
+from scripts.site.lineage import ROW
 from tests.site.kinds import KINDS
-from tests.site.visit import DESKTOP, PHONE, Visit
+from tests.support.visit import DESKTOP, PHONE, Visit
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

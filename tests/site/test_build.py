@@ -9,12 +9,12 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import pytest
 
+from scripts.base.project import ROOT, read_project
 from scripts.catalogue import Catalogue
 from scripts.exports import EXPORTS
-from scripts.project import ROOT, read_project
-from tests.site.building import contents
 from tests.site.conftest import Built
-from tests.site.html import Parsed
+from tests.support.building import contents
+from tests.support.html import Parsed
 
 pytestmark = pytest.mark.published
 

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from scripts.axis import axis
+from scripts.base.project import ROOT
+from scripts.base.text import significant
 from scripts.catalogue import Catalogue
-from scripts.comparison import Comparison, ComparisonError, compare
-from scripts.project import ROOT
-from scripts.text import significant
-from tests.site.building import build
-from tests.site.html import Parsed
-from tests.site.visit import PHONE, Visit
+from scripts.site.measured.axis import axis
+from scripts.site.measured.speed import Comparison, ComparisonError, compare
+from tests.support.building import build
+from tests.support.html import Parsed
+from tests.support.visit import PHONE, Visit
 
 RESULTS = ROOT / "benchmarks" / "results"
 

@@ -7,10 +7,10 @@ import datetime
 import pytest
 from playwright.sync_api import Page
 
-from scripts.examination import Fits, examine, fits
-from scripts.measurements import Accuracy, Course, Machine, Target
-from scripts.project import ROOT
-from tests.site.visit import Visit
+from scripts.base.project import ROOT
+from scripts.results.forms import Accuracy, Course, Machine, Target
+from scripts.site.measured.exactness import Fits, examine, fits
+from tests.support.visit import Visit
 
 RESULTS = ROOT / "benchmarks" / "results"
 

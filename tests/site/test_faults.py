@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_output
 
-from tests.site.building import build
+from tests.support.building import build
 
 
 def test_a_notebook_that_raised_is_not_published(project: Path, tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from playwright.sync_api import Locator, Page, expect
 
-from scripts import glossary
-from scripts.project import ROOT
-from tests.site.visit import PHONE, Visit
+from scripts.base.project import ROOT
+from scripts.site import glossary
+from tests.support.visit import PHONE, Visit
 
 WORDS = glossary.read((ROOT / "docs" / "glossary.md").read_text("utf-8"))
 LINK = re.compile(r'<a class="word" href="g/#[\w-]+">([^<]*)</a>')

@@ -11,13 +11,13 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 from playwright.sync_api import Browser
 
-from scripts import cards
-from scripts.cards import Card
+from scripts.base.project import ROOT, read_project
 from scripts.catalogue import Catalogue
-from scripts.project import ROOT, read_project
-from tests.site.building import build
+from scripts.site import cards
+from scripts.site.cards import Card
 from tests.site.conftest import Built
-from tests.site.html import Parsed, Tag
+from tests.support.building import build
+from tests.support.html import Parsed, Tag
 
 PROJECT = read_project()
 

@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import Locator, Page, Response, expect
 
 from scripts.catalogue import Catalogue
-from scripts.site import NEWEST
-from tests.site.html import Parsed
-from tests.site.visit import Visit
+from scripts.site.pages import NEWEST
+from tests.support.html import Parsed
+from tests.support.visit import Visit
 
 PATIENCE = 15_000  # milliseconds; what plays takes less than five seconds
 

@@ -1,6 +1,6 @@
 """Whatever stands in an entry, the site shows it as it is, and nothing runs.
 
-Two sites of one shape are built: one of hostile texts (`tests.catalogue.payloads`), one
+Two sites of one shape are built: one of hostile texts (`tests.support.payloads`), one
 of harmless ones. Each file of the one is held against its twin of the other.
 """
 
@@ -22,19 +22,19 @@ from playwright.sync_api import Browser, Dialog, Page, expect
 from pybtex.database import parse_string
 
 from scripts.catalogue.limits import RESERVED
-from tests.catalogue.hostile import harmless_note
-from tests.catalogue.payloads import PAYLOADS, TEXT
-from tests.catalogue.skeleton import Skeleton
 from tests.site.conftest import Built
-from tests.site.hostile_site import (
+from tests.support.hostile import harmless_note
+from tests.support.hostile_site import (
     SPECIMENS,
     Site,
     build_site,
     harmless_catalogue,
     hostile_catalogue,
 )
-from tests.site.serving import serving
-from tests.site.visit import PHONE, Visit
+from tests.support.payloads import PAYLOADS, TEXT
+from tests.support.serving import serving
+from tests.support.skeleton import Skeleton
+from tests.support.visit import PHONE, Visit
 
 
 @pytest.fixture(scope="module")

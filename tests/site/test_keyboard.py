@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.site.kinds import KINDS
-from tests.site.visit import Visit
+from tests.support.visit import Visit
 
 # What a visitor could want to reach, and can see.
 TARGETS = """

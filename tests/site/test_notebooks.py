@@ -15,10 +15,10 @@ from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 from nbformat import NotebookNode
 
-from scripts.project import ROOT, read_project
+from scripts.base.project import ROOT, read_project
 from tests.site.conftest import Built
-from tests.site.html import Parsed
 from tests.site.test_build import article
+from tests.support.html import Parsed
 
 PROJECT = read_project()
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "docs/notebooks").glob("*.ipynb"))

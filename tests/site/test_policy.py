@@ -15,12 +15,12 @@ from bs4 import BeautifulSoup, Tag
 from bs4.filter import SoupStrainer
 from playwright.sync_api import Browser, expect
 
-from scripts.policy import PolicyError, protect, protect_preview
-from scripts.project import ROOT
-from tests.site.building import build
+from scripts.base.project import ROOT
+from scripts.site.policy import PolicyError, protect, protect_preview
 from tests.site.conftest import Built
-from tests.site.serving import serving
-from tests.site.visit import Visit
+from tests.support.building import build
+from tests.support.serving import serving
+from tests.support.visit import Visit
 
 SCRIPTS = SoupStrainer("script")
 POLICY = "Content-Security-Policy"

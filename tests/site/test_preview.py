@@ -14,8 +14,8 @@ from urllib.request import urlopen
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.site.serving import PREFIX
-from tests.site.visit import Visit
+from tests.support.serving import PREFIX
+from tests.support.visit import Visit
 
 PATIENCE = 60  # seconds
 

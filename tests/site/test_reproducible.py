@@ -6,8 +6,8 @@ import re
 import shutil
 from pathlib import Path
 
-from tests.site.building import build, contents
 from tests.site.conftest import Built
+from tests.support.building import build, contents
 
 
 def test_two_builds_are_the_same(built: Built, project: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import string
 import pytest
 from playwright.sync_api import expect
 
-from tests.site.visit import Visit
+from tests.support.visit import Visit
 
 
 @pytest.fixture(scope="session")

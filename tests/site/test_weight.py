@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Browser
 
-from benchmarks.browser import first_view
+from benchmarks.website.browser import first_view
 from tests.site.kinds import KINDS
 
 # Kilobytes, headers included.

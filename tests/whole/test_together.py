@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.files import turn, write_atomic
+from scripts.base.files import turn, write_atomic
 from tests.whole.tree import COMMANDS, Tree, add, scripts
 
 

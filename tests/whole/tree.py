@@ -13,8 +13,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.project import ROOT
-from tests.notebooks.project import Project
+from scripts.base.project import ROOT
+from tests.support.small_project import Project
 
 # Longer than a page of memory, so that a full disk could cut it.
 PADDING = "# What stands here is a remark, and there are many of them.\n" * 150

@@ -1,0 +1,1 @@
+"""How near flows come to densities that are known."""

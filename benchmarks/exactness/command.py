@@ -1,0 +1,114 @@
+"""How exact and how robust flows are: ours, and those of other libraries.
+
+`python -m benchmarks.exactness` asks the same of all, prints what is not as it should
+be, and writes benchmarks/results/exactness.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+
+from benchmarks.exactness.checks import CHECKS, GROUPS, examine
+from benchmarks.exactness.subjects import SUBJECTS, Subject
+from benchmarks.libraries.contenders import PEERS
+from benchmarks.machine import machine, versions
+from scripts.base.project import ROOT
+from scripts.results import forms
+from scripts.results.forms import Finding, Question
+
+NO_GPU = "not measured"
+RESULTS = ROOT / "benchmarks" / "results" / "exactness.json"
+# One affine and one spline flow of each library, and nothing that takes long.
+QUICK = ("Real NVP", "NSF, autoregressive")
+SLOW = ("compile", "integral", "deep", "one_dimension", "log_det_32")
+
+
+def findings(subject: Subject, checks: Sequence[str]) -> Iterator[Finding]:
+    """Ask one flow everything."""
+    for check in CHECKS:
+        if check.name not in checks:
+            continue
+        outcome = examine(check, subject)
+        numerical = subject.approximate if check in GROUPS["Exact"] else ""
+        yield Finding(
+            library=subject.library,
+            flow=subject.name,
+            check=check.name,
+            shown=outcome.shown,
+            verdict=outcome.verdict,
+            reason=subject.exempt.get(check.name) or numerical or None,
+        )
+
+
+def broken(finding: Finding) -> bool:
+    """Whether one of ours does not keep what it promises."""
+    promised = finding.library == "ours" and finding.reason is None
+    return promised and finding.verdict in ("fails", "stops")
+
+
+def measure(subjects: Sequence[Subject], checks: Sequence[str]) -> list[Finding]:
+    """Ask all flows everything; tell how far it is on stderr."""
+    torch.set_num_threads(1)
+    rows: list[Finding] = []
+    for number, subject in enumerate(subjects, 1):
+        name = f"{subject.library}: {subject.name}"
+        print(f"[{number}/{len(subjects)}] {name}", file=sys.stderr, flush=True)
+        with warnings.catch_warnings():
+            # What libraries warn of is not what is asked here.
+            warnings.simplefilter("ignore")
+            rows += findings(subject, checks)
+    return rows
+
+
+def report(rows: Sequence[Finding]) -> forms.Exactness:
+    """Put the findings under their head."""
+    asked = {row.check for row in rows}
+    return forms.Exactness(
+        date=datetime.date.today(),
+        machine=machine(),
+        versions=versions("torch", *PEERS),
+        threads=1,
+        gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else NO_GPU,
+        questions=tuple(
+            Question(check=each.name, group=group, head=each.head, asks=each.asks)
+            for group, checks in GROUPS.items()
+            for each in checks
+            if each.name in asked
+        ),
+        findings=tuple(rows),
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Ask, print, write; return 1 when one of ours breaks a promise."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.exactness",
+        description="Ask our flows, and those of zuko, nflows and normflows, for round "
+        "trips, log-determinants, odd inputs and what PyTorch's users expect. Exit 1 "
+        "where one of ours does not keep a promise. All of it takes minutes.",
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="two flows of each library, quick questions; write nothing unless "
+        "--output is given",
+    )
+    parser.add_argument("--output", type=Path, metavar="FILE")
+    args = parser.parse_args(arguments)
+    subjects = [s for s in SUBJECTS if not args.quick or s.name in QUICK]
+    checks = [c.name for c in CHECKS if not args.quick or c.name not in SLOW]
+    rows = measure(subjects, checks)
+    for row in rows:
+        if row.verdict in ("fails", "stops"):
+            print(f"{row.library:10} {row.flow:22} {row.check:16} {row.shown}")
+    output = args.output or (None if args.quick else RESULTS)
+    if output:
+        forms.write(report(rows), output)
+    return int(any(map(broken, rows)))

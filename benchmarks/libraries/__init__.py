@@ -1,0 +1,1 @@
+"""Flows of four libraries, called alike."""

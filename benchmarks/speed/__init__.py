@@ -1,0 +1,1 @@
+"""How long flows take, and how much memory."""

@@ -1,0 +1,1 @@
+"""What the website costs to build and to visit."""

@@ -1,0 +1,1 @@
+"""What runs papers' files: notebooks, claims, figures, and short runs of them."""

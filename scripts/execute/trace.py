@@ -1,0 +1,78 @@
+"""A trace: the numbers that a short run of a paper leaves, and whether two agree."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scripts.execute.outputs import Output
+
+_NUMBER = re.compile(r"[-+]?\d[\d,.]*(?:e[-+]?\d+)?")
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a short run leaves: losses of every fit, values of claims, its text.
+
+    Numbers stand in strings, six digits each; of the text there is a hash, for which
+    every number in it counts as the same.
+    """
+
+    losses: Sequence[str]
+    claims: Sequence[str]
+    text: str
+
+    @classmethod
+    def of(cls, records: Iterable[dict[str, Any]], outputs: Iterable[Output]) -> Trace:
+        """Build it from what was recorded, in its order, and from what was shown."""
+        losses, claims = [], []
+        for record in records:
+            if "losses" in record:
+                losses.append(" ".join(f"{loss:.6g}" for loss in record["losses"]))
+            else:
+                least = min(map(abs, record["bound"].values()))
+                claims.append(f"{record['value']:.6g} of {least:g}")
+        shown = _NUMBER.sub("#", "\n".join(_texts(outputs)))
+        words = " ".join(shown.split())
+        digest = hashlib.sha256(words.encode()).hexdigest()[:16]
+        return cls(losses, claims, digest)
+
+    def agrees(self, other: Trace) -> bool:
+        """Whether all numbers are the same to rounding, and all words."""
+        pairs = [*zip(self.losses, other.losses, strict=False)]
+        pairs += zip(self.claims, other.claims, strict=False)
+        return (
+            self.text == other.text
+            and len(self.losses) == len(other.losses)
+            and len(self.claims) == len(other.claims)
+            and all(_same(one, another) for one, another in pairs)
+        )
+
+
+def _same(one: str, other: str) -> bool:
+    """Compare "1.5 1.4", or the claim "1e-13 of 1e-10", up to rounding."""
+    (mine, _, bound), (theirs, _, same) = one.partition(" of "), other.partition(" of ")
+    numbers = [[float(word) for word in words.split()] for words in (mine, theirs)]
+    # What a claim bounds by 1e-10 is an error of rounding itself.
+    small = 0.01 * float(bound or 0) if float(bound or 1) < 1e-5 else 0.0
+    return (
+        bound == same
+        and len(numbers[0]) == len(numbers[1])
+        and all(
+            math.isclose(a, b, rel_tol=1e-5, abs_tol=small) or (a != a and b != b)
+            for a, b in zip(*numbers, strict=True)
+        )
+    )
+
+
+def _texts(outputs: Iterable[Output]) -> Iterator[str]:
+    for output in outputs:
+        yield output.get("text", "")
+        data = output.get("data", {})
+        yield from (data[mime] for mime in sorted(data) if mime.startswith("text/"))
+        about = output.get("metadata", {})
+        yield from (about[mime].get("alt", "") for mime in sorted(about))

@@ -1,0 +1,1 @@
+"""Issue forms, pull requests and releases, for the workflows."""

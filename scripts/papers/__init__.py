@@ -1,0 +1,1 @@
+"""Papers' files, read as text: cells, what they import, their fingerprints."""

@@ -1,0 +1,1 @@
+"""The form of benchmarks/results/, which `benchmarks` writes and the site reads."""

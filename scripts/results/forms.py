@@ -1,0 +1,285 @@
+"""The form of benchmarks/results/: what `benchmarks` writes and the site reads."""
+
+from __future__ import annotations
+
+import datetime
+import statistics
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
+
+from scripts.base.files import write_atomic
+from scripts.results.rows import as_rows
+
+Task = Literal["log_density", "sample", "training_step"]
+# Seconds of one call, once for each repeat.
+Seconds = Annotated[
+    tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1, strict=False)
+]
+Shape = Annotated[tuple[PositiveInt, ...], Field(min_length=1, strict=False)]
+
+
+class Form(BaseModel):
+    """A form that knows all of its fields, and cannot be changed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Machine(Form):
+    """What it was measured on."""
+
+    cores: PositiveInt
+    model: str
+    memory_gb: PositiveInt
+
+
+class Head(Form):
+    """What every file of results begins with.
+
+    `versions` are by package; `gpu` is the card's name, or "not measured".
+    """
+
+    date: Annotated[datetime.date, Field(strict=False)]
+    machine: Machine
+    versions: dict[str, str]
+    threads: PositiveInt
+    gpu: str
+
+
+class Contest(Form):
+    """One library's time for one task of one flow."""
+
+    family: str
+    dim: PositiveInt
+    batch: PositiveInt
+    task: Task
+    library: str
+    parameters: PositiveInt
+    seconds: Seconds
+
+
+class Memory(Form):
+    """Bytes of tensors that a training step has allocated at its peak."""
+
+    family: str
+    dim: PositiveInt
+    batch: PositiveInt
+    library: str
+    bytes: PositiveInt
+
+
+class Timing(Form):
+    """How long one flow of ours takes. `paper` is the publication's id."""
+
+    paper: str
+    name: str
+    family: str
+    shape: Shape
+    parameters: PositiveInt
+    batch: PositiveInt
+    log_det: str
+    log_density: Seconds
+    sample: Seconds
+    training_step: Seconds
+
+
+class Flows(Head):
+    """What `python -m benchmarks.flows` writes to flows.json."""
+
+    repeats: PositiveInt
+    flows: Annotated[tuple[Timing, ...], Field(strict=False)]
+    contests: Annotated[tuple[Contest, ...], Field(strict=False)]
+    memory: Annotated[tuple[Memory, ...], Field(strict=False)]
+    # What was not measured, and why.
+    left_out: Annotated[tuple[str, ...], Field(strict=False)]
+
+
+class Gap(Form):
+    """How near one flow of ours comes to the truth.
+
+    `gap` is KL(target ‖ flow) in nats, a value for each seed; `round_trip` the largest
+    |f⁻¹(f(x)) - x| in float32, at fresh samples of the target; none without a map f.
+    """
+
+    paper: str
+    name: str
+    gap: Annotated[tuple[float, ...], Field(min_length=1, strict=False)]
+    round_trip: float | None
+
+
+class Gaps(Head):
+    """What `python -m benchmarks.gaps` writes to gaps.json: all had the same budget."""
+
+    target: str
+    steps: PositiveInt
+    batch: PositiveInt
+    gaps: Annotated[tuple[Gap, ...], Field(strict=False)]
+
+
+class Draw(Form):
+    """How long sampling takes, and the multiply-adds of matrix products per event.
+
+    `forward` are those of one pass from data to noise.
+    """
+
+    family: str
+    dim: PositiveInt
+    batch: PositiveInt
+    seconds: Seconds
+    multiply_adds: PositiveInt
+    forward: PositiveInt
+
+
+class Growth(Form):
+    """Exponents of sampling along one axis: time ∝ axis^time, and the like.
+
+    Fitted from `start` on: below, calls take the time, however much they do.
+    `multiply_adds` is that of what is multiplied in all, `passes` that of `dim`
+    forward passes in its place.
+    """
+
+    family: str
+    along: Literal["dim", "batch"]
+    start: PositiveInt
+    time: float
+    multiply_adds: float
+    passes: float
+
+
+class Scaling(Head):
+    """What `python -m benchmarks.scaling` writes to scaling.json."""
+
+    repeats: PositiveInt
+    growth: Annotated[tuple[Growth, ...], Field(strict=False)]
+    along_dim: Annotated[tuple[Draw, ...], Field(strict=False)]
+    along_batch: Annotated[tuple[Draw, ...], Field(strict=False)]
+
+
+class Target(Form):
+    """A density to fit: its width, that of its context, and its entropy in nats."""
+
+    name: str
+    dim: PositiveInt
+    context: NonNegativeInt
+    entropy: float
+
+
+class Course(Form):
+    """One training: at each checkpoint, processor seconds so far, and the gap in nats.
+
+    A gap is null where the flow's log-density was not finite.
+    """
+
+    target: str
+    family: str
+    library: str
+    seed: NonNegativeInt
+    parameters: PositiveInt
+    seconds: Seconds
+    gaps: Annotated[tuple[float | None, ...], Field(strict=False)]
+
+
+class Accuracy(Head):
+    """What `python -m benchmarks.accuracy` writes to accuracy.json.
+
+    All had the same budget: Adam, its rate falling to 0 on a cosine; `checkpoints` are
+    steps, the last one the end.
+    """
+
+    batch: PositiveInt
+    rate: float
+    held_out: PositiveInt
+    checkpoints: Annotated[tuple[PositiveInt, ...], Field(min_length=1, strict=False)]
+    targets: Annotated[tuple[Target, ...], Field(strict=False)]
+    courses: Annotated[tuple[Course, ...], Field(strict=False)]
+    left_out: Annotated[tuple[str, ...], Field(strict=False)]
+
+
+# kept: as it should be. stops: an error, from within torch, or half of it works.
+# fails: not accurate enough, not finite, or silently wrong. absent: the library says
+# that it has no such thing, or there can be none.
+Verdict = Literal["kept", "stops", "fails", "absent"]
+
+
+class Question(Form):
+    """What is asked of every flow, under which heading, and when it is kept."""
+
+    check: str
+    group: str
+    head: str
+    asks: str
+
+
+class Finding(Form):
+    """How one flow answers: a number or a few words, and what they amount to.
+
+    `reason` says why a flow of ours does not promise it, or why any flow is only
+    approximate.
+    """
+
+    library: str
+    flow: str
+    check: str
+    shown: str
+    verdict: Verdict
+    reason: str | None
+
+
+class Exactness(Head):
+    """What `python -m benchmarks.exactness` writes to exactness.json."""
+
+    questions: Annotated[tuple[Question, ...], Field(strict=False)]
+    findings: Annotated[tuple[Finding, ...], Field(strict=False)]
+
+
+Report = TypeVar("Report", bound=Head)
+
+
+def read(form: type[Report], path: Path) -> Report:
+    """Read results; a pydantic.ValidationError says what is wrong with them."""
+    return form.model_validate_json(path.read_bytes())
+
+
+def write(report: Head, path: Path) -> None:
+    """Write results, a row of a table a line."""
+    write_atomic(path, as_rows(report.model_dump(mode="json")))
+
+
+class Race(NamedTuple):
+    """What the libraries did of one task: times as fast as the fastest peer we are.
+
+    `ratio` is the median over repeats, in each of which all took turns.
+    """
+
+    family: str
+    dim: int
+    batch: int
+    task: Task
+    ratio: float
+    rows: dict[str, Contest]
+
+    @property
+    def best(self) -> str:
+        """The fastest of the others."""
+        return _best(self.rows)
+
+
+def races(contests: Iterable[Contest]) -> list[Race]:
+    """Group contests by flow, batch and task, in their order."""
+    groups: dict[tuple[str, int, int, Task], dict[str, Contest]] = {}
+    for row in contests:
+        key = (row.family, row.dim, row.batch, row.task)
+        groups.setdefault(key, {})[row.library] = row
+    return [Race(*key, _ratio(rows), rows) for key, rows in groups.items()]
+
+
+def _best(rows: dict[str, Contest]) -> str:
+    peers = [name for name in rows if name != "ours"]
+    return min(peers, key=lambda name: statistics.median(rows[name].seconds))
+
+
+def _ratio(rows: dict[str, Contest]) -> float:
+    theirs, ours = rows[_best(rows)].seconds, rows["ours"].seconds
+    return statistics.median(t / o for t, o in zip(theirs, ours, strict=True))

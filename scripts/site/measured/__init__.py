@@ -1,0 +1,1 @@
+"""Results of the benchmarks → what pages show of them."""

@@ -1,0 +1,52 @@
+"""What `make gpu` has measured → what the Compare page and papers' pages show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from scripts.base.dates import long_date
+from scripts.results.forms import races
+from scripts.results.gpu import SMALL, Gpu, Rounded
+from scripts.site.measured.contests import Match, Times, matches, times
+
+
+class OnGpu(NamedTuple):
+    """What `make gpu` has measured; tables as those of the CPU."""
+
+    report: Gpu
+    matches: Sequence[Match]
+    times: Sequence[Times]
+    compiled: Sequence[Times]
+
+    @property
+    def libraries(self) -> list[str]:
+        """Ours, and the peers that ran there."""
+        rows = [*self.times, *self.compiled]
+        return list(dict.fromkeys(name for row in rows for name in row.ms))
+
+    def total(self, field: str) -> int:
+        """Sum of a count over the promises of the contract."""
+        return sum(getattr(row, field) for row in self.report.contract)
+
+    @property
+    def within(self) -> list[Rounded]:
+        """Flows whose mean autocast moves by no more than `SMALL`."""
+        return [row for row in self.report.autocast if row.shift <= SMALL]
+
+    def of(self, paper: str) -> str:
+        """Say how the paper's notebook did; "" when it was not run."""
+        for row in (row for row in self.report.notebooks if row.paper == paper):
+            held = sum(claim.holds for claim in row.claims)
+            return (
+                f"{self.report.gpu}, {long_date(self.report.date)}: {row.seconds} "
+                f"seconds, {held} of {len(row.claims)} claims hold"
+            )
+        return ""
+
+
+def on_gpu(report: Gpu) -> OnGpu:
+    """Gather what is shown of a report."""
+    run = races(report.speed)
+    compiled = [times(race) for race in races(report.compiled)]
+    return OnGpu(report, matches(run, ()), [times(race) for race in run], compiled)

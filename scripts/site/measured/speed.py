@@ -1,0 +1,201 @@
+"""Results of the benchmarks → what the Compare page and the papers' pages show."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import ValidationError
+
+from scripts.results.forms import (
+    Draw,
+    Flows,
+    Gaps,
+    Growth,
+    Report,
+    Scaling,
+    races,
+    read,
+)
+from scripts.results.gpu import Gpu
+from scripts.site.measured.axis import Axis, axis
+from scripts.site.measured.contests import FAMILIES, Match, Times, matches, times
+from scripts.site.measured.gpu import OnGpu, on_gpu
+
+# What an event is, by how many axes it has.
+EVENTS = {
+    1: "vectors of width {}",
+    2: "{} nodes of {} features",
+    3: "images of {}×{}×{}",
+}
+# Below this we call ourselves slower: less may be noise.
+EVEN = 0.95
+
+
+class ComparisonError(ValueError):
+    """Results are missing, or not what the site reads."""
+
+
+class Line(NamedTuple):
+    """One flow of ours: times in ms for a batch of events, gaps in nats by seed."""
+
+    paper: str
+    name: str
+    family: str
+    events: str
+    batch: int
+    parameters: int
+    log_density: float
+    sample: float
+    training_step: float
+    log_det: str
+    gaps: Sequence[float]
+    round_trip: float | None
+
+    @property
+    def gap(self) -> float | None:
+        """The median over seeds."""
+        return statistics.median(self.gaps) if self.gaps else None
+
+
+class Sampling(NamedTuple):
+    """How sampling grows along one axis: ms at the least, middle and largest size."""
+
+    flow: str
+    ms: dict[int, float]
+    growth: Growth
+
+
+class Comparison(NamedTuple):
+    """Everything that is shown; `gpu` is none before `make gpu` has run on a GPU."""
+
+    flows: Flows
+    trained: Gaps
+    scaling: Scaling
+    lines: Sequence[Line]
+    matches: Sequence[Match]
+    times: Sequence[Times]
+    gpu: OnGpu | None
+
+    def of(self, paper: str) -> list[Line]:
+        """Lines of the paper's flows."""
+        return [line for line in self.lines if line.paper == paper]
+
+    @property
+    def libraries(self) -> list[str]:
+        """Ours, and the peers."""
+        return list(self.times[0].ms)
+
+    @property
+    def slower(self) -> list[Times]:
+        """What a peer does faster, worst first."""
+        lost = [time for time in self.times if time.ratio < EVEN]
+        return sorted(lost, key=lambda time: time.ratio)
+
+    @property
+    def means(self) -> dict[str, float]:
+        """Flow → the geometric mean of all its ratios of time."""
+        return {
+            flow: math.exp(statistics.mean(math.log(time.ratio) for time in group))
+            for flow, group in groupby(self.times, key=lambda time: time.flow)
+        }
+
+    @property
+    def by_dim(self) -> list[Sampling]:
+        """How sampling grows with the dimension."""
+        return _sampling(self.scaling, "dim", self.scaling.along_dim)
+
+    @property
+    def by_batch(self) -> list[Sampling]:
+        """How sampling grows with the batch."""
+        return _sampling(self.scaling, "batch", self.scaling.along_batch)
+
+    @property
+    def nearest_first(self) -> list[Line]:
+        """Lines with a gap, the smallest first."""
+        with_gap = [line for line in self.lines if line.gaps]
+        return sorted(with_gap, key=lambda line: line.gap or 0)
+
+    @property
+    def gap_axis(self) -> Axis:
+        """Holds all gaps."""
+        return axis(gap for line in self.lines for gap in line.gaps)
+
+    @property
+    def ratio_axis(self) -> Axis:
+        """Holds all ratios, and 1."""
+        return axis([1.0, *(time.ratio for time in self.times)])
+
+
+def compare(results: Path) -> Comparison:
+    """Read the results in a folder; a ComparisonError says what is wrong with them."""
+    flows = read_results(Flows, results / "flows.json")
+    trained = read_results(Gaps, results / "gaps.json")
+    run, gpu = races(flows.contests), results / "gpu.json"
+    return Comparison(
+        flows,
+        trained,
+        read_results(Scaling, results / "scaling.json"),
+        _lines(flows, trained),
+        matches(run, flows.memory),
+        [times(race) for race in run],
+        on_gpu(read_results(Gpu, gpu)) if gpu.exists() else None,
+    )
+
+
+def read_results(form: type[Report], path: Path) -> Report:
+    """Read a file of results; a ComparisonError says what is wrong with it."""
+    name, remedy = (
+        f"{path.parent.name}/{path.name}",
+        f"python -m benchmarks.{path.stem}",
+    )
+    try:
+        return read(form, path)
+    except FileNotFoundError:
+        raise ComparisonError(f"{name} is missing; `{remedy}` writes it") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the whole"
+        message = f"{name}: {place}: {first['msg']}; `{remedy}` writes it anew"
+        raise ComparisonError(message) from None
+
+
+def _lines(flows: Flows, trained: Gaps) -> list[Line]:
+    gaps = {(gap.paper, gap.name): gap for gap in trained.gaps}
+    lines = []
+    for flow in flows.flows:
+        gap = gaps.get((flow.paper, flow.name))
+        lines.append(
+            Line(
+                paper=flow.paper,
+                name=flow.name,
+                family=flow.family,
+                events=EVENTS[len(flow.shape)].format(*flow.shape),
+                batch=flow.batch,
+                parameters=flow.parameters,
+                log_density=1e3 * statistics.median(flow.log_density),
+                sample=1e3 * statistics.median(flow.sample),
+                training_step=1e3 * statistics.median(flow.training_step),
+                log_det=flow.log_det,
+                gaps=gap.gap if gap else (),
+                round_trip=gap.round_trip if gap else None,
+            )
+        )
+    return lines
+
+
+def _sampling(scaling: Scaling, along: str, draws: Iterable[Draw]) -> list[Sampling]:
+    rows = []
+    for growth in (each for each in scaling.growth if each.along == along):
+        ms = {
+            getattr(draw, along): 1e3 * statistics.median(draw.seconds)
+            for draw in draws
+            if draw.family == growth.family
+        }
+        shown = {size: ms[size] for size in (min(ms), growth.start, max(ms))}
+        rows.append(Sampling(FAMILIES[growth.family], shown, growth))
+    return rows

@@ -1,0 +1,1 @@
+"""What services say of a work: arXiv, Crossref, oEmbed, GitHub."""

@@ -1,0 +1,366 @@
+"""Facts of the review (Papamakarios et al., 2021), above all of its new flows."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from itertools import pairwise
+from typing import TypeVar
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.func import jacrev, vmap
+from torch.nn.utils.parametrizations import spectral_norm
+from torchdiffeq import odeint, odeint_adjoint
+
+from benchmarks import families
+from implementations.core.bijection import Bijection, Compose, Inverse
+from implementations.core.fit import fit
+from implementations.core.flow import Flow, StandardNormal
+from implementations.core.toy import eight_gaussians, two_scales
+from implementations.flows_review import (
+    ConditionalCDF,
+    Continuous,
+    Residual,
+    Roulette,
+    astray,
+    exact_log_det,
+    flows_review,
+    jacobian,
+    rk4,
+    series,
+    signs,
+    within,
+)
+from implementations.maf import maf
+from implementations.nice import Scaling
+from tests.support.perturb import noise
+
+M = TypeVar("M", bound=nn.Module)
+
+
+def shaken(module: M, size: float = 0.3) -> M:
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.add_(torch.randn_like(parameter), alpha=size)
+    return module.double().eval()
+
+
+def jacobians(f: Bijection, x: Tensor) -> Tensor:
+    return torch.stack(
+        [torch.autograd.functional.jacobian(lambda x: f(x[None])[0][0], y) for y in x]
+    )
+
+
+def standard_errors(draws: Tensor, truth: float) -> float:
+    return abs(draws.mean().item() - truth) / (draws.std().item() / len(draws) ** 0.5)
+
+
+@pytest.mark.parametrize("mixture", [eight_gaussians(), two_scales()])
+def test_the_determinant_of_conditional_cdfs_is_the_density(mixture) -> None:
+    f = ConditionalCDF(mixture.double())
+    torch.manual_seed(0)
+    x = mixture.sample(50)
+    z, log_det = f(x)
+    jacobian = vmap(jacrev(lambda x: f(x[None])[0][0]))(x)
+    assert (jacobian[:, 0, 1] == 0).all()
+    exact = torch.linalg.slogdet(jacobian).logabsdet
+    torch.testing.assert_close(log_det, exact, atol=1e-9, rtol=0)
+    torch.testing.assert_close(log_det, mixture.log_prob(x), atol=1e-9, rtol=0)
+    back, negated = f.inverse(z)
+    torch.testing.assert_close(f(back)[0], z, atol=1e-12, rtol=0)
+    torch.testing.assert_close(back, x, atol=1e-5, rtol=0)
+    torch.testing.assert_close(negated, -f(back)[1], atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("shape", [(16, 2), (2, 16), (8, 8)])
+@pytest.mark.parametrize("size", [0.01, 5.0])
+def test_singular_values_are_cut_and_small_ones_left(shape, size: float) -> None:
+    weight = size * noise(*shape) / 4
+    largest = torch.linalg.svdvals(weight)[0].item()
+    bounded = within(weight, 0.8)
+    assert torch.linalg.svdvals(bounded)[0].item() <= 0.8 + 1e-12
+    if largest <= 0.8:
+        assert torch.equal(bounded, weight)
+    else:
+        torch.testing.assert_close(bounded, weight * 0.8 / largest)
+
+
+def test_zero_weights_have_gradients() -> None:
+    weight = torch.zeros(4, 2, requires_grad=True)
+    within(weight, 0.8).sum().backward()
+    assert weight.grad is not None and (weight.grad == 1).all()
+
+
+def test_power_iteration_would_miss_weights_that_moved() -> None:
+    """Why singular values are exact here: torch's estimate is stale in evaluation."""
+    layer = spectral_norm(nn.Linear(8, 8)).eval()
+    with torch.no_grad():
+        original = layer.get_parameter("parametrizations.weight.original")
+        original.copy_(noise(8, 8).float())
+    assert torch.linalg.svdvals(layer.weight)[0] > 1.2
+
+
+def test_blocks_stretch_and_shrink_within_bounds() -> None:
+    """By 1 + L at most, and by 1 - L: log 10 takes 4 blocks of L = 0.9, not 3."""
+    block = shaken(Residual(1, (1,), 0.9), size=3)
+    _, j = jacobian(block.g.bounded(), 5 * noise(200, 1))
+    assert 0.1 <= (1 + j).min() and (1 + j).max() <= 1.9
+    assert 0.85 < j.abs().max() <= 0.9
+    assert math.ceil(math.log(10) / math.log(1.9)) == 4
+
+
+def test_activations_have_slopes_of_at_most_one() -> None:
+    x = torch.linspace(-20, 20, 100_001, dtype=torch.float64, requires_grad=True)
+    (slope,) = torch.autograd.grad((nn.functional.silu(x) / 1.1).sum(), x)
+    assert 0.999 < slope.abs().max() < 1
+
+
+@pytest.mark.parametrize(
+    ("slope", "errors"),
+    [
+        (0.9, (0.516, -0.294, 0.100, -0.031, -0.006)),
+        (-0.9, (2.805, 1.995, 0.945, 0.368, 0.079)),
+    ],
+)
+def test_cutting_the_series_off_is_biased(slope: float, errors) -> None:
+    """g(x) = slope x in two dimensions: vᵀ J^k v = 2 slope^k for any signs v."""
+    x, g = noise(1, 2), partial(torch.mul, slope)
+    _, log_det = exact_log_det(g, x)
+    assert log_det.item() == pytest.approx(2 * math.log1p(slope))
+    for n, error in zip((1, 2, 5, 10, 20), errors, strict=True):
+        _, cut = series(g, x, [1.0] * n)
+        assert (cut - log_det).item() == pytest.approx(error, abs=6e-4)
+
+
+@pytest.mark.parametrize("roulette", [Roulette(0), Roulette(2), Roulette(1, 0.3)])
+def test_roulette_is_unbiased(roulette: Roulette) -> None:
+    """Within four standard errors, on a block whose slope is 0.5 at most, in 4-d."""
+    g = shaken(Residual(4, (16,), 0.5), size=2).g.bounded()
+    torch.manual_seed(0)
+    with torch.no_grad():
+        x = noise(1, 4).expand(500, 4)
+        y, log_det = exact_log_det(g, x)
+        draws = [roulette(g, x) for _ in range(1000)]
+    assert torch.equal(draws[0][0], y)
+    each = torch.stack([draw.mean() for _, draw in draws])
+    assert log_det[0].abs() > 0.05
+    assert each.std() / 1000**0.5 < 0.05 * log_det[0].abs()
+    assert standard_errors(each, log_det[0].item()) < 4
+
+
+def test_so_are_its_gradients() -> None:
+    block = shaken(Residual(3, (8,), 0.5, train_log_det=Roulette()), size=2)
+    x = noise(1, 3).expand(500, 3)
+    weight = block.g.layers[0].weight
+    (exact,) = torch.autograd.grad(block(x)[1].mean(), weight)
+    block.train()
+    torch.manual_seed(0)
+    draws = [
+        torch.autograd.grad(block(x)[1].mean(), weight)[0].flatten() for _ in range(300)
+    ]
+    worst = max(
+        standard_errors(column, truth.item())
+        for column, truth in zip(torch.stack(draws).T, exact.flatten(), strict=True)
+    )
+    assert worst < 4.5
+    assert exact.abs().max() > 0.01
+
+
+def test_roulette_varies_without_bound_beyond_its_radius() -> None:
+    """ρ² ≥ 1 - p: the squares of the terms, weighed, no longer sum up."""
+
+    def square(rho: float, p: float, n: int) -> float:
+        """E (…)², for N ≤ n, of the estimate for g(x) = -ρx in one dimension."""
+        total, value = 0.0, 0.0
+        for k in range(1, n + 1):
+            value -= rho**k / k / (1 - p) ** (k - 1)
+            total += p * (1 - p) ** (k - 1) * value**2
+        return total
+
+    assert square(0.6, 0.5, 400) == pytest.approx(square(0.6, 0.5, 200))
+    assert square(0.8, 0.5, 400) > 100 * square(0.8, 0.5, 200)
+
+
+def test_blocks_estimate_in_training_only() -> None:
+    torch.manual_seed(0)
+    block = Residual(3, (8,), 0.5, train_log_det=Roulette())
+    x = noise(50, 3).float()
+    assert not torch.equal(block(x)[1], block(x)[1])
+    block.eval()
+    assert torch.equal(block(x)[1], block(x)[1])
+
+
+def test_training_on_the_roulette_works_in_more_dimensions() -> None:
+    """Half a unit wide in eight dimensions: 8 log 2 less far from normal."""
+    torch.manual_seed(0)
+    blocks = [Residual(8, (16,), 0.6, train_log_det=Roulette()) for _ in range(2)]
+    flow = Flow(StandardNormal((8,)), Compose(*blocks))
+    draw = partial(torch.normal, 0.0, 0.5, (256, 8))
+    fit(flow, lambda x: -flow.log_prob(x).mean(), 150, draw, lr=1e-2)
+    x = draw()
+    truth = -8 * (0.5 * math.log(2 * math.pi * math.e) + math.log(0.5))
+    with torch.no_grad():
+        gap = truth - flow.log_prob(x).mean().item()
+    before = 8 * (math.log(2) + 0.125 - 0.5)
+    assert gap < before / 3
+
+
+@pytest.mark.parametrize("lipschitz", [0.5, 0.9])
+def test_the_inverse_keeps_to_banachs_bound(lipschitz: float) -> None:
+    block = shaken(Residual(3, (16, 16), lipschitz, 1e-12), size=3)
+    x = 2 * noise(50, 3)
+    z, _ = block(x)
+    torch.testing.assert_close(block.inverse(z)[0], x, atol=1e-11, rtol=0)
+    g, y = block.g.bounded(), z
+    first = g(z).norm(dim=1)
+    for k in range(1, 30):
+        y = z - g(y)
+        bound = lipschitz**k / (1 - lipschitz) * first
+        assert ((y - x).norm(dim=1) <= bound + 1e-13).all()
+
+
+class Turn(nn.Module):
+    """g(t, z) = A z."""
+
+    a: Tensor
+
+    def __init__(self, a: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("a", a)
+
+    def forward(self, z_t: Tensor) -> Tensor:
+        return z_t[:, :-1] @ self.a.T
+
+
+def linear_ode(steps: int = 40) -> tuple[Continuous, Tensor]:
+    flow = Continuous(3, (4,), rk4(steps))
+    a = noise(3, 3) / 2
+    flow.g = Turn(a)  # type: ignore[assignment]
+    return flow.double().eval(), a
+
+
+def test_a_linear_field_gives_the_matrix_exponential() -> None:
+    """And log-dets of ± Tr A: noise to data adds it, data to noise takes it away."""
+    flow, a = linear_ode()
+    u = noise(5, 3)
+    x, log_det = flow.inverse(u)
+    torch.testing.assert_close(x, u @ torch.matrix_exp(a).T, atol=1e-7, rtol=0)
+    torch.testing.assert_close(log_det, a.trace().expand(5), atol=1e-12, rtol=0)
+    back, negated = flow(x)
+    torch.testing.assert_close(back, u, atol=1e-7, rtol=0)
+    torch.testing.assert_close(negated, -log_det, atol=1e-12, rtol=0)
+
+
+def test_rk4_is_of_order_four() -> None:
+    u, errors = noise(5, 3), []
+    for steps in (5, 10, 20):
+        flow, a = linear_ode(steps)
+        exact = u @ torch.matrix_exp(a).T
+        errors.append((flow.inverse(u)[0] - exact).abs().max().item())
+    for before, after in pairwise(errors):
+        assert before / after == pytest.approx(16, rel=0.2)
+
+
+def test_log_det_of_the_ode_is_that_of_its_jacobian() -> None:
+    flow = shaken(Continuous(3, (8, 8), rk4(40)))
+    x = noise(6, 3)
+    exact = torch.linalg.slogdet(jacobians(flow, x)).logabsdet
+    torch.testing.assert_close(flow(x)[1], exact, atol=1e-7, rtol=0)
+    assert exact.std() > 0.05
+
+
+def test_adaptive_steps_agree() -> None:
+    flow = shaken(Continuous(2, (8,), rk4(80)))
+    x = noise(6, 2)
+    z, log_det = flow(x)
+    flow.solve = partial(odeint, method="dopri5", rtol=1e-9, atol=1e-9)
+    for ours, theirs in zip((z, log_det), flow(x), strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-7, rtol=0)
+
+
+def test_adjoint_gradients_agree_with_those_through_the_steps() -> None:
+    """Up to the error of the solver, which runs a second time, backwards."""
+    flow = shaken(Continuous(2, (8,), rk4(60)))
+    parameters = tuple(flow.parameters())
+    x = noise(6, 2)
+    through = torch.autograd.grad(flow(x)[1].sum(), parameters)
+    flow.solve = partial(
+        odeint_adjoint,
+        method="rk4",
+        options={"step_size": 1 / 60},
+        adjoint_params=parameters,
+    )
+    adjoint = torch.autograd.grad(flow(x)[1].sum(), parameters)
+    for ours, theirs in zip(through, adjoint, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-6)
+
+
+def test_random_signs_estimate_the_trace() -> None:
+    """Of [[1, 2], [3, 4]]: mean 5, variance 25, as the diagonal drops out."""
+    torch.manual_seed(0)
+    a = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+    (v,) = signs(torch.empty(40_000, 2))
+    assert v.abs().unique().tolist() == [1]
+    estimates = ((v @ a.T) * v).sum(1)
+    assert standard_errors(estimates, 5.0) < 4
+    assert estimates.var().item() == pytest.approx(25, rel=0.03)
+
+
+def test_the_trace_is_estimated_without_bias_in_training_and_exact_after() -> None:
+    flow = shaken(Continuous(4, (8,), rk4(5), train_vectors=signs))
+    x = noise(1, 4).expand(20_000, 4)
+    exact = flow(x)[1]
+    assert (exact == exact[0]).all() and exact[0].abs() > 0.05
+    torch.manual_seed(0)
+    with torch.no_grad():
+        estimate = flow.train()(x)[1]
+    assert estimate.std() > 0.05
+    assert standard_errors(estimate, exact[0].item()) < 4
+
+
+def test_signs_stay_the_same_within_one_solution() -> None:
+    flow = shaken(Continuous(2, (8,), rk4(3), train_vectors=signs)).train()
+    drawn = []
+
+    def once(x: Tensor) -> list[Tensor]:
+        drawn.append(signs(x))
+        return drawn[-1]
+
+    flow.train_vectors = once
+    flow(noise(4, 2))
+    assert len(drawn) == 1
+
+
+def test_seven_families_share_one_interface() -> None:
+    torch.manual_seed(0)
+    for flow in flows_review(3).values():
+        assert flow.eval().sample(2).shape == (2, 3)
+        assert flow.log_prob(torch.zeros(2, 3)).isfinite().all()
+
+
+def test_the_truth_has_nothing_astray() -> None:
+    target = eight_gaussians()
+    share = astray(Flow(target, Scaling(2)), target)
+    assert share == pytest.approx(math.exp(-12.5), abs=2e-6)
+
+
+def test_the_log_ratio_is_the_same_in_x_and_in_u() -> None:
+    """So maximum likelihood of a MAF is reverse KL of an IAF (§2.3.3)."""
+    torch.manual_seed(0)
+    target = eight_gaussians().double()
+    flow = shaken(maf(2, 2, (8,)), size=0.1)
+    backwards = Flow(target, Inverse(flow.bijection))
+    x = target.sample(100)
+    u = flow.bijection(x)[0]
+    in_x = target.log_prob(x) - flow.log_prob(x)
+    in_u = backwards.log_prob(u) - flow.base.log_prob(u)
+    torch.testing.assert_close(in_x, in_u, atol=1e-9, rtol=0)
+
+
+def test_the_benchmark_measures_every_family() -> None:
+    ms = families.measure(points=2, repeats=1)
+    assert set(ms) == set(flows_review())
+    assert all(set(ways) == {"evaluate", "sample"} for ways in ms.values())
