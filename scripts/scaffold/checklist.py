@@ -224,7 +224,8 @@ def examined(root: Path, paper: str) -> Lack | None:
         return None
     folder = root / "benchmarks"
     asked = (
-        (folder / name).read_text("utf-8") for name in ("subjects.py", "builders.py")
+        (folder / name).read_text("utf-8")
+        for name in ("exactness/subjects.py", "libraries/builders.py")
     )
     if any(f"from implementations.{paper} import" in source for source in asked):
         return None

@@ -13,7 +13,7 @@ from tests.support.building import build, contents
 def test_two_builds_are_the_same(built: Built, project: Path, tmp_path: Path) -> None:
     again = tmp_path / "site"
     shutil.rmtree(project / ".cache")
-    render_everything(project / "scripts" / "hooks.py")
+    render_everything(project / "scripts" / "site" / "hooks.py")
     run = build(project, again, PYTHONHASHSEED="1", TZ="Asia/Tokyo")
     assert run.returncode == 0, run.stderr
     assert contents(again) == contents(built.site)

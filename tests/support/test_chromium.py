@@ -26,7 +26,7 @@ os.getuid = lambda: {uid}
 sys.path.insert(0, {root!r})
 import platform
 platform.freedesktop_os_release = lambda: {{"ID": {system!r}}}
-from tests.site import chromium
+from tests.support import chromium
 chromium.SECONDS = {seconds}
 runpy.run_module("tests.support.get_chromium", run_name="__main__")
 """

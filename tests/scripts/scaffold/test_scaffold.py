@@ -14,6 +14,7 @@ import pytest
 
 from scripts.add.listing import Listing
 from scripts.base import files
+from scripts.base.files import write_atomic
 from scripts.base.project import ROOT
 from scripts.catalogue import CatalogueError, load
 from scripts.scaffold import run, scaffold
@@ -204,12 +205,11 @@ def test_a_test_that_is_there_is_not_overwritten(
     tree: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     name = wanted(tree)
-    (tree / "tests" / "papers" / name / "test_facts.py").write_text("kept")
+    file = f"tests/papers/{name}/test_facts.py"
+    write_atomic(tree / file, "kept")
     before = contents(tree)
     assert run(tree, name) == 1
-    assert (
-        f"tests/papers/{name}/test_facts.py is there already" in capsys.readouterr().err
-    )
+    assert f"{file} is there already" in capsys.readouterr().err
     assert contents(tree) == before
 
 
