@@ -147,6 +147,23 @@ def contract(root: Path, paper: str) -> Lack | None:
     )
 
 
+def asked(root: Path, paper: str) -> Lack | None:
+    """A case for each of its bijections, and not for the paper's flow alone."""
+    files = (root / "implementations").rglob("*.py")
+    flows = {
+        each.relative_to(root).as_posix(): each.read_text("utf-8") for each in files
+    }
+    cases_source = (root / cases.FILE).read_text("utf-8")
+    if not (left := cases.unasked(cases_source, flows, _module(paper))):
+        return None
+    fix = (
+        f'add "{left[0].lower()}": Case(lambda: {left[0]}(…)), or the reason to UNASKED'
+    )
+    return Lack(
+        cases.FILE.as_posix(), f"no case builds {', '.join(left)} of {paper}", fix
+    )
+
+
 def claims(root: Path, paper: str) -> Lack | None:
     """Claims that hold over five seeds of today's code."""
     file, run = f"implementations/results/{paper}.json", f"run make claims ONLY={paper}"
@@ -236,7 +253,7 @@ def examined(root: Path, paper: str) -> Lack | None:
 CHECKS: dict[str, Callable[[Path, str], Lack | None]] = {
     check.__name__: check
     for check in (
-        *(implementation, prose, heading, builder, figure, facts, contract),
+        *(implementation, prose, heading, builder, figure, facts, contract, asked),
         *(claims, notebook, guide, registration, measured, examined),
     )
 }

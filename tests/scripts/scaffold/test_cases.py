@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from scripts.base.project import ROOT
-from scripts.scaffold.cases import FILE, owners
+from scripts.scaffold.cases import FILE, owners, unasked
+from tests.flows.cases import UNASKED
 
 SOURCE = """
 from functools import partial
@@ -50,3 +51,52 @@ def test_every_case_of_ours_that_is_called_by_a_paper_is_of_that_paper() -> None
         if first in papers:
             assert found[name] == first
     assert set(found.values()) == set(papers)
+
+
+FLOWS = {
+    "implementations/nice.py": """
+class Coupling(Bijection): ...
+class Even(Coupling): ...
+class Odd(core.Bijection): ...
+class Curved(Data): ...
+class Shift: ...
+class Alone(Bijection): ...
+class Measured(Bijection): ...
+
+def nice(dim):
+    return [Layer(dim)]
+
+Layer = partial(Even)
+
+if __name__ == "__main__":
+    Measured()
+""",
+    "implementations/core/bijection.py": "class Data(Bijection): ...",
+}
+ASKING = """
+from implementations.nice import Odd as Uneven, nice
+
+UNASKED: dict[str, str] = {"Alone": "is no map of all numbers"}
+
+def odd():
+    return Uneven()
+
+CASES: dict[str, Case] = {"nice": Case(lambda: nice(2)), "odd": Case(odd)}
+"""
+
+
+def test_maps_that_no_case_builds_are_named() -> None:
+    nice = "implementations/nice.py"
+    assert unasked(ASKING, FLOWS, nice) == ["Curved", "Measured"]
+    none = ASKING.replace("nice(2)", "0").replace("odd)}", "0)}")
+    left = ["Coupling", "Even", "Odd", "Curved", "Measured"]
+    assert unasked(none, FLOWS, nice) == left
+
+
+def test_reasons_name_maps_that_no_case_builds() -> None:
+    source = (ROOT / FILE).read_text("utf-8")
+    files = sorted((ROOT / "implementations").glob("*.py"))
+    flows = {f"implementations/{file.name}": file.read_text("utf-8") for file in files}
+    bare = source.replace("UNASKED: ", "SAID: ")
+    found = [name for file in flows for name in unasked(bare, flows, file)]
+    assert found == [*UNASKED]

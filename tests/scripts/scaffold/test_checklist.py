@@ -152,6 +152,15 @@ BAD = {
         edit("tests/flows/cases.py", "lambda", "lamda"),
         "tests/flows/cases.py:3: SyntaxError: ",
     ),
+    "asked: a map that no case builds": (
+        edit(
+            PAPER,
+            "\n# %% A caption",
+            "\nclass Bare(Bijection):\n    pass\n\n\n# %% A caption",
+        ),
+        'tests/flows/cases.py: no case builds Bare of made (add "bare": Case(lambda: '
+        "Bare(…)), or the reason to UNASKED)",
+    ),
     "claims: no JSON": (
         edit("implementations/results/made.json", "{", "<<<<<<< HEAD"),
         "implementations/results/made.json:1: is no JSON: restore it, or delete it",
