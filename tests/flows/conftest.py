@@ -69,8 +69,8 @@ def pytest_runtest_makereport(
         from tests.flows.promises import in_words
 
         report.longrepr = in_words(item, call.excinfo)
-        # What torch logs of a compilation that stops fills pages.
-        report.sections = [part for part in report.sections if "log" not in part[0]]
+        # What torch logs of a compilation or an export that stops fills pages.
+        report.sections = [part for part in report.sections if "stdout" in part[0]]
     return report
 
 

@@ -92,7 +92,8 @@ def in_words(
         "Traceback and values: run pytest with -vv.",
     )
     # Of pytest's own form, so that what reads reports finds a message of one line.
-    text = ReprTraceback([ReprEntryNative(["\n".join(told)])], None, "native")
+    lines = [f"{line}\n" for line in told]
+    text = ReprTraceback([ReprEntryNative(lines)], None, "native")
     path, line, _ = item.location
     return ExceptionChainRepr([(text, ReprFileLocation(path, line or 0, found), None)])
 

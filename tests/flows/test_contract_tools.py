@@ -202,7 +202,10 @@ def test_runs_on(case: Case, flow: Flow, device: str) -> None:
 
 
 def test_never_looks_at_values(flow: Flow) -> None:
-    """Shapes alone, on the device meta, are enough to run the flow."""
+    """Shapes alone, on the device meta, are enough to run the flow.
+
+    Write torch.where in the place of an `if` on values of a tensor.
+    """
     x, context = batch(flow)
     context = None if context is None else context.to("meta")
     assert flow.to("meta").log_prob(x.to("meta"), context).shape == (BATCH,)

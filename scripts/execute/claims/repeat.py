@@ -149,6 +149,7 @@ class _Batch:
     async def _seed(self, paper: str, seed: int) -> bool:
         """Run one seed, keep and tell what came of it; return whether it finished."""
         async with self.gate:
+            self._say(f"{paper}, seed {seed} starts")
             with tempfile.TemporaryDirectory(prefix="claims-") as folder:
                 try:
                     finished = await self._run(paper, seed, Path(folder))

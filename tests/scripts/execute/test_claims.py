@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from itertools import takewhile
 from pathlib import Path
 
 import psutil
@@ -108,7 +109,8 @@ def test_from_three_seeds_to_five_runs_two(
     assert claims.run(project.root, seeds=5) == 0
     assert json.loads(path.read_text("utf-8"))["remark"] == "kept"
     out = capsys.readouterr().out
-    assert re.findall(r"seed (\d)", out) in (["3", "4"], ["4", "3"])
+    assert re.findall(r"seed (\d):", out) in (["3", "4"], ["4", "3"])
+    assert re.findall(r"seed (\d) starts", out) == ["3", "4"]
     assert list(kept(path)) == [0, 1, 2, 3, 4]
     assert claims.run(project.root, seeds=2, force=True) == 0
     assert list(kept(path)) == [0, 1, 2, 3, 4]
@@ -128,7 +130,7 @@ def test_a_seed_that_fails_costs_no_other(
     assert list(kept(path)) == [0, 2]
     unlucky.unlink()
     assert claims.run(project.root, seeds=3) == 0
-    assert re.findall(r"seed (\d)", capsys.readouterr().out) == ["1"]
+    assert re.findall(r"seed (\d):", capsys.readouterr().out) == ["1"]
     assert list(kept(path)) == [0, 1, 2]
 
 
@@ -181,7 +183,9 @@ def test_what_has_finished_is_told_and_kept_when_the_rest_is_interrupted(
     )
     assert process.stdout
     assert process.stdout.readline() == "0 up to date, 1 behind\n"
-    assert process.stdout.readline().startswith("made, seed 0: ")
+    lines = iter(process.stdout.readline, "")
+    told = [*takewhile(lambda line: not line.startswith("made, seed 0: "), lines)]
+    assert told == ["made, seed 0 starts\n", "made, seed 1 starts\n"]
     started = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=20)
