@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from scripts.base.pipes import outlive_readers
 from scripts.base.project import ROOT, read_project
 
 if TYPE_CHECKING:
@@ -422,4 +423,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    outlive_readers()
     sys.exit(main())

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -101,3 +104,16 @@ def test_what_ends_a_command_early_is_told_in_one_line(
     assert main(["readme"]) == status
     err = capsys.readouterr().err
     assert told in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("command", "status"), [("schema", 0), ("new nice", 1)])
+def test_who_stops_reading_changes_nothing(command: str, status: int) -> None:
+    """As `head` does: the command comes to its end, and says nothing of it."""
+    read, write = os.pipe()
+    os.close(read)
+    run = [sys.executable, "-m", "scripts", *command.split()]
+    ran = subprocess.run(run, cwd=ROOT, stdout=write, stderr=subprocess.PIPE, text=True)
+    assert (ran.returncode, ran.stderr.count("\n")) == (status, status)
+    unheard = subprocess.run(run, cwd=ROOT, stdout=write, stderr=write)
+    os.close(write)
+    assert unheard.returncode == status
