@@ -64,11 +64,11 @@ def fault(path: Path) -> str | None:
         print("pydantic is not installed: `make site` will check the form of gpu.json")
         return None
     from scripts.results.gpu import Gpu
-    from scripts.site.measured.speed import ComparisonError, read_results
+    from scripts.results.reading import ResultsError, read
 
     try:
-        read_results(Gpu, path)
-    except ComparisonError as error:
+        read(Gpu, path)
+    except ResultsError as error:
         return str(error)
     return None
 

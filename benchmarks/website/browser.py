@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 from playwright.sync_api import Browser, Page, Request, ViewportSize
 
-from tests.site.kinds import KINDS
 from tests.support.chromium import chromium
+from tests.support.kinds import KINDS
 from tests.support.serving import serving
 
 # 1.6 Mbit/s down, half of that up; and a processor as many times slower.

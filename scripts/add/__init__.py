@@ -14,7 +14,7 @@ from typing import Any
 from scripts import readme
 from scripts.add import authors
 from scripts.add.complete import LISTS, Ask, Blank, Unfinished, listed
-from scripts.add.entry import Fields
+from scripts.add.entry import AddError, Fields
 from scripts.add.listing import Listing
 from scripts.base.dates import PartialDate
 from scripts.base.files import turn, write_atomic
@@ -22,7 +22,7 @@ from scripts.base.project import Project
 from scripts.links import history
 from scripts.sources.services import Services, visible
 from scripts.sources.web import Web, WebError
-from scripts.sources.works import AddError, Work, identify
+from scripts.sources.works import NotIdentified, Work, identify
 
 
 def public_services(project: Project) -> Services:
@@ -60,7 +60,7 @@ class Adder:
     ) -> int:
         try:
             return self._add(what, section, flags, write)
-        except AddError as error:
+        except (AddError, NotIdentified) as error:
             message = str(error)
         except Unfinished as left:
             command = self._command(what, section, left.fields, write)

@@ -7,13 +7,13 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from scripts.add import authors
+from scripts.add.entry import AddError
 from scripts.base.dates import PartialDate
 from scripts.catalogue import Catalogue
 from scripts.catalogue.draft import is_id, nearest_id
 from scripts.catalogue.faults import did_you_mean, quote
 from scripts.catalogue.limits import RESERVED
 from scripts.catalogue.names import family
-from scripts.sources.works import AddError
 
 Ask = Callable[[str], str]
 """Shows a prompt and returns what is typed."""

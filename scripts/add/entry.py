@@ -9,7 +9,6 @@ import textwrap
 from collections.abc import Mapping, Sequence
 
 from scripts.catalogue.document import Document
-from scripts.sources.works import AddError
 
 Value = str | Sequence[str | Mapping[str, str]]
 Fields = Mapping[str, Value]
@@ -19,6 +18,10 @@ ORDER = (
     *("language", "framework", "papers", "tags", "added", "implementation", "note"),
 )
 _WIDTH = 100
+
+
+class AddError(Exception):
+    """The entry cannot be added; the message says why, and what to do."""
 
 
 def write(fields: Fields) -> list[str]:

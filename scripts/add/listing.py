@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.add.entry import Fields, insert, write
+from scripts.add.entry import AddError, Fields, insert, write
 from scripts.catalogue import Catalogue, CatalogueError, Entry, addresses, load, parse
 from scripts.catalogue.document import Document, read
 from scripts.catalogue.draft import SECTIONS
 from scripts.catalogue.faults import quote
 from scripts.catalogue.rules import letters
-from scripts.sources.works import AddError
 
 
 @dataclass(frozen=True)

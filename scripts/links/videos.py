@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from scripts.links.answers import Answer
 from scripts.sources.services import Services, visible
 from scripts.sources.web import Missing, Web, WebError
-from scripts.sources.works import AddError, identify
+from scripts.sources.works import NotIdentified, identify
 
 _vimeo = re.compile(
     r"https?://(?:www\.|player\.)?vimeo\.com/(?:video/|channels/[\w-]+/)?\d+(?:[/?#].*)?"
@@ -37,7 +37,7 @@ class Videos:
             return f"{self.vimeo}?{urlencode({'url': address})}"
         try:
             work = identify(address)
-        except AddError:
+        except NotIdentified:
             return None
         if work.kind != "youtube":
             return None

@@ -6,7 +6,7 @@ import datetime
 import statistics
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, TypeVar
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 
@@ -232,14 +232,6 @@ class Exactness(Head):
 
     questions: Annotated[tuple[Question, ...], Field(strict=False)]
     findings: Annotated[tuple[Finding, ...], Field(strict=False)]
-
-
-Report = TypeVar("Report", bound=Head)
-
-
-def read(form: type[Report], path: Path) -> Report:
-    """Read results; a pydantic.ValidationError says what is wrong with them."""
-    return form.model_validate_json(path.read_bytes())
 
 
 def write(report: Head, path: Path) -> None:

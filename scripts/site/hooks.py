@@ -29,11 +29,12 @@ from scripts.exports import EXPORTS
 from scripts.links import history
 from scripts.papers.cells import CellError
 from scripts.papers.genealogy import genealogy
+from scripts.results.reading import ResultsError
 from scripts.site import cards, glossary, notebook_page, policy
 from scripts.site import pages as site
 from scripts.site.cards import Card
 from scripts.site.measured.exactness import examine
-from scripts.site.measured.speed import ComparisonError, compare
+from scripts.site.measured.speed import compare
 from scripts.site.notebook_page import NotebookError, NotebookPage
 from scripts.site.policy import PolicyError
 
@@ -46,7 +47,7 @@ def on_config(config: MkDocsConfig) -> None:
     global _generated
     try:
         _generated = _generate(Path(config.config_file_path).parent, config)
-    except (CatalogueError, CellError, ComparisonError, NotebookError) as error:
+    except (CatalogueError, CellError, ResultsError, NotebookError) as error:
         if not _generated:
             raise PluginError(str(error)) from None
         print(error, file=sys.stderr)

@@ -13,8 +13,8 @@ from scripts.catalogue.faults import quote as quoted
 Kind = Literal["arxiv", "doi", "youtube", "github", "page"]
 
 
-class AddError(Exception):
-    """The entry cannot be added; the message says why, and what to do."""
+class NotIdentified(Exception):
+    """No work has such a name, or the list refuses its address; says what to write."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ _section_of_host = {
 def identify(text: str) -> Work:
     """Recognise an arXiv id or address, a DOI, a YouTube, GitHub or other address.
 
-    Raises AddError when it is none of these, or an address that the list refuses.
+    Raises NotIdentified when it is none of these, or an address that the list refuses.
     """
     text, left_out = addresses.without_tracking(text.strip())
     if _schemeless(text) and not _forms(text):
@@ -97,7 +97,7 @@ def _doi_address(doi: str) -> str:
 def _page(address: str) -> Work:
     url = re.sub("^http://", "https://", address, flags=re.IGNORECASE)
     if not url.lower().startswith("https://"):
-        raise AddError(
+        raise NotIdentified(
             f"{quoted(address)} is no arXiv id, DOI or address "
             "(write it as in 1410.8516, 10.1109/TPAMI.2020.2992934 "
             "or https://example.org/post)"
@@ -108,5 +108,5 @@ def _page(address: str) -> Work:
 
 def _checked(work: Work) -> Work:
     if fault := addresses.fault(work.url):
-        raise AddError(f"{quoted(work.url)} {fault[0]} ({fault[1]})")
+        raise NotIdentified(f"{quoted(work.url)} {fault[0]} ({fault[1]})")
     return work

@@ -17,7 +17,8 @@ from benchmarks.libraries.adapters import Model, Ours
 from benchmarks.libraries.builders import BOUND, BUILDERS, offers, parameters
 from implementations.core.flow import Flow, StandardNormal
 from implementations.nsf import Linear
-from scripts.results.forms import Accuracy, read
+from scripts.results.forms import Accuracy
+from scripts.results.reading import read
 
 
 @pytest.mark.parametrize("family", BUILDERS)

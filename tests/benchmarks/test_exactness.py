@@ -16,7 +16,8 @@ from benchmarks.exactness.subjects import SUBJECTS, Subject
 from benchmarks.libraries.adapters import Mapped, Ours
 from implementations.core.flow import Flow, StandardNormal
 from implementations.nsf import Linear
-from scripts.results.forms import Exactness, read
+from scripts.results.forms import Exactness
+from scripts.results.reading import read
 
 BY_NAME = {check.name: check for check in CHECKS}
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from benchmarks import flows, gaps
 from benchmarks.flows import FULL, LEFT_OUT, collapsed, main
 from benchmarks.own import OWN, PLANE, UNMEASURED
 from scripts.base.project import ROOT
-from scripts.results.forms import Flows, Gaps, Race, races, read, write
+from scripts.results.forms import Flows, Gaps, Race, races, write
+from scripts.results.reading import ResultsError, read
 
 
 @pytest.fixture(scope="module")
@@ -104,10 +104,8 @@ def test_other_forms_are_refused(
     content = json.loads(flows.RESULTS.read_text("utf-8"))
     path = tmp_path / "flows.json"
     path.write_text(json.dumps(content | change), "utf-8")
-    with pytest.raises(ValidationError) as raised:
+    with pytest.raises(ResultsError, match=f"flows.json: {place}: .* writes it anew"):
         read(Flows, path)
-    places = {".".join(map(str, e["loc"])) for e in raised.value.errors()}
-    assert place in places
 
 
 @pytest.mark.parametrize("seconds", [[], [0.0], [-1.0], ["1"], [float("nan")]])
@@ -116,7 +114,7 @@ def test_seconds_are_positive(seconds: list[object], tmp_path: Path) -> None:
     content["contests"][0]["seconds"] = seconds
     path = tmp_path / "flows.json"
     path.write_text(json.dumps(content), "utf-8")
-    with pytest.raises(ValidationError, match=r"contests\.0\.seconds"):
+    with pytest.raises(ResultsError, match=r"contests\.0\.seconds"):
         read(Flows, path)
 
 

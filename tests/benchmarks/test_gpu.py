@@ -19,9 +19,10 @@ from benchmarks.gpu.parts import PARTS, Part, Place
 from benchmarks.gpu.running import Outcome, run_part, run_within
 from scripts.base.project import ROOT, read_project
 from scripts.results.gpu import Gpu
+from scripts.results.reading import read
 from scripts.site import pages as site
 from scripts.site.measured.exactness import examine
-from scripts.site.measured.speed import compare, read_results
+from scripts.site.measured.speed import compare
 from tests.flows import test_contract, test_contract_tools
 from tests.frozen import frozen_catalogue
 
@@ -90,7 +91,7 @@ def test_a_part_that_fails_crashes_or_hangs_takes_nothing_from_the_others(
     fields, end = report.empty(HEAD), time.monotonic() + 5 * 30
     troubled[2] = replace(troubled[2], seconds=5)
     failed = command.measure(troubled, CPU, fields, path, end)
-    found = read_results(Gpu, path)
+    found = read(Gpu, path)
     endings = {each.part: each for each in found.endings}
     assert endings["contract"].why == "RuntimeError: no luck in … on …"
     assert endings["speed"].why == "ended by SIGSEGV"
@@ -191,7 +192,7 @@ def test_a_single_part_leaves_the_others_as_they_were(tmp_path: Path) -> None:
     report.add(again, "contract", Outcome(5.0, rows=[{"promise": "round_trip"}, KEPT]))
     report.write(again, path)
     assert report.fault(path) is None
-    found = read_results(Gpu, path)
+    found = read(Gpu, path)
     assert [each.part for each in found.endings] == ["autocast", "contract"]
     assert (found.endings[1].seconds, found.endings[1].why) == (5.0, None)
     assert found.autocast[0].name == "NICE" and found.date.day == 30
@@ -243,7 +244,7 @@ def test_with_a_card_it_writes_what_can_be_committed(
     monkeypatch.setattr(command, "RESULTS", tmp_path)
     assert command.main([]) == 0
     assert places == [Place("cuda", smoke=False)] * len(PARTS)
-    assert read_results(Gpu, tmp_path / "gpu.json").gpu == "A Card"
+    assert read(Gpu, tmp_path / "gpu.json").gpu == "A Card"
     (tmp_path / "gpu.json").unlink()
     assert command.main(["--smoke"]) == 1  # In a trial nothing may be left out.
     assert list(tmp_path.iterdir()) == []
@@ -264,7 +265,7 @@ def test_every_part_runs_on_the_cpu_in_smoke_mode(each: Part, tmp_path: Path) ->
     report.add(fields, each.name, outcome)
     report.write(fields, path)
     assert report.fault(path) is None
-    assert getattr(read_results(Gpu, path), each.name)
+    assert getattr(read(Gpu, path), each.name)
     assert not any(row["broken"] for row in fields["contract"])
 
 

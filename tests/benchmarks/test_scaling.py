@@ -13,6 +13,7 @@ from benchmarks import scaling
 from benchmarks.scaling import exponent, multiply_adds
 from implementations.core.flow import Flow
 from scripts.results import forms
+from scripts.results.reading import read
 
 
 def test_the_exponent_of_a_power_law_is_found() -> None:
@@ -42,7 +43,7 @@ def test_a_run_prints_and_writes_its_exponents(
     monkeypatch.setattr(scaling, "QUICK", plan)
     output = tmp_path / "scaling.json"
     assert scaling.main(["--quick", "--output", str(output)]) == 0
-    report = forms.read(forms.Scaling, output)
+    report = read(forms.Scaling, output)
     rows = [(row.family, row.along) for row in report.growth]
     assert rows == [(f, a) for a in ("dim", "batch") for f in scaling.FAMILIES]
     assert [row.dim for row in report.along_dim[:: len(scaling.FAMILIES)]] == [2, 4]

@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page, expect
 
-from tests.site.kinds import KINDS
+from tests.support.kinds import KINDS
 from tests.support.visit import DESKTOP, PHONE, Visit
 
 # WCAG 2.2, levels A and AA, with what earlier versions ask.

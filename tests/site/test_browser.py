@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from scripts.base.project import ROOT, read_project
 from scripts.site.lineage import ROW
-from tests.site.kinds import KINDS
+from tests.support.kinds import KINDS
 from tests.support.visit import DESKTOP, PHONE, Visit
 
 

@@ -13,8 +13,9 @@ from playwright.sync_api import Locator, Page, expect
 from scripts.base.project import ROOT
 from scripts.base.text import significant
 from scripts.catalogue import Catalogue
+from scripts.results.reading import ResultsError
 from scripts.site.measured.axis import axis
-from scripts.site.measured.speed import Comparison, ComparisonError, compare
+from scripts.site.measured.speed import Comparison, compare
 from tests.support.building import build
 from tests.support.html import Parsed
 from tests.support.visit import PHONE, Visit
@@ -197,7 +198,7 @@ def test_results_at_fault_are_told_where(tmp_path: Path) -> None:
     content["gaps"][1]["gap"] = ["near"]
     (tmp_path / "gaps.json").write_text(json.dumps(content), "utf-8")
     message = r"gaps\.json: gaps\.1\.gap\.0: .*number.*python -m benchmarks\.gaps"
-    with pytest.raises(ComparisonError, match=message):
+    with pytest.raises(ResultsError, match=message):
         compare(tmp_path)
 
 

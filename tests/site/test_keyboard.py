@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.site.kinds import KINDS
+from tests.support.kinds import KINDS
 from tests.support.visit import Visit
 
 # What a visitor could want to reach, and can see.

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from benchmarks.website.browser import first_view
-from tests.site.kinds import KINDS
+from tests.support.kinds import KINDS
 
 # Kilobytes, headers included.
 MOST = {"home": 200, "gallery": 400}

@@ -12,8 +12,8 @@ from typing import Literal
 
 from playwright.sync_api import Page
 
-from tests.site.kinds import KINDS
 from tests.support.chromium import chromium
+from tests.support.kinds import KINDS
 from tests.support.serving import serving
 
 PAGES = {**KINDS, "filtered": "list/?tag=coupling&sort=newest"}

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from scripts.base.text import significant
 from scripts.results.forms import Accuracy, Course, Exactness, Finding, Question
+from scripts.results.reading import read
 from scripts.site.measured.contests import FAMILIES
-from scripts.site.measured.speed import read_results
 
 # Panels of the plot, in its own units, with room for the numbers at its edges.
 WIDTH, HEIGHT, MARGIN = 200.0, 130.0, 14.0
@@ -134,8 +134,8 @@ class Examination(NamedTuple):
 
 
 def examine(results: Path) -> Examination:
-    """Read the results in a folder; a ComparisonError says what is wrong with them."""
-    exactness = read_results(Exactness, results / "exactness.json")
+    """Read the results in a folder; raises ResultsError."""
+    exactness = read(Exactness, results / "exactness.json")
     notes = list(dict.fromkeys(f.reason for f in exactness.findings if f.reason))
     accuracy = results / "accuracy.json"
     return Examination(
@@ -143,7 +143,7 @@ def examine(results: Path) -> Examination:
         _sheets(exactness, notes),
         notes,
         _tallies(exactness.findings),
-        fits(read_results(Accuracy, accuracy)) if accuracy.exists() else None,
+        fits(read(Accuracy, accuracy)) if accuracy.exists() else None,
     )
 
 

@@ -9,19 +9,16 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from pydantic import ValidationError
-
 from scripts.results.forms import (
     Draw,
     Flows,
     Gaps,
     Growth,
-    Report,
     Scaling,
     races,
-    read,
 )
 from scripts.results.gpu import Gpu
+from scripts.results.reading import read
 from scripts.site.measured.axis import Axis, axis
 from scripts.site.measured.contests import FAMILIES, Match, Times, matches, times
 from scripts.site.measured.gpu import OnGpu, on_gpu
@@ -34,10 +31,6 @@ EVENTS = {
 }
 # Below this we call ourselves slower: less may be noise.
 EVEN = 0.95
-
-
-class ComparisonError(ValueError):
-    """Results are missing, or not what the site reads."""
 
 
 class Line(NamedTuple):
@@ -132,36 +125,19 @@ class Comparison(NamedTuple):
 
 
 def compare(results: Path) -> Comparison:
-    """Read the results in a folder; a ComparisonError says what is wrong with them."""
-    flows = read_results(Flows, results / "flows.json")
-    trained = read_results(Gaps, results / "gaps.json")
+    """Read the results in a folder; raises ResultsError."""
+    flows = read(Flows, results / "flows.json")
+    trained = read(Gaps, results / "gaps.json")
     run, gpu = races(flows.contests), results / "gpu.json"
     return Comparison(
         flows,
         trained,
-        read_results(Scaling, results / "scaling.json"),
+        read(Scaling, results / "scaling.json"),
         _lines(flows, trained),
         matches(run, flows.memory),
         [times(race) for race in run],
-        on_gpu(read_results(Gpu, gpu)) if gpu.exists() else None,
+        on_gpu(read(Gpu, gpu)) if gpu.exists() else None,
     )
-
-
-def read_results(form: type[Report], path: Path) -> Report:
-    """Read a file of results; a ComparisonError says what is wrong with it."""
-    name, remedy = (
-        f"{path.parent.name}/{path.name}",
-        f"python -m benchmarks.{path.stem}",
-    )
-    try:
-        return read(form, path)
-    except FileNotFoundError:
-        raise ComparisonError(f"{name} is missing; `{remedy}` writes it") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the whole"
-        message = f"{name}: {place}: {first['msg']}; `{remedy}` writes it anew"
-        raise ComparisonError(message) from None
 
 
 def _lines(flows: Flows, trained: Gaps) -> list[Line]:

@@ -20,7 +20,7 @@ from benchmarks.website.generate import generate
 from scripts import readme
 from scripts.__main__ import main
 from scripts.add import Adder
-from scripts.add.entry import insert, scalar, write
+from scripts.add.entry import AddError, insert, scalar, write
 from scripts.add.listing import Listing
 from scripts.base import files
 from scripts.base.project import read_project
@@ -28,7 +28,6 @@ from scripts.catalogue import load
 from scripts.catalogue.document import read
 from scripts.catalogue.limits import LONGEST_TEXT
 from scripts.sources.services import Services, visible
-from scripts.sources.works import AddError
 from tests.frozen import IMPLEMENTATIONS, copy_list
 from tests.support.answering import (
     ARXIV,

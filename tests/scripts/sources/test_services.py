@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scripts.catalogue import Author, Organisation
 from scripts.sources.services import Facts, Services
 from scripts.sources.web import Web, WebError
-from scripts.sources.works import AddError, Work, identify
+from scripts.sources.works import NotIdentified, Work, identify
 from tests.support.answering import (
     ARXIV,
     CROSSREF,
@@ -154,7 +154,7 @@ def test_what_is_no_work_is_refused(text: str, message: str) -> None:
     if not message:
         assert identify(text).kind == "doi"
         return
-    with pytest.raises(AddError) as caught:
+    with pytest.raises(NotIdentified) as caught:
         identify(text)
     assert message in str(caught.value)
 
@@ -197,7 +197,7 @@ def test_what_follows_readers_is_left_out_of_an_address(
 def test_whatever_is_named_has_an_address_of_the_list_or_is_refused(text: str) -> None:
     try:
         work = identify(text)
-    except AddError:
+    except NotIdentified:
         return
     assert work.url.startswith("https://") and " " not in work.url
     assert identify(work.url).url == work.url
