@@ -40,7 +40,7 @@ test: .venv/test
 else
 test: chromium .venv/test lint ## Run the whole test suite (PAPER=glow: one paper's own, in a minute)
 	@echo "→ Running the tests"
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -n 2
 endif
 
 test-long: chromium .venv/test ## Run the tests that take minutes
@@ -49,7 +49,7 @@ test-long: chromium .venv/test ## Run the tests that take minutes
 coverage: chromium .venv/test ## Measure which lines of scripts/ the tests run (95 % at least)
 	@mkdir -p .cache/coverage
 	@$(BIN)/python -m coverage erase
-	@$(BIN)/python -m coverage run -m pytest -n 2 --dist loadgroup \
+	@$(BIN)/python -m coverage run -m pytest -n 2 \
 	  --ignore=tests/flows --ignore=tests/papers --ignore=tests/whole
 	@$(BIN)/python -m coverage combine --quiet
 	@$(BIN)/python -m coverage report

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections import defaultdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # Small flows slow down 5 to 50 times when threads fight over two cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 
-from scripts.base.project import ROOT
-from scripts.catalogue import load
+if TYPE_CHECKING:
+    from xdist.remote import Producer
+
+    from tests.support.scheduling import InFiles
 
 MINUTES = {
     "tests": 1,
@@ -50,40 +54,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--paper", default="", metavar="ID", help="its tests alone")
 
 
-def of_paper(paper: str, items: list[pytest.Item]) -> list[pytest.Item]:
-    """The paper's own tests.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> InFiles:
+    """Let what shares something that takes long to make stay on one worker."""
+    from tests.support.scheduling import InFiles
 
-    Those in its files of facts, those with the parameter `paper`, and of the contract
-    those whose `case` belongs to it.
-    """
-    from scripts.scaffold.cases import FILE, owners
-    from tests.flows.cases import CASES
-
-    papers = load(ROOT / "resources.yaml", ROOT / "implementations").publications
-    order = [each.id for each in papers if each.implemented]
-    owner = owners((ROOT / FILE).read_text("utf-8"), order)
-    cases = [case for name, case in CASES.items() if owner.get(name) == paper]
-
-    def own(item: pytest.Item) -> bool:
-        if item.path.parent.name == paper:
-            return True
-        values = getattr(item, "callspec", None)
-        given = values.params if values else {}
-        return given.get("paper") == paper or any(
-            given.get("case") is case for case in cases
-        )
-
-    return [item for item in items if own(item)]
+    return InFiles(config, log)
 
 
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Keep the site on one worker (it is built once); leave long tests out."""
-    for item in items:
-        if _room(item.nodeid) == "site":
-            item.add_marker(pytest.mark.xdist_group("site"))
+    """Leave out what is not asked for, and long tests."""
     if paper := config.getoption("paper"):
+        from tests.support.selection import of_paper
+
         own = of_paper(paper, items)
         config.hook.pytest_deselected(items=[i for i in items if i not in own])
         items[:] = own
@@ -92,6 +77,12 @@ def pytest_collection_modifyitems(
     long = [item for item in items if item.get_closest_marker("long")]
     config.hook.pytest_deselected(items=long)
     items[:] = [item for item in items if item not in long]
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over what stays: torch, and thousands of tests."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

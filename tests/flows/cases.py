@@ -107,6 +107,7 @@ def batch(flow: Flow, n: int = BATCH, seed: int = 1) -> tuple[Tensor, Tensor | N
 small = partial(mlp, hidden=(8, 8))
 
 
+@torch.no_grad()
 def used(flow: Flow) -> Flow:
     """Return the flow after two batches of training, with statistics of its own."""
     for size in (1, 2):

@@ -33,9 +33,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "case" in metafunc.fixturenames:
         from tests.flows.cases import CASES
         from tests.flows.promises import promise
+        from tests.support.selection import own_cases
 
         name = promise(metafunc.function)
-        cases = {n: case for n, case in CASES.items() if name not in case.exempt}
+        paper = metafunc.config.getoption("paper")
+        cases = own_cases(paper) if paper else CASES
+        cases = {n: case for n, case in cases.items() if name not in case.exempt}
         if name == "density_integrates_to_one":
             cases = {n: case for n, case in cases.items() if _is_planar(case)}
         metafunc.parametrize("case", cases.values(), ids=cases.keys())

@@ -164,8 +164,6 @@ def trained(
     return train_all(names, tmp_path_factory.mktemp("processes"))
 
 
-# One worker runs them all, since what they share takes half a minute.
-@pytest.mark.xdist_group("two processes")
 def test_two_processes_train_as_one(case: Case, trained: list[dict[str, str]]) -> None:
     """DistributedDataParallel on two halves of a batch trains as one process on all.
 

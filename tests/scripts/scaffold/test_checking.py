@@ -11,8 +11,8 @@ import pytest
 from scripts.base.project import ROOT
 from scripts.scaffold import checking
 from scripts.scaffold.checklist import Lack
-from tests.conftest import of_paper
 from tests.flows.cases import CASES
+from tests.support.selection import of_paper
 
 LACK = Lack("docs/compare.md", "says nothing", "say it")
 
