@@ -86,7 +86,8 @@ def test_weights_are_averaged_and_flattened(case: Case) -> None:
 
     optimiser.step(loss)
     vector_to_parameters(weights, flow.parameters())
-    assert torch.equal(flow.log_prob(x, context), expected)
+    # Convolutions round by where in memory weights start: inside a vector, anywhere.
+    assert torch.equal(copy.deepcopy(flow).log_prob(x, context), expected)
 
 
 def test_can_be_built_on_meta(case: Case, flow: Flow) -> None:

@@ -43,7 +43,7 @@ def imported(request: pytest.FixtureRequest) -> dict[str, tuple[str, str]]:
     """Name and output of each paper that this run asks for, imported in turns."""
     name = test_importing_runs_nothing.__name__
     asked = [
-        item.callspec.params["paper"]
+        str(item.callspec.params["paper"])
         for item in request.session.items
         if isinstance(item, pytest.Function) and item.originalname == name
     ]
