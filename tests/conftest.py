@@ -16,7 +16,7 @@ import pytest
 if TYPE_CHECKING:
     from xdist.remote import Producer
 
-    from tests.support.scheduling import InFiles
+    from tests.suite.scheduling import InFiles
 
 MINUTES = {
     "tests": 1,
@@ -57,7 +57,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> InFiles:
     """Let what shares something that takes long to make stay on one worker."""
-    from tests.support.scheduling import InFiles
+    from tests.suite.scheduling import InFiles
 
     return InFiles(config, log)
 
@@ -67,7 +67,7 @@ def pytest_collection_modifyitems(
 ) -> None:
     """Leave out what is not asked for, and long tests."""
     if paper := config.getoption("paper"):
-        from tests.support.selection import of_paper
+        from tests.suite.selection import of_paper
 
         own = of_paper(paper, items)
         config.hook.pytest_deselected(items=[i for i in items if i not in own])

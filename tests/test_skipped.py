@@ -24,7 +24,7 @@ def test_the_suite_fails_and_names_each(tmp_path: Path) -> None:
         (tests / room / "test_one.py").write_text(TEST)
         (tests / room / "test_file.py").write_text(FILE)
     (tests / "test_passes.py").write_text("def test_passes(): pass\n")
-    for name in ("conftest.py", "support/scheduling.py"):
+    for name in ("conftest.py", "suite/scheduling.py"):
         (tests / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / "tests" / name, tests / name)
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts=--import-mode=importlib\n")

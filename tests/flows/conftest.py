@@ -8,13 +8,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator
+from functools import cache
 from typing import TYPE_CHECKING, TypeGuard
 
 import pytest
 
+from scripts.base.project import ROOT
+
 if TYPE_CHECKING:
     from implementations.core.flow import Flow
     from tests.flows.cases import Case
+
+
+@cache
+def own_cases(paper: str) -> dict[str, Case]:
+    """Name of each case that belongs to the paper → the case."""
+    from scripts.catalogue import load
+    from scripts.scaffold.cases import FILE, owners
+    from tests.flows.cases import CASES
+
+    papers = load(ROOT / "resources.yaml", ROOT / "implementations").publications
+    order = [each.id for each in papers if each.implemented]
+    owner = owners((ROOT / FILE).read_text("utf-8"), order)
+    return {name: case for name, case in CASES.items() if owner.get(name) == paper}
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +49,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "case" in metafunc.fixturenames:
         from tests.flows.cases import CASES
         from tests.flows.promises import promise
-        from tests.support.selection import own_cases
 
         name = promise(metafunc.function)
         paper = metafunc.config.getoption("paper")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,8 +10,6 @@ import pytest
 from scripts.base.project import ROOT
 from scripts.scaffold import checking
 from scripts.scaffold.checklist import Lack
-from tests.flows.cases import CASES
-from tests.support.selection import of_paper
 
 LACK = Lack("docs/compare.md", "says nothing", "say it")
 
@@ -102,24 +99,3 @@ def test_a_name_that_is_no_papers_is_told(
     assert checking.run(ROOT, name) == 1
     assert told in capsys.readouterr().err
     assert tools.called == []
-
-
-def test_the_option_keeps_a_papers_own_tests() -> None:
-    def item(file: str, **params: object) -> Any:
-        path = Path("tests") / file
-        return SimpleNamespace(path=path, callspec=SimpleNamespace(params=params))
-
-    plain: Any = SimpleNamespace(path=Path("tests/papers/real_nvp/test_oracle.py"))
-    own = [
-        plain,
-        item("papers/real_nvp/test_facts.py", seed=1),
-        item("papers/test_smoke.py", paper="real_nvp"),
-        item("flows/test_contract.py", case=CASES["masked coupling"]),
-    ]
-    others: list[Any] = [
-        SimpleNamespace(path=Path("tests/papers/real_nvp_2/test_facts.py")),
-        item("papers/test_smoke.py", paper="nice"),
-        item("flows/test_contract.py", case=CASES["additive coupling"]),
-        item("flows/test_contract.py", case=CASES["reversible"]),
-    ]
-    assert of_paper("real_nvp", [*others, *own]) == own
