@@ -238,6 +238,11 @@ def test_the_site_needs_nothing_that_only_flows_and_tests_install() -> None:
     assert "PyYAML" in used
 
 
+@pytest.mark.parametrize("module", within("scripts"))
+def test_no_command_waits_for_what_only_asking_services_needs(module: str) -> None:
+    assert not imports(module, lazy=False) & {"requests", "urllib3"}
+
+
 @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
 def test_every_make_target_that_we_name_exists(document: str) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))

@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from email.message import Message
-from http.client import HTTPException
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import IO, Any, TypeVar
-from urllib.error import HTTPError, URLError
-from urllib.parse import urlsplit
-from urllib.request import (
-    HTTPDefaultErrorHandler,
-    HTTPErrorProcessor,
-    HTTPHandler,
-    HTTPRedirectHandler,
-    HTTPSHandler,
-    OpenerDirector,
-    ProxyHandler,
-    Request,
-    UnknownHandler,
-)
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urljoin, urlsplit
+
+if TYPE_CHECKING:
+    from requests import Response
+    from urllib3 import Retry
+
+# `requests` takes its time to be imported: where it is used, and nowhere else.
 
 T = TypeVar("T")
 
 _BUSY = {408, 425, 429, 500, 502, 503, 504}
+_REDIRECTS = 3
 
 
 class WebError(Exception):
@@ -38,19 +32,16 @@ class Missing(WebError):
     """The service answered that there is no such thing (404, 410)."""
 
 
-class _Again(Exception):
-    """Why a request failed that may succeed a moment later."""
-
-
 @dataclass(frozen=True)
 class Web:
-    """Asks politely: waits `seconds` for a whole answer, then `tries` again.
+    """Asks politely: who is busy or not there is asked `tries` times, within `seconds`.
 
-    `largest` is in bytes, `pause` in seconds and doubled from try to try.
+    `largest` is in bytes; `pause` in seconds, doubled from try to try, unless the
+    service asks for another by Retry-After.
     """
 
     agent: str
-    seconds: float = 10
+    seconds: float = 30
     tries: int = 3
     pause: float = 1
     largest: int = 2_000_000
@@ -61,17 +52,16 @@ class Web:
         Raises WebError when there is none: no network, too late, too large, of
         another kind, not UTF-8.
         """
-        host, problem = urlsplit(url).netloc, ""
-        for attempt in range(self.tries):
-            if attempt:
-                time.sleep(self.pause * 2 ** (attempt - 1))
-            try:
-                return _within(self.seconds, lambda: self._get(url, kind))
-            except _Again as error:
-                problem = str(error)
-            except WebError as error:
-                raise type(error)(f"{host} {error}") from None
-        raise WebError(f"{host} {problem}, asked {self.tries} times")
+        from requests import RequestException
+        from urllib3.exceptions import HTTPError
+
+        try:
+            return _within(self.seconds, lambda: self._get(url, kind))
+        except WebError as error:
+            why, form = str(error), type(error)
+        except (RequestException, HTTPError, ValueError) as error:
+            why, form = self._why(error), WebError
+        raise form(f"{urlsplit(url).netloc} {why}")
 
     def json(self, url: str) -> Any:
         """Get JSON; raises WebError as `text` does."""
@@ -81,41 +71,90 @@ class Web:
             raise WebError(f"{urlsplit(url).netloc} sent broken JSON") from None
 
     def _get(self, url: str, kind: str) -> str:
-        request = Request(url, headers={"User-Agent": self.agent})
-        try:
-            with _opener().open(request, timeout=self.seconds) as answer:
-                found = answer.headers.get_content_type()
-                if kind not in found:
-                    raise WebError(f"sent {found}, not {kind}")
-                content = answer.read(self.largest + 1)
-        except HTTPError as error:
-            error.close()
-            raise _status(error.code) from None
-        except TimeoutError:
-            raise _Again("did not answer in time") from None
-        except URLError as error:
-            raise _unreachable(error.reason) from None
-        except (OSError, HTTPException, ValueError):
-            raise _Again("broke the connection off") from None
-        if len(content) > self.largest:
-            raise WebError(f"sent more than {self.largest:,} bytes")
+        with self._open(url) as answer:
+            self._check_status(answer.status_code)
+            header = answer.headers.get("Content-Type") or "no type"
+            found = re.sub(r"[^\w/.+-].*", "", header.lower(), flags=re.DOTALL)
+            if kind not in found:
+                raise WebError(f"sent {found}, not {kind}")
+            content = self._read(answer)
         try:
             return content.decode("utf-8")
         except UnicodeDecodeError:
             raise WebError("sent what is not UTF-8") from None
 
+    @contextmanager
+    def _open(self, url: str) -> Iterator[Response]:
+        """Ask, and follow a few redirects, none that leads to another scheme.
 
-def _status(code: int) -> Exception:
-    if code in (404, 410):
-        return Missing("knows no such work: check its name")
-    answer = f"answered with status {code}"
-    return _Again(answer) if code in _BUSY else WebError(answer)
+        A `requests.Session` follows them too, but reads what each sends, however much
+        it is, and sends the passwords of ~/.netrc along.
+        """
+        from requests import Request, Session
+        from requests.adapters import HTTPAdapter
 
+        with closing(HTTPAdapter(max_retries=self._retries())) as adapter:
+            for _ in range(1 + _REDIRECTS):
+                request = Request("GET", url, {"User-Agent": self.agent}).prepare()
+                # The proxies and certificates that the environment names.
+                settings = Session().merge_environment_settings(
+                    url, {}, True, None, None
+                )
+                answer = adapter.send(
+                    request, timeout=self.seconds / self.tries, **settings
+                )
+                if not answer.is_redirect:
+                    with answer:
+                        yield answer
+                    return
+                answer.close()
+                before, url = url, urljoin(url, answer.headers["Location"])
+                if urlsplit(before).scheme != urlsplit(url).scheme:
+                    raise WebError("redirects to another scheme")
+        raise WebError(f"redirects more than {_REDIRECTS} times")
 
-def _unreachable(reason: Any) -> Exception:
-    if isinstance(reason, TimeoutError):
-        return _Again("did not answer in time")
-    return _Again("cannot be reached")
+    def _retries(self) -> Retry:
+        from urllib3 import Retry
+
+        return Retry(
+            self.tries - 1,
+            status_forcelist=_BUSY,
+            raise_on_status=False,
+            backoff_factor=self.pause,
+            retry_after_max=int(self.seconds / self.tries),
+        )
+
+    def _check_status(self, code: int) -> None:
+        if code in (404, 410):
+            raise Missing("knows no such work: check its name")
+        if code in _BUSY:
+            raise WebError(f"answered with status {code}, asked {self.tries} times")
+        if not 200 <= code < 300:
+            raise WebError(f"answered with status {code}")
+
+    def _read(self, answer: Response) -> bytes:
+        content = bytearray()
+        for piece in answer.iter_content(2**14):
+            content += piece
+            if len(content) > self.largest:
+                raise WebError(f"sent more than {self.largest:,} bytes")
+        return bytes(content)
+
+    def _why(self, error: Exception) -> str:
+        """Say in our words what `requests` met."""
+        from requests import Timeout
+        from urllib3 import exceptions
+
+        cause = error.args[0] if error.args else error
+        asked = ""
+        if isinstance(cause, exceptions.MaxRetryError):
+            cause, asked = cause.reason, f", asked {self.tries} times"
+        silent = (Timeout, exceptions.ReadTimeoutError)
+        if isinstance(error, silent) or isinstance(cause, silent):
+            return f"did not answer in time{asked}"
+        if isinstance(cause, (exceptions.ProtocolError, exceptions.DecodeError)):
+            return f"broke the connection off{asked}"
+        return f"cannot be reached{asked}"
 
 
 def _within(seconds: float, work: Callable[[], T]) -> T:
@@ -135,43 +174,7 @@ def _within(seconds: float, work: Callable[[], T]) -> T:
     try:
         answer, error = answers.get(timeout=seconds)
     except Empty:
-        raise _Again("did not answer in time") from None
+        raise WebError("did not answer in time") from None
     if error:
         raise error
     return answer  # pyright: ignore[reportReturnType]
-
-
-class _Redirects(HTTPRedirectHandler):
-    """Follows a few, and none that leads from https elsewhere."""
-
-    max_redirections = 3
-
-    def redirect_request(
-        self,
-        req: Request,
-        fp: IO[bytes],
-        code: int,
-        msg: str,
-        headers: Message,
-        newurl: str,
-    ) -> Request | None:
-        if urlsplit(newurl).scheme != urlsplit(req.full_url).scheme:
-            fp.close()
-            raise WebError("redirects to another scheme")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)  # pyright: ignore[reportArgumentType]
-
-
-def _opener() -> OpenerDirector:
-    """Open the web alone: no files, no FTP."""
-    opener = OpenerDirector()
-    for handler in (
-        ProxyHandler(),
-        UnknownHandler(),
-        HTTPHandler(),
-        HTTPSHandler(),
-        HTTPDefaultErrorHandler(),
-        _Redirects(),
-        HTTPErrorProcessor(),
-    ):
-        opener.add_handler(handler)
-    return opener
