@@ -16,7 +16,7 @@ from bs4.filter import SoupStrainer
 from playwright.sync_api import Browser, expect
 
 from scripts.base.project import ROOT
-from scripts.site.policy import PolicyError, protect, protect_preview
+from scripts.site.policy import PolicyError, inline_scripts, protect, protect_preview
 from tests.site.conftest import Built
 from tests.support.building import build
 from tests.support.serving import serving
@@ -108,6 +108,19 @@ def test_a_script_of_an_entry_is_not_allowed_because_it_is_there() -> None:
     ):
         with pytest.raises(PolicyError, match=r"script is not the theme's: 'theirs"):
             protect(PAGE.format(ours, foreign), ["ours()"])
+
+
+def test_what_runs_nothing_of_its_own_is_no_inline_script() -> None:
+    for script in (
+        "<script src='x.js'></script>",
+        "<SCRIPT SRC=x.js></SCRIPT>",
+        '<script title="1 > 0" src="x.js"></script>',
+        "<script id=x type = 'application/json'>{}</script>",
+        '<script type=application/ld+json>{"a": "<!--"}</script>',
+    ):
+        assert inline_scripts(f"<p>{script}</p>") == [], script
+    text = "if (1 < 0 && '<b>&amp;') { /* <!-- */ }"
+    assert inline_scripts(f"<script>{text}</script>") == [text]
 
 
 def test_a_page_that_would_come_before_its_policy_is_refused() -> None:
