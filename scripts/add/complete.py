@@ -14,6 +14,7 @@ from scripts.catalogue.draft import is_id, nearest_id
 from scripts.catalogue.faults import did_you_mean, quote
 from scripts.catalogue.limits import RESERVED
 from scripts.catalogue.names import family
+from scripts.catalogue.sections import CODE, SECTIONS
 
 Ask = Callable[[str], str]
 """Shows a prompt and returns what is typed."""
@@ -30,13 +31,9 @@ _HINTS = {
     "tags": "some of ",
     "note": "one to three sentences of your own: what it contributes, why to open it",
 }
-_REQUIRED = {
-    "publications": ("title", "authors", "date", "tags", "note"),
-    "videos": ("title", "authors", "date", "tags", "note"),
-    "blogs": ("title", "authors", "date", "tags", "note"),
-    "code": ("title", "authors", "date", "language", "tags", "note"),
-}
-_PREFIXES = {"videos": "video", "blogs": "blog", "code": "code"}
+_REQUIRED = ("title", "authors", "date", "language", "tags", "note")
+_OF_CODE = ("language",)
+_PREFIXES = {section.key: section.kind for section in SECTIONS[1:]}
 
 
 class Unfinished(Exception):
@@ -67,7 +64,12 @@ class Blank:
         for name, value in fields.items():
             if value and (problem := self.problem(name, value, fields)):
                 raise AddError(f"--{name}: {problem}")
-        missing = [name for name in _REQUIRED[self.section] if not fields.get(name)]
+        missing = [
+            name
+            for name in _REQUIRED
+            if not fields.get(name)
+            and (name not in _OF_CODE or self.section == CODE.key)
+        ]
         if missing and not ask:
             lines = [f'  --{name} "…"  {self._hint(name)}' for name in missing]
             raise AddError("\n".join(["give what is missing:", *lines]))

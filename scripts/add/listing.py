@@ -10,7 +10,6 @@ from pathlib import Path
 from scripts.add.entry import AddError, Fields, insert, write
 from scripts.catalogue import Catalogue, CatalogueError, Entry, addresses, load, parse
 from scripts.catalogue.document import Document, read
-from scripts.catalogue.draft import SECTIONS
 from scripts.catalogue.faults import quote
 from scripts.catalogue.rules import letters
 
@@ -55,9 +54,9 @@ class Listing:
                 self._refuse(other, number, entry)
 
     def _entries(self) -> Iterator[tuple[str, int, Entry]]:
-        for section in SECTIONS:
-            for number, entry in enumerate(getattr(self.catalogue, section)):
-                yield section, number, entry
+        for section, entries in self.catalogue.sections.items():
+            for number, entry in enumerate(entries):
+                yield section.key, number, entry
 
     def _refuse(self, section: str, number: int, entry: Entry) -> None:
         line = self.document.position((section, number)).line

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -13,6 +13,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PrivateAttr,
     ValidationError,
 )
 from pydantic.json_schema import GenerateJsonSchema
@@ -25,6 +26,14 @@ from scripts.catalogue.limits import LONGEST_ADDRESS, LONGEST_NAME, LONGEST_TEXT
 from scripts.catalogue.names import Author, Organisation
 from scripts.catalogue.notes import LONGEST_NOTE
 from scripts.catalogue.published import Published
+from scripts.catalogue.sections import (
+    BLOGS,
+    CODE,
+    PUBLICATIONS,
+    SECTIONS,
+    VIDEOS,
+    Section,
+)
 
 __all__ = [
     "Author",
@@ -64,7 +73,7 @@ class Entry(BaseModel):
     """One thing on the list; `id` names it for good, even when its address moves."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    kind: ClassVar[str]
+    section: ClassVar[Section]
 
     id: Annotated[
         str,
@@ -126,11 +135,16 @@ class Entry(BaseModel):
         ),
     ] = {}
 
+    @property
+    def kind(self) -> str:
+        """Its section, as the exports name it."""
+        return self.section.kind
+
 
 class Publication(Entry):
     """A paper; it has a notebook unless its implementation is still wanted."""
 
-    kind = "publication"
+    section = PUBLICATIONS
     implementation: Annotated[
         Literal["wanted"] | None, _field("There is no notebook of it yet", "wanted")
     ] = None
@@ -144,21 +158,21 @@ class Publication(Entry):
 class Video(Entry):
     """A talk or an animation, and the publications it explains."""
 
-    kind = "video"
+    section = VIDEOS
     papers: Papers = ()
 
 
 class Blog(Entry):
     """A post, and the publications it explains."""
 
-    kind = "blog"
+    section = BLOGS
     papers: Papers = ()
 
 
 class Code(Entry):
     """A repository or notebook, and the publications it implements."""
 
-    kind = "code"
+    section = CODE
     papers: Papers = ()
     language: Annotated[str, _field("What it is written in", "Python")]
     framework: Annotated[str | None, _field("What it builds on", "PyTorch")] = None
@@ -185,22 +199,27 @@ class Catalogue(BaseModel):
     blogs: Annotated[tuple[Blog, ...], _field("Blog posts", [])]
     code: Annotated[tuple[Code, ...], _field("Repositories and notebooks", [])]
 
+    _lines: dict[str, int] = PrivateAttr(default_factory=dict)
+
+    @property
+    def sections(self) -> dict[Section, tuple[Entry, ...]]:
+        """The entries of each section."""
+        return {section: getattr(self, section.key) for section in SECTIONS}
+
     @property
     def entries(self) -> Iterator[Entry]:
         """All entries, section by section."""
-        yield from self.publications
-        yield from self.videos
-        yield from self.blogs
-        yield from self.code
+        for entries in self.sections.values():
+            yield from entries
+
+    @property
+    def lines(self) -> Mapping[str, int]:
+        """Id of an entry → the line on which it begins, where it came from a file."""
+        return self._lines
 
 
-_MODELS = {
-    "": Catalogue,
-    "publications": Publication,
-    "videos": Video,
-    "blogs": Blog,
-    "code": Code,
-}
+_ENTRIES = (Publication, Video, Blog, Code)
+_MODELS = {"": Catalogue, **{model.section.key: model for model in _ENTRIES}}
 
 
 def load(
@@ -235,6 +254,8 @@ def _checked(
     document: Document, file: str, implemented: frozenset[str], today: datetime.date
 ) -> tuple[Catalogue | None, list[Fault]]:
     catalogue, findings = _validated(document)
+    if catalogue:
+        catalogue._lines.update(_lines(catalogue, document))
     draft = Draft.of(document.data, implemented, today)
     findings += [finding for rule in rules.RULES for finding in rule(draft)]
     return catalogue, [_fault(each, document, draft, file) for each in findings]
@@ -266,6 +287,13 @@ def _validated(document: Document) -> tuple[Catalogue | None, list[Finding]]:
     except ValidationError as error:
         found = shape.findings(error, document, _MODELS)
         return None, [*document.findings, *found]
+
+
+def _lines(catalogue: Catalogue, document: Document) -> Iterator[tuple[str, int]]:
+    """Yield each entry's id, and the line on which it begins."""
+    for section, entries in catalogue.sections.items():
+        for number, entry in enumerate(entries):
+            yield entry.id, document.position((section.key, number)).line
 
 
 def _fault(finding: Finding, document: Document, draft: Draft, file: str) -> Fault:

@@ -11,9 +11,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from scripts.catalogue.faults import Path
-
-SECTIONS = ("publications", "videos", "blogs", "code")
-
+from scripts.catalogue.sections import SECTIONS
 
 is_id = re.compile(r"[a-z][a-z0-9_]*").fullmatch
 
@@ -97,9 +95,9 @@ class Draft:
         """Gather every entry that is a mapping, in the order of the file."""
         sections = data if isinstance(data, dict) else {}
         items = [
-            Item(section, number, fields)
+            Item(section.key, number, fields)
             for section in SECTIONS
-            for number, fields in parts(sections.get(section))
+            for number, fields in parts(sections.get(section.key))
             if isinstance(number, int) and isinstance(fields, dict)
         ]
         return cls(data, implemented, today, items)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from scripts.catalogue.draft import Draft, below
 from scripts.catalogue.faults import Finding, Path, quote
+from scripts.catalogue.sections import SECTIONS
 
 LONGEST_TEXT = 300
 LONGEST_ADDRESS = 2_000
@@ -26,7 +27,9 @@ RESERVED = {
     *("con", "prn", "aux", "nul"),
     *(f"{port}{number}" for port in ("com", "lpt") for number in range(10)),
     "index",  # the page of a folder
-    *("publications", "videos", "code", "browse", "flat", "nothing"),  # on the list
+    # on the list
+    *(section.anchor for section in SECTIONS),
+    *("browse", "flat", "nothing"),
 }
 
 

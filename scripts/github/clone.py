@@ -17,6 +17,7 @@ from typing import Any
 
 from scripts.add import Adder
 from scripts.catalogue import CatalogueError
+from scripts.catalogue.sections import SECTIONS
 
 _BOT = "github-actions[bot]"
 _IDENTITY = (
@@ -25,12 +26,7 @@ _IDENTITY = (
 )
 
 # The first question of each form, and the section that its entries go to.
-SECTIONS = {
-    "Paper": "publications",
-    "Video": "videos",
-    "Blog post": "blogs",
-    "Code": "code",
-}
+FORMS = {section.one: section.key for section in SECTIONS}
 FIELDS = {
     "Title": "title",
     "Authors": "authors",
@@ -184,12 +180,12 @@ def answers(body: str) -> tuple[str, str, dict[str, str]]:
     The first answer to a question counts; what is no question belongs to the answer
     above it.
     """
-    known = "|".join(map(re.escape, [*SECTIONS, *FIELDS]))
+    known = "|".join(map(re.escape, [*FORMS, *FIELDS]))
     parts = re.split(rf"^### ({known})\s*$", body, flags=re.MULTILINE)
     said: dict[str, str] = {}
     for question, answer in zip(parts[1::2], parts[2::2], strict=True):
         text = " ".join(answer.split())
         said.setdefault(question, "" if text == _EMPTY else text)
-    asked = next((name for name in SECTIONS if name in said), "")
+    asked = next((name for name in FORMS if name in said), "")
     flags = {field: said[name] for name, field in FIELDS.items() if said.get(name)}
-    return said.get(asked, ""), SECTIONS.get(asked, ""), flags
+    return said.get(asked, ""), FORMS.get(asked, ""), flags

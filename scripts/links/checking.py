@@ -14,7 +14,6 @@ from scripts.links.asking import Asker, NoNetwork
 from scripts.links.linkchecker import LinkChecker, LinkCheckerError
 from scripts.links.places import Places
 from scripts.links.videos import Videos
-from scripts.site.pages import first_lines
 from scripts.sources.web import Web
 
 REPORT = ".cache/links.md"
@@ -97,8 +96,7 @@ class Check:
     def _report(
         self, after: dict[str, history.Record], found: Places, changed: bool
     ) -> None:
-        lines = first_lines((self.root / "resources.yaml").read_text("utf-8"))
-        text = report.render(after, found, self.project, lines)
+        text = report.render(after, found, self.project, self.catalogue.lines)
         write_atomic(self.root / REPORT, text)
         print(f"\n{text}")
         print(f"{history.FILE} {'written' if changed else 'is up to date'}; ", end="")

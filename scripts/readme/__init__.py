@@ -6,7 +6,7 @@ import datetime
 import difflib
 import subprocess
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from scripts.base import text
 from scripts.base.dates import long_date
 from scripts.base.files import write_atomic
 from scripts.base.project import FIGURE_ALT, Project
-from scripts.catalogue import Catalogue, Entry, Fault, format_faults
+from scripts.catalogue import Catalogue, Fault, format_faults
 from scripts.catalogue.faults import on_github
 from scripts.links.archive import NOTHING_DEAD, lost
 
@@ -29,16 +29,6 @@ class Shape(NamedTuple):
 
     notes: bool
     newest: int | None
-
-
-class Section(NamedTuple):
-    """One heading of the list."""
-
-    emoji: str
-    name: str
-    anchor: str
-    total: int
-    entries: Sequence[Entry]
 
 
 def render(
@@ -64,8 +54,8 @@ def render(
         page = template.render(
             project=project,
             shape=shape,
-            sections=_sections(catalogue, shape),
-            entries=len(tuple(catalogue.entries)),
+            sections=catalogue.sections,
+            total=len(tuple(catalogue.entries)),
             papers=len(catalogue.publications),
             readable=readable,
             figure_alt=FIGURE_ALT,
@@ -157,26 +147,10 @@ def _read(path: Path) -> str:
 def _shapes(catalogue: Catalogue) -> Iterator[Shape]:
     yield Shape(notes=True, newest=None)
     yield Shape(notes=False, newest=None)
-    newest = max(len(catalogue.publications), len(catalogue.code)) // 2
-    newest = max(newest, len(catalogue.videos) // 2, len(catalogue.blogs) // 2)
+    newest = max(map(len, catalogue.sections.values())) // 2
     while newest:
         yield Shape(notes=False, newest=newest)
         newest //= 2
-
-
-def _sections(catalogue: Catalogue, shape: Shape) -> list[Section]:
-    def section(
-        emoji: str, name: str, anchor: str, entries: Sequence[Entry]
-    ) -> Section:
-        shown = entries if shape.newest is None else entries[-shape.newest :]
-        return Section(emoji, name, anchor, len(entries), shown)
-
-    return [
-        section("📝", "Publications", "publications", catalogue.publications),
-        section("📺", "Videos", "videos", catalogue.videos),
-        section("🌐", "Blog Posts", "blog-posts", catalogue.blogs),
-        section("🧑‍💻", "Code", "code", catalogue.code),
-    ]
 
 
 def _environment(dead: Mapping[str, datetime.date]) -> jinja2.Environment:

@@ -21,7 +21,6 @@ from scripts.scaffold import checklist
 
 _WIDTH = 88
 _NO_LONGER = ', without "implementation: wanted": there is one now'
-_KINDS = {"video": "video", "blog": "post", "code": "repository"}
 
 
 class ScaffoldError(Exception):
@@ -88,7 +87,7 @@ def publication(root: Path, name: str) -> Publication:
     if entry:
         about = ", ".join(getattr(entry, "papers", ())) or "none of the list"
         raise ScaffoldError(
-            f"{quote(name)} is a {_KINDS[entry.kind]}: only publications have "
+            f"{quote(name)} is under {entry.section.heading}: only publications have "
             f"implementations (it is about {about})"
         )
     papers = [paper.id for paper in catalogue.publications]

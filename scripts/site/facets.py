@@ -7,13 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from scripts.catalogue import Catalogue, Code, Entry, Publication
-
-KINDS = {
-    "publication": "Publications",
-    "video": "Videos",
-    "blog": "Blog posts",
-    "code": "Code",
-}
+from scripts.catalogue.sections import SECTIONS
 
 
 class Value(NamedTuple):
@@ -55,7 +49,11 @@ def facets(catalogue: Catalogue) -> list[Facet]:
     frameworks = {
         _word(c.framework): c.framework for c in catalogue.code if c.framework
     }
-    labels = {**KINDS, **frameworks, "yes": "with a notebook"}
+    labels = {
+        **{section.kind: section.heading for section in SECTIONS},
+        **frameworks,
+        "yes": "with a notebook",
+    }
 
     def facet(name: str, label: str, order: Sequence[str]) -> Facet:
         count, titles = counts[name], catalogue.tags if name == "tag" else {}

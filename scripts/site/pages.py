@@ -1,13 +1,12 @@
-"""Catalogue → the generated pages of the website, as Markdown."""
+"""An edition → the generated pages of the website, as Markdown."""
 
 from __future__ import annotations
 
-import datetime
 import heapq
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,16 +15,14 @@ from markupsafe import escape
 
 from scripts.base import text
 from scripts.base.dates import long_date
-from scripts.base.project import Project
 from scripts.catalogue import Author, Catalogue, Entry, Publication
+from scripts.catalogue.sections import SECTIONS
 from scripts.exports.bibtex import bibtex_entry
-from scripts.links.archive import NOTHING_DEAD, lost
-from scripts.papers.genealogy import Genealogy, Kin, reused_by
-from scripts.site.facets import KINDS, facets, facets_of
+from scripts.links.archive import lost
+from scripts.papers.genealogy import Kin, reused_by
+from scripts.site.edition import Edition
+from scripts.site.facets import facets, facets_of
 from scripts.site.lineage import rows
-from scripts.site.measured.exactness import Examination
-from scripts.site.measured.speed import Comparison
-from scripts.site.notebook_page import NotebookPage
 
 # Stands for docs/assets/figures/journey.* wherever they are shown.
 JOURNEY_ALT = (
@@ -35,14 +32,6 @@ JOURNEY_ALT = (
 
 # How many entries the home page calls new.
 NEWEST = 5
-
-
-class Section(NamedTuple):
-    """One heading and the entries under it."""
-
-    name: str
-    anchor: str
-    entries: Sequence[Entry]
 
 
 class Family(NamedTuple):
@@ -64,92 +53,65 @@ FAMILIES = {
 }
 
 
-def pages(
-    catalogue: Catalogue,
-    project: Project,
-    genealogy: Genealogy,
-    notebooks: Mapping[str, NotebookPage],
-    lines: Mapping[str, int],
-    comparison: Comparison,
-    dead: Mapping[str, datetime.date] = NOTHING_DEAD,
-) -> dict[str, str]:
+def generated(edition: Edition) -> dict[str, str]:
     """Return the pages made from data: path under docs/ → Markdown.
 
     The list, the genealogy, the gallery of notebooks, and a page per publication.
-    `lines` tells where an entry begins in resources.yaml, `dead` which addresses are
-    gone, and since when.
     """
-    environment = _environment(catalogue, project, dead)
-    paper_page = environment.get_template("paper.md.jinja")
-    list_page = environment.get_template("list.md.jinja")
-    related = _related(catalogue)
-    papers = {
-        f"papers/{paper.id}.md": paper_page.render(
+    environment = _environment(edition)
+    page = environment.get_template
+    catalogue, kin = edition.catalogue, edition.genealogy
+    # NICE: non-linear … → NICE
+    short = {id: n.title.partition(":")[0] for id, n in edition.notebooks.items()}
+    return {
+        "list.md": page("list.md.jinja").render(root="../", facets=facets(catalogue)),
+        "genealogy.md": page("genealogy.md.jinja").render(
+            root="../", rows=rows(catalogue.publications, kin), short=short
+        ),
+        "notebooks/index.md": page("gallery.md.jinja").render(
+            root="../", families=_families(edition), notebooks=edition.notebooks
+        ),
+        **_papers(edition, page("paper.md.jinja")),
+    }
+
+
+def _papers(edition: Edition, page: jinja2.Template) -> dict[str, str]:
+    kin, project = edition.genealogy, edition.project
+    related = _related(edition.catalogue)
+    return {
+        f"papers/{paper.id}.md": page.render(
             root="../../",
             paper=paper,
             structured=_quoted(_structured(paper, project.page(f"papers/{paper.id}/"))),
-            related=_by_kind(related[paper.id]),
-            kin=genealogy.get(paper.id, Kin()),
-            reused_by=reused_by(paper.id, genealogy),
-            notebook=notebooks.get(paper.id),
-            line=lines.get(paper.id),
-            compared=comparison.of(paper.id),
+            related=_by_section(related[paper.id]),
+            kin=kin.get(paper.id, Kin()),
+            reused_by=reused_by(paper.id, kin),
+            notebook=edition.notebooks.get(paper.id),
+            line=edition.catalogue.lines.get(paper.id),
+            compared=edition.comparison.of(paper.id),
             bibtex=bibtex_entry(paper).strip(),
         )
-        for paper in catalogue.publications
-    }
-    sections = _sections(catalogue)
-    whole = list_page.render(root="../", sections=sections, facets=facets(catalogue))
-    gallery = environment.get_template("gallery.md.jinja").render(
-        root="../", families=_families(catalogue), notebooks=notebooks
-    )
-    # NICE: non-linear … → NICE
-    short = {id: page.title.partition(":")[0] for id, page in notebooks.items()}
-    tree = environment.get_template("genealogy.md.jinja").render(
-        root="../", rows=rows(catalogue.publications, genealogy), short=short
-    )
-    return {
-        "list.md": whole,
-        "genealogy.md": tree,
-        "notebooks/index.md": gallery,
-        **papers,
+        for paper in edition.catalogue.publications
     }
 
 
-_FIRST_LINE = re.compile(r"\s*-\s+id:\s*([a-z][a-z0-9_]*)\s*(?:#.*)?$")
-
-
-def first_lines(resources: str) -> dict[str, int]:
-    """Id of an entry → the line at which it begins, where that is its id's."""
-    found = map(_FIRST_LINE.match, resources.splitlines())
-    return {match[1]: line for line, match in enumerate(found, 1) if match}
-
-
-def fill_in(
-    markdown: str,
-    catalogue: Catalogue,
-    project: Project,
-    comparison: Comparison,
-    examination: Examination,
-    root: str,
-    dead: Mapping[str, datetime.date] = NOTHING_DEAD,
-) -> str:
+def fill_in(markdown: str, edition: Edition, root: str) -> str:
     """Fill in what a page written by hand says of the catalogue and of measurements.
 
     `root` leads from the page to the site's root.
     """
-    entries = list(catalogue.entries)
+    entries = list(edition.catalogue.entries)
     return (
-        _environment(catalogue, project, dead)
+        _environment(edition)
         .from_string(markdown)
         .render(
             root=root,
-            comparison=comparison,
-            examination=examination,
+            comparison=edition.comparison,
+            examination=edition.examination,
             journey_alt=JOURNEY_ALT,
             total=len(entries),
-            kinds=facets(catalogue)[0].values,
-            implemented=[p for p in catalogue.publications if p.implemented],
+            kinds=facets(edition.catalogue)[0].values,
+            implemented=edition.implemented,
             newest=heapq.nlargest(NEWEST, entries, key=lambda e: (e.added, e.date)),
         )
     )
@@ -162,30 +124,12 @@ def along_the_path(learn: str, ids: Sequence[str]) -> list[str]:
     return [*path, *(id for id in ids if id not in path)]
 
 
-def _sections(catalogue: Catalogue) -> list[Section]:
-    entries = (
-        catalogue.publications,
-        catalogue.videos,
-        catalogue.blogs,
-        catalogue.code,
-    )
-    return [
-        Section(name, _anchor(name), each)
-        for name, each in zip(KINDS.values(), entries, strict=True)
-    ]
-
-
-def _anchor(name: str) -> str:
-    return name.lower().replace(" ", "-")
-
-
-def _families(catalogue: Catalogue) -> list[Family]:
+def _families(edition: Edition) -> list[Family]:
     """Families in reverse order: what builds on nothing comes first."""
     members: dict[str, list[Publication]] = defaultdict(list)
-    for paper in catalogue.publications:
-        if paper.implemented:
-            tag = next((tag for tag in FAMILIES if tag in paper.tags), "")
-            members[tag].append(paper)
+    for paper in edition.implemented:
+        tag = next((tag for tag in FAMILIES if tag in paper.tags), "")
+        members[tag].append(paper)
     names = {**FAMILIES, "": "Others"}
     return [
         Family(names[tag], members[tag])
@@ -197,23 +141,20 @@ def _families(catalogue: Catalogue) -> list[Family]:
 def _related(catalogue: Catalogue) -> dict[str, list[Entry]]:
     """Id of a publication → the videos, blogs and code on it."""
     related: dict[str, list[Entry]] = defaultdict(list)
-    for entry in (*catalogue.videos, *catalogue.blogs, *catalogue.code):
-        for paper in entry.papers:
+    for entry in catalogue.entries:
+        for paper in getattr(entry, "papers", ()):
             related[paper].append(entry)
     return related
 
 
-def _by_kind(entries: Iterable[Entry]) -> list[tuple[str, list[Entry]]]:
-    headings = {"video": "Watch", "blog": "Read on", "code": "Other code"}
+def _by_section(entries: Iterable[Entry]) -> list[tuple[str, list[Entry]]]:
     return [
-        (heading, [entry for entry in entries if entry.kind == kind])
-        for kind, heading in headings.items()
+        (section.about, [entry for entry in entries if entry.section == section])
+        for section in SECTIONS
     ]
 
 
-def _environment(
-    catalogue: Catalogue, project: Project, dead: Mapping[str, datetime.date]
-) -> jinja2.Environment:
+def _environment(edition: Edition) -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         undefined=jinja2.StrictUndefined,
@@ -227,7 +168,7 @@ def _environment(
         digits=text.significant,
         facets=lambda entry: facets_of(entry).items(),
         front=_front_matter,
-        lost=lambda entry: lost(entry, dead),
+        lost=lambda entry: lost(entry, edition.dead),
         md=text.escape_markdown,
         note=text.markdown_note,
         note_html=text.html_note,
@@ -236,8 +177,10 @@ def _environment(
         plain=text.plain,
         target=text.markdown_url,
     )
-    entries = {entry.id: entry for entry in catalogue.entries}
-    environment.globals.update(catalogue=catalogue, project=project, entries=entries)
+    entries = {entry.id: entry for entry in edition.catalogue.entries}
+    environment.globals.update(
+        catalogue=edition.catalogue, project=edition.project, entries=entries
+    )
     return environment
 
 

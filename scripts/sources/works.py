@@ -9,6 +9,7 @@ from urllib.parse import quote, unquote
 
 from scripts.catalogue import addresses, identifiers
 from scripts.catalogue.faults import quote as quoted
+from scripts.catalogue.sections import BLOGS, CODE, PUBLICATIONS, VIDEOS
 
 Kind = Literal["arxiv", "doi", "youtube", "github", "page"]
 
@@ -48,12 +49,12 @@ _forms = re.compile(
 ).fullmatch
 _schemeless = re.compile(r"(?:[a-z0-9-]+\.)+[a-z]{2,}/\S*", re.IGNORECASE).fullmatch
 _section_of_host = {
-    "arxiv.org": "publications",
-    "openreview.net": "publications",
-    "proceedings.mlr.press": "publications",
-    "github.com": "code",
-    "gitlab.com": "code",
-    "vimeo.com": "videos",
+    "arxiv.org": PUBLICATIONS.key,
+    "openreview.net": PUBLICATIONS.key,
+    "proceedings.mlr.press": PUBLICATIONS.key,
+    "github.com": CODE.key,
+    "gitlab.com": CODE.key,
+    "vimeo.com": VIDEOS.key,
 }
 
 
@@ -75,18 +76,18 @@ def _known(text: str) -> Work | None:
     form, name = (match.lastgroup, match[match.lastgroup or ""]) if match else ("", "")
     match form:
         case "youtube":
-            return Work("youtube", name, f"https://youtu.be/{name}", "videos")
+            return Work("youtube", name, f"https://youtu.be/{name}", VIDEOS.key)
         case "github":
-            return Work("github", name, f"https://github.com/{name}", "code")
+            return Work("github", name, f"https://github.com/{name}", CODE.key)
         case "arxiv":
             text = f"https://arxiv.org/abs/{name}"
         case "doi":
             text = _doi_address(unquote(name))
     if paper := identifiers.preprint(text):
         url = f"https://arxiv.org/abs/{paper.id}"
-        return Work("arxiv", paper.id, url, "publications")
+        return Work("arxiv", paper.id, url, PUBLICATIONS.key)
     if doi := identifiers.doi(text):
-        return Work("doi", doi, _doi_address(doi), "publications")
+        return Work("doi", doi, _doi_address(doi), PUBLICATIONS.key)
     return None
 
 
@@ -103,7 +104,7 @@ def _page(address: str) -> Work:
             "or https://example.org/post)"
         )
     host = url.split("/")[2].lower().removeprefix("www.")
-    return Work("page", url, url, _section_of_host.get(host, "blogs"))
+    return Work("page", url, url, _section_of_host.get(host, BLOGS.key))
 
 
 def _checked(work: Work) -> Work:

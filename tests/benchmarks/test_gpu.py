@@ -20,7 +20,8 @@ from benchmarks.gpu.running import Outcome, run_part, run_within
 from scripts.base.project import ROOT, read_project
 from scripts.results.gpu import Gpu
 from scripts.results.reading import read
-from scripts.site import pages as site
+from scripts.site import pages
+from scripts.site.edition import Edition
 from scripts.site.measured.exactness import examine
 from scripts.site.measured.speed import compare
 from tests.flows import test_contract, test_contract_tools
@@ -325,9 +326,10 @@ def results(tmp_path: Path) -> Path:
 
 def shown(page: str, results: Path) -> str:
     written = (ROOT / "docs" / page).read_text("utf-8")
-    catalogue = frozen_catalogue()
-    compared, examined = compare(results), examine(results)
-    return site.fill_in(written, catalogue, read_project(), compared, examined, "../")
+    edition = Edition(
+        frozen_catalogue(), read_project(), compare(results), examine(results)
+    )
+    return pages.fill_in(written, edition, "../")
 
 
 def test_the_page_shows_what_a_gpu_gave(results: Path) -> None:

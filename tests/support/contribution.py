@@ -11,7 +11,7 @@ from pathlib import Path
 from scripts.add.entry import Fields, insert
 from scripts.base.project import ROOT
 from scripts.catalogue.document import read
-from scripts.catalogue.draft import SECTIONS
+from scripts.catalogue.sections import KEYS
 from tests.support.repository import git
 
 # When it was published, beside the others of its kind → what breaks careless outputs.
@@ -45,7 +45,7 @@ def new_entry(section: str, time: str, dates: Sequence[str], paper: str) -> Fiel
 
 def contribute(
     project: Path,
-    sections: Sequence[str] = SECTIONS,
+    sections: Sequence[str] = KEYS,
     times: Sequence[str] = tuple(TITLES),
 ) -> None:
     """Add an entry of each of these kinds at each of these times to the list."""

@@ -16,7 +16,7 @@ from scripts.base.dates import PartialDate
 from scripts.base.project import Project
 from scripts.base.text import spans
 from scripts.catalogue import Blog, Catalogue, Code, Publication, Video, parse
-from scripts.catalogue.draft import SECTIONS
+from scripts.catalogue.sections import KEYS
 from tests.frozen import IMPLEMENTATIONS, LIST, frozen_catalogue
 from tests.support.payloads import ADDRESS, AUTHOR, NOTE, PAYLOADS, TEXT, Field, Payload
 
@@ -94,7 +94,7 @@ def _filled(kinds: Field, text: str, note: str, address: str) -> Catalogue:
     """Load it with these texts, most of them numbered: no two are the same."""
     content = yaml.load(LIST.read_bytes(), yaml.CSafeLoader)
     content["tags"] = dict.fromkeys(content["tags"], text if TEXT in kinds else "Words")
-    entries = (entry for section in SECTIONS for entry in content[section])
+    entries = (entry for section in KEYS for entry in content[section])
     for n, entry in enumerate(entries):
         numbered = f"{text} {n}" if n else text
         # Addresses differ by host: what is hostile in them stands behind it.

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from scripts.catalogue.draft import SECTIONS
+from scripts.catalogue.sections import KEYS
 from tests.frozen import LIST
 from tests.support.building import build, copy_frozen
 from tests.support.hostile import HARMLESS, at_host, harmless_note
@@ -48,7 +48,7 @@ def harmless_catalogue() -> dict[str, Any]:
 def _catalogue(specimens: list[tuple[Payload, str, str]]) -> dict[str, Any]:
     """The frozen list, filled in, and the specimens, of which some are the newest."""
     content = yaml.safe_load(LIST.read_bytes())
-    for section in SECTIONS:
+    for section in KEYS:
         for n, entry in enumerate(content[section]):
             _fill(entry, 1_000 + n, *specimens[7 * n % len(specimens)])
             entry["added"] = "2026-01-01"

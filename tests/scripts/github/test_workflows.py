@@ -15,12 +15,12 @@ import pytest
 import yaml
 
 from scripts.base.project import ROOT, read_project
-from scripts.github.clone import FIELDS, SECTIONS
+from scripts.github.clone import FIELDS, FORMS
 
 GITHUB = ROOT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
 
-FORMS = sorted(
+ISSUE_FORMS = sorted(
     form
     for form in (GITHUB / "ISSUE_TEMPLATE").glob("*.yml")
     if form.name != "config.yml"
@@ -142,7 +142,7 @@ def test_a_pull_request_is_checked_without_torch() -> None:
 
 SCHEMAS = {
     "vendor.github-workflows": WORKFLOWS,
-    "vendor.github-issue-forms": FORMS,
+    "vendor.github-issue-forms": ISSUE_FORMS,
     "vendor.github-issue-config": [GITHUB / "ISSUE_TEMPLATE" / "config.yml"],
     "vendor.citation-file-format": [ROOT / "CITATION.cff"],
 }
@@ -206,14 +206,14 @@ def questions(form: Path) -> dict[str, bool]:
 
 
 def test_there_is_a_form_for_each_section() -> None:
-    kinds = [next(iter(questions(form))) for form in FORMS]
-    assert sorted(kinds) == sorted(SECTIONS)
+    kinds = [next(iter(questions(form))) for form in ISSUE_FORMS]
+    assert sorted(kinds) == sorted(FORMS)
 
 
-@pytest.mark.parametrize("form", FORMS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("form", ISSUE_FORMS, ids=lambda path: path.stem)
 def test_forms_ask_what_is_understood(form: Path) -> None:
     asked = questions(form)
-    (kind,) = asked.keys() & SECTIONS.keys()
+    (kind,) = asked.keys() & FORMS.keys()
     assert asked.keys() - {kind} <= FIELDS.keys()
     assert asked[kind] and asked["Note"] and asked["Tags"]
     # The workflow answers issues that are titled so.

@@ -14,10 +14,9 @@ from scripts.base.project import ROOT
 from scripts.catalogue import Catalogue, Publication
 from scripts.links.archive import lost
 from scripts.site import pages as site
-from scripts.site.measured.exactness import examine
-from scripts.site.measured.speed import compare
 from tests.frozen import copy_list, frozen_catalogue
 from tests.scripts.links.conftest import PROJECT, blog, catalogue
+from tests.support.editions import edition_of
 
 DAY = datetime.date(2026, 11, 20)
 GONE = datetime.date(2026, 12, 1)
@@ -32,14 +31,12 @@ PAPER = Publication.model_validate(
 LISTED = catalogue(
     blog("post", "https://a.example/post", papers=("paper",))
 ).model_copy(update={"publications": (PAPER,)})
-RESULTS = ROOT / "benchmarks" / "results"
-MEASURED, EXAMINED = compare(RESULTS), examine(RESULTS)
 EVERY = ["paper", "code", "two", "post"]
 DEAD = {f"https://a.example/{name}": GONE for name in EVERY}
 
 
 def pages(dead: dict[str, datetime.date], listed: Catalogue = LISTED) -> dict[str, str]:
-    return site.pages(listed, PROJECT, {}, {}, {}, MEASURED, dead)
+    return site.generated(edition_of(listed, dead=dead))
 
 
 def test_each_address_of_an_entry_has_a_copy_of_the_day_it_joined() -> None:
@@ -84,13 +81,13 @@ def test_a_guide_is_marked() -> None:
     guide = (
         '{% import "entry.html.jinja" as html with context %}{{html.step(["post"])}}'
     )
-    filled = site.fill_in(guide, LISTED, PROJECT, MEASURED, EXAMINED, "", DEAD)
+    filled = site.fill_in(guide, edition_of(LISTED, dead=DEAD), "")
     assert mark("Post", "post") in filled
 
 
 def test_the_home_page_is_marked() -> None:
     home = (ROOT / "docs/index.md").read_text("utf-8")
-    filled = site.fill_in(home, LISTED, PROJECT, MEASURED, EXAMINED, "", DEAD)
+    filled = site.fill_in(home, edition_of(LISTED, dead=DEAD), "")
     assert filled.count(mark("Paper", "paper")) == 1
     assert filled.count(mark("Post", "post")) == 1
 

@@ -22,14 +22,15 @@ from scripts import readme
 from scripts.base.dates import long_date
 from scripts.base.text import people, plain
 from scripts.catalogue import Catalogue, CatalogueError, Publication, parse
-from scripts.catalogue.draft import SECTIONS
 from scripts.catalogue.notes import note_faults
+from scripts.catalogue.sections import KEYS
 from scripts.exports import to_atom
 from scripts.site import pages as site
 from tests.scripts.exports.test_atom import check_atom, feed_id
 from tests.scripts.exports.test_bibtex import check_bibtex
 from tests.scripts.exports.test_exports import check_csv, check_json
-from tests.scripts.outputs.test_inert import MEASURED, body_html
+from tests.scripts.outputs.test_inert import body_html
+from tests.support.editions import edition_of
 from tests.support.hostile import PROJECT
 from tests.support.payloads import AUTHOR, NOTE, PAYLOADS, TEXT, Field
 
@@ -89,7 +90,7 @@ def entries(draw: st.DrawFn, name: str) -> dict[str, Any]:
 def files(draw: st.DrawFn) -> str:
     """A whole resources.yaml, most of whose texts the rules admit."""
     content: dict[str, Any] = {"tags": {"flows": draw(texts)}}
-    for section in SECTIONS:
+    for section in KEYS:
         names = [
             f"{section[0]}{n}"
             for n in range(draw(st.integers(section == "publications", 2)))
@@ -170,7 +171,7 @@ def check_described(page: str, paper: Publication) -> None:
 
 
 def check_pages(catalogue: Catalogue) -> None:
-    pages = site.pages(catalogue, PROJECT, {}, {}, {}, MEASURED)
+    pages = site.generated(edition_of(catalogue))
     listed = BeautifulSoup(body_html(pages["list.md"]), "html.parser")
     headings = [words(heading) for heading in listed.select("article > h3")]
     assert headings == [entry.title for entry in catalogue.entries]

@@ -18,8 +18,9 @@ from scripts.catalogue import Catalogue
 from scripts.exports import bibtex_entry, to_atom, to_csv, to_json
 from scripts.site import pages as site
 from scripts.site.facets import facets
-from tests.scripts.outputs.test_inert import MEASURED, body_html
+from tests.scripts.outputs.test_inert import body_html
 from tests.support.bad import GOOD
+from tests.support.editions import edition_of
 from tests.support.hostile import PROJECT
 
 PARTIAL = GOOD.replace("2014-10-30", "2014").replace("2019-12-09", "2019-12")
@@ -105,7 +106,7 @@ def test_the_site_says_what_is_known(partial: Catalogue) -> None:
         for paper in partial.publications
     ]
     wanted = partial.model_copy(update={"publications": papers})
-    pages = site.pages(wanted, PROJECT, {}, {}, {}, MEASURED)
+    pages = site.generated(edition_of(wanted))
     listed = BeautifulSoup(body_html(pages["list.md"]), "html.parser")
     articles = listed.select("article")
     assert [article["data-date"] for article in articles] == [

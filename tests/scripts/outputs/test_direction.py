@@ -17,8 +17,8 @@ from scripts.base.text import (
 from scripts.catalogue import Catalogue
 from scripts.exports import to_atom
 from scripts.site import pages as site
-from tests.scripts.outputs.test_inert import MEASURED
 from tests.support.bad import GOOD
+from tests.support.editions import edition_of
 from tests.support.hostile import PROJECT
 
 TITLE, NAME, LAB, LABEL = "זרימות (2017) ABC", "مريم ميرزاخاني", "מעבדה", "קוד"
@@ -52,9 +52,8 @@ def test_readme(catalogue: Catalogue) -> None:
 def test_the_site(catalogue: Catalogue) -> None:
     papers = catalogue.publications
     wanted = [paper.model_copy(update={"implementation": "wanted"}) for paper in papers]
-    pages = site.pages(
-        catalogue.model_copy(update={"publications": wanted}),
-        *(PROJECT, {}, {}, {}, MEASURED),
+    pages = site.generated(
+        edition_of(catalogue.model_copy(update={"publications": wanted}))
     )
     assert f'"><bdi>{TITLE}</bdi></a>' in pages["list.md"]
     byline = f"2017 · Iain Murray and <bdi>{NAME}</bdi> (<bdi>{LAB}</bdi>)"

@@ -24,16 +24,14 @@ from scripts.links.history import key
 from scripts.papers.genealogy import Genealogy, genealogy
 from scripts.site import notebook_page
 from scripts.site import pages as site
-from scripts.site.measured.exactness import examine
-from scripts.site.measured.speed import compare
+from scripts.site.edition import Edition
 from tests.frozen import FROZEN, frozen_catalogue
+from tests.support.editions import edition_of
 from tests.support.hostile import HARMLESS, admitted, harmless, harmless_note
 from tests.support.payloads import PAYLOADS, TEXT, Field
 from tests.support.skeleton import Skeleton
 
 PROJECT = read_project()
-RESULTS = ROOT / "benchmarks" / "results"
-MEASURED, EXAMINED = compare(RESULTS), examine(RESULTS)
 
 
 def dead(catalogue: Catalogue) -> dict[str, datetime.date]:
@@ -75,10 +73,14 @@ def python_markdown() -> markdown.Markdown:
     return markdown.Markdown(extensions=[*settings], extension_configs=settings)
 
 
-def generated_html(catalogue: Catalogue) -> dict[str, str]:
-    pages = site.pages(
-        catalogue, PROJECT, kin(), notebooks(), {}, MEASURED, dead(catalogue)
+def edition(catalogue: Catalogue) -> Edition:
+    return edition_of(
+        catalogue, genealogy=kin(), notebooks=notebooks(), dead=dead(catalogue)
     )
+
+
+def generated_html(catalogue: Catalogue) -> dict[str, str]:
+    pages = site.generated(edition(catalogue))
     papers = {path for path in pages if path.startswith("papers/")}
     chosen = {*pages} - papers | {"papers/nice.md", "papers/flows_review.md"}
     return {path: body_html(pages[path]) for path in sorted(chosen)}
@@ -89,9 +91,7 @@ def written_html(catalogue: Catalogue) -> dict[str, str]:
     sources["learn.md"] = FROZEN / "docs" / "learn.md"  # it names entries
     texts = {name: path.read_text("utf-8") for name, path in sources.items()}
     filled = {
-        name: site.fill_in(
-            text, catalogue, PROJECT, MEASURED, EXAMINED, "../", dead(catalogue)
-        )
+        name: site.fill_in(text, edition(catalogue), "../")
         for name, text in texts.items()
         if "{%" in text or "{{" in text
     }

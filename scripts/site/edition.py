@@ -1,0 +1,69 @@
+"""Everything that the website shows, read once."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from scripts.base.project import Project, read_project
+from scripts.catalogue import Catalogue, Publication, load
+from scripts.links import history
+from scripts.papers.genealogy import Genealogy, genealogy
+from scripts.site import notebook_page
+from scripts.site.measured.exactness import Examination, examine
+from scripts.site.measured.speed import Comparison, compare
+from scripts.site.notebook_page import NotebookPage
+
+
+@dataclass(frozen=True)
+class Edition:
+    """What all pages are made of.
+
+    `notebooks` has the page of each paper's notebook by the paper's id, `dead` the
+    addresses that are gone, and since when.
+    """
+
+    catalogue: Catalogue
+    project: Project
+    comparison: Comparison
+    examination: Examination
+    genealogy: Genealogy = field(default_factory=dict)
+    notebooks: Mapping[str, NotebookPage] = field(default_factory=dict)
+    dead: Mapping[str, datetime.date] = field(default_factory=dict)
+
+    @property
+    def implemented(self) -> list[Publication]:
+        """Papers that have a notebook, in order of date."""
+        return [paper for paper in self.catalogue.publications if paper.implemented]
+
+
+def read(root: Path) -> Edition:
+    """Read the project in a folder.
+
+    Raises CatalogueError, CellError, ResultsError or NotebookError, each with what
+    is wrong and where.
+    """
+    catalogue = load(root / "resources.yaml", root / "implementations")
+    project = read_project(root / "mkdocs.yml")
+    results = root / "benchmarks" / "results"
+    comparison = compare(results)
+    return Edition(
+        catalogue,
+        project,
+        comparison,
+        examine(results),
+        genealogy(root),
+        {
+            paper.id: notebook_page.read(
+                root / "docs",
+                paper,
+                project,
+                comparison.gpu.of(paper.id) if comparison.gpu else "",
+            )
+            for paper in catalogue.publications
+            if paper.implemented
+        },
+        history.dead_in(root),
+    )
