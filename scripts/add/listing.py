@@ -91,7 +91,6 @@ class Listing:
     ) -> bool:
         """Whether nothing was added but this: no text of it broke out of its field."""
         *others, new = _moved_last(getattr(catalogue, section), number)
-        before = self.catalogue.model_copy(update={section: tuple(others)})
         after = catalogue.model_copy(update={section: tuple(others)})
         read = new.model_dump(mode="json", exclude_defaults=True)
         meant = {
@@ -101,8 +100,8 @@ class Listing:
         }
         return (
             read == meant
-            and before == after
-            and tuple(others) == getattr(self.catalogue, section)
+            and after.sections == self.catalogue.sections
+            and after.tags == self.catalogue.tags
         )
 
 

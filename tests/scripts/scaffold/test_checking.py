@@ -90,7 +90,7 @@ def test_a_paper_fails_when_it_lacks_something(
     ("name", "told"),
     [
         ("nise", 'no publication has the id "nise" (did you mean "nice"?)'),
-        ("video_gnf", '"video_gnf" is a video: only publications have'),
+        ("video_gnf", '"video_gnf" is under Videos: only publications have'),
     ],
 )
 def test_a_name_that_is_no_papers_is_told(

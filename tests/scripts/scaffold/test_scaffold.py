@@ -184,11 +184,11 @@ def contents(tree: Path) -> dict[Path, bytes]:
         ("nic", 'no publication has the id "nic" (did you mean "nice"?)'),
         (
             "video_gnf",
-            '"video_gnf" is a video: only publications have implementations (it is '
+            '"video_gnf" is under Videos: only publications have implementations (it is '
             "about gnf)",
         ),
-        ("blog_weng", '"blog_weng" is a post: only publications have'),
-        ("code_pymc", '"code_pymc" is a repository: only publications have'),
+        ("blog_weng", '"blog_weng" is under Blog posts: only publications have'),
+        ("code_pymc", '"code_pymc" is under Code: only publications have'),
         ("../nice", 'no publication has the id "../nice"'),
     ],
 )
