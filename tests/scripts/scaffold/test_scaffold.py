@@ -184,8 +184,8 @@ def contents(tree: Path) -> dict[Path, bytes]:
         ("nic", 'no publication has the id "nic" (did you mean "nice"?)'),
         (
             "video_gnf",
-            '"video_gnf" is under Videos: only publications have implementations (it is '
-            "about gnf)",
+            '"video_gnf" is under Videos: only publications have implementations '
+            "(it is about gnf)",
         ),
         ("blog_weng", '"blog_weng" is under Blog posts: only publications have'),
         ("code_pymc", '"code_pymc" is under Code: only publications have'),
