@@ -7,6 +7,7 @@ BIN := .venv/bin
 # MkDocs stays below 2 on purpose; its theme need not warn of that at every build.
 export NO_MKDOCS_2_WARNING := 1
 SCRIPTS := $(BIN)/python -m scripts
+PYTEST := $(BIN)/python -m pytest --quiet -n 2
 COMMA := ,
 EVERYTHING := site,flows,links,test
 # Checks the types of our JavaScript; from npm, as no Python package brings it.
@@ -16,7 +17,7 @@ TSC := .venv/typescript-$(TYPESCRIPT)/node_modules/typescript/bin/tsc
 # One after the other, as written, with -j too: two installations would collide.
 .NOTPARALLEL:
 
-.PHONY: help site chromium test test-long serve check readme add new notebooks claims figures bench gpu lint constraints coverage dist release links publish-readme publish-links answer-issue clean
+.PHONY: help site chromium test test-all test-rest test-long serve check readme add new notebooks claims figures bench gpu lint constraints coverage dist release links publish-readme publish-links answer-issue clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,10 +39,18 @@ ifdef PAPER
 test: .venv/test
 	@$(SCRIPTS) paper "$$PAPER"
 else
-test: chromium .venv/test lint ## Run the whole test suite (PAPER=glow: one paper's own, in a minute)
-	@echo "→ Running the tests"
-	@$(BIN)/python -m pytest -n 2
+test: chromium .venv/test lint ## Run what is cheap, and one of a kind of the rest (PAPER=glow: one paper's own)
+	@echo "→ Running the tests of \`make test\`"
+	@$(PYTEST) --part=quick
 endif
+
+test-all: chromium .venv/test lint ## Run every test: of every flow, paper, page and hostile text
+	@echo "→ Running all tests"
+	@$(PYTEST) --part=all
+
+test-rest: chromium .venv/test ## Run what `make test-all` has beyond `make test`
+	@echo "→ Running the tests beyond \`make test\`"
+	@$(PYTEST) --part=rest
 
 test-long: chromium .venv/test ## Run the tests that take minutes
 	@$(BIN)/python -m pytest -m long

@@ -1,11 +1,9 @@
-"""Budgets of the suite, printed after every run, and what may never be skipped."""
+"""Which tests are run, what is said of them, and what may never be skipped."""
 
 from __future__ import annotations
 
 import gc
 import os
-from collections import defaultdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 # Small flows slow down 5 to 50 times when threads fight over two cores.
@@ -13,45 +11,31 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 
+from tests.suite.ledger import Ledger
+from tests.suite.processor import SECONDS, Meter
+from tests.suite.rooms import NEVER_SKIPPED, room_of
+from tests.suite.selection import PARTS, of_paper, of_part
+
 if TYPE_CHECKING:
     from xdist.remote import Producer
 
     from tests.suite.scheduling import InFiles
 
-MINUTES = {
-    "tests": 1,
-    "base": 1,
-    "catalogue": 1,
-    "sources": 1,
-    "add": 1,
-    "links": 1,
-    "readme": 1,
-    "exports": 1,
-    "outputs": 1,
-    "papers": 4,
-    "execute": 3,
-    "scaffold": 1,
-    "github": 1,
-    "flows": 4,
-    "benchmarks": 2,
-    "support": 1,
-    "site": 5,
-    "whole": 1,
-}
-NEVER_SKIPPED = {"flows", "papers", "execute", "site"}
-seconds: dict[str, float] = defaultdict(float)
 skipped: list[str] = []
 
 
-def _room(nodeid: str) -> str:
-    """The folder of tests/, or of tests/scripts/, that a test is in."""
-    parts = Path(nodeid.split("::")[0]).parent.parts
-    return [*(part for part in parts if part != "scripts"), "tests"][:2][-1]
-
-
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--paper=glow` keeps the tests of that paper alone."""
+    """`--paper=glow` keeps that paper's tests, `--part=quick` those of `make test`."""
     parser.addoption("--paper", default="", metavar="ID", help="its tests alone")
+    parser.addoption("--part", choices=PARTS, help="its tests alone, with budgets")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep accounts where a part of the suite is run: times here, or in each worker."""
+    if part := config.getoption("part"):
+        config.pluginmanager.register(Meter(), "meter")
+        if not hasattr(config, "workerinput"):
+            config.pluginmanager.register(Ledger(config, part), "ledger")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -66,29 +50,38 @@ def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
     """Leave out what is not asked for, and long tests."""
+    kept = items
     if paper := config.getoption("paper"):
-        from tests.suite.selection import of_paper
-
-        own = of_paper(paper, items)
-        config.hook.pytest_deselected(items=[i for i in items if i not in own])
-        items[:] = own
-    if config.getoption("markexpr"):
-        return
-    long = [item for item in items if item.get_closest_marker("long")]
-    config.hook.pytest_deselected(items=long)
-    items[:] = [item for item in items if item not in long]
+        kept = of_paper(paper, kept)
+    if not config.getoption("markexpr"):
+        kept = [item for item in kept if not item.get_closest_marker("long")]
+    kept = of_part(config.getoption("part") or "all", kept)
+    left = {id(item) for item in kept}
+    config.hook.pytest_deselected(items=[i for i in items if id(i) not in left])
+    items[:] = kept
 
 
-def pytest_collection_finish() -> None:
-    """Let the garbage collector pass over what stays: torch, and thousands of tests."""
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Note what collecting took; let the garbage collector pass over what stays."""
     gc.collect()
     gc.freeze()
+    plugins = session.config.pluginmanager
+    if isinstance(meter := plugins.get_plugin("meter"), Meter):
+        output = getattr(session.config, "workeroutput", None)
+        if output is not None:
+            meter.lap()
+            output[SECONDS] = meter.before
+        elif session.items and isinstance(
+            ledger := plugins.get_plugin("ledger"), Ledger
+        ):
+            meter.lap()
+            ledger.collected(meter.before)
+            ledger.expect([item.nodeid for item in session.items])
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Add up where the time goes, and what was skipped."""
-    seconds[_room(report.nodeid)] += report.duration
-    if report.skipped and _room(report.nodeid) in NEVER_SKIPPED:
+    """Note what was skipped."""
+    if report.skipped and room_of(report.nodeid) in NEVER_SKIPPED:
         skipped.append(_told(report))
 
 
@@ -100,7 +93,7 @@ def _told(report: pytest.TestReport) -> str:
 
 def pytest_collectreport(report: pytest.CollectReport) -> None:
     """Note a whole file that was skipped, as by `pytest.importorskip`."""
-    if report.skipped and _room(report.nodeid) in NEVER_SKIPPED:
+    if report.skipped and room_of(report.nodeid) in NEVER_SKIPPED:
         skipped.append(report.nodeid)
 
 
@@ -110,16 +103,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    """Print minutes used beside minutes allowed, per folder of the whole suite."""
-    budgets = {} if config.getoption("paper") else MINUTES
-    if budgets:
-        terminalreporter.section("time used, and its budget")
-    for room, allowed in budgets.items():
-        used = seconds[room] / 60
-        over = "  OVER BUDGET" if used > allowed else ""
-        terminalreporter.line(f"{room:10} {used:5.1f} of {allowed} min{over}")
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name what was skipped, and should not have been."""
     for told in dict.fromkeys(skipped):
         terminalreporter.line(f"skipped, which counts as failed: {told}", red=True)

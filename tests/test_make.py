@@ -136,7 +136,9 @@ def test_an_installation_that_fails_tells_why(clone: Path) -> None:
     assert not (clone / ".venv" / "site").exists()
 
 
-@pytest.mark.parametrize("target", ["test", "test-long", "coverage"])
+@pytest.mark.parametrize(
+    "target", ["test", "test-all", "test-rest", "test-long", "coverage"]
+)
 def test_without_a_chromium_nothing_is_installed(installed: Path, target: str) -> None:
     for extra in ("site", "test"):
         (installed / ".venv" / extra).unlink()

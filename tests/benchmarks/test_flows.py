@@ -182,6 +182,7 @@ def test_an_unknown_family_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert "expected any of real_nvp, maf, iaf" in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 def test_a_quick_run_measures_and_finds_nothing_collapsed(tmp_path: Path) -> None:
     """In a process of its own, as it pins torch to one thread."""
     output = tmp_path / "quick.json"

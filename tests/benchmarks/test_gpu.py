@@ -257,6 +257,7 @@ def test_an_unknown_part_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert "expected any of contract, speed" in capsys.readouterr().err
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("each", PARTS, ids=[part.name for part in PARTS])
 def test_every_part_runs_on_the_cpu_in_smoke_mode(each: Part, tmp_path: Path) -> None:
     place = Place("cpu", smoke=True)
@@ -279,6 +280,7 @@ def test_what_a_device_cannot_change_is_not_asked_there() -> None:
         assert f"test_{promise}" in set(names) - left_out
 
 
+@pytest.mark.thorough
 def test_the_core_needs_no_package_that_a_lent_machine_lacks() -> None:
     """What measures our own flows starts without pydantic and the peers."""
     lacking = ("pydantic", "zuko", "nflows", "normflows", "nbclient", "ipykernel")
@@ -370,6 +372,7 @@ def test_a_paper_says_how_its_notebook_did(results: Path) -> None:
     assert gpu.of("maf") == ""
 
 
+@pytest.mark.thorough
 def test_a_card_that_fails_one_answer_gives_the_others(tmp_path: Path) -> None:
     (tmp_path / "test_card.py").write_text(
         "import pytest\n"

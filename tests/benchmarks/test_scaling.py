@@ -34,6 +34,7 @@ def test_autoregressive_sampling_multiplies_less_than_one_density(family: str) -
     assert 0 < multiply_adds(partial(flow.sample, 1)) < 0.75 * forward
 
 
+@pytest.mark.thorough
 def test_a_run_prints_and_writes_its_exponents(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -44,6 +44,7 @@ def test_only_assert_turns_a_broken_budget_into_a_failure(
     assert json.loads(output.read_text("utf-8"))["measures"][-1] == broken
 
 
+@pytest.mark.thorough
 def test_benchmark_measures_everything(tmp_path: Path) -> None:
     output = tmp_path / "site.json"
     assert site.main(["--quick", "--output", str(output)]) == 0

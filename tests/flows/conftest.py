@@ -17,20 +17,34 @@ from scripts.base.project import ROOT
 
 if TYPE_CHECKING:
     from implementations.core.flow import Flow
+    from scripts.catalogue import Publication
     from tests.flows.cases import Case
 
 
 @cache
-def own_cases(paper: str) -> dict[str, Case]:
-    """Name of each case that belongs to the paper → the case."""
+def _owners() -> dict[str, Publication]:
+    """Name of each case → the paper that it belongs to."""
     from scripts.catalogue import load
     from scripts.scaffold.cases import FILE, owners
-    from tests.flows.cases import CASES
 
     papers = load(ROOT / "resources.yaml", ROOT / "implementations").publications
-    order = [each.id for each in papers if each.implemented]
-    owner = owners((ROOT / FILE).read_text("utf-8"), order)
-    return {name: case for name, case in CASES.items() if owner.get(name) == paper}
+    named = {each.id: each for each in papers if each.implemented}
+    owner = owners((ROOT / FILE).read_text("utf-8"), [*named])
+    return {name: named[paper] for name, paper in owner.items()}
+
+
+def own_cases(paper: str) -> dict[str, Case]:
+    """Name of each case that belongs to the paper → the case."""
+    from tests.flows.cases import CASES
+
+    own = {name for name, owner in _owners().items() if owner.id == paper}
+    return {name: case for name, case in CASES.items() if name in own}
+
+
+def _kinds(name: str) -> tuple[str, ...]:
+    """The kinds of a case, of each of which `make test` asks one: its paper's tags."""
+    owner = _owners().get(name)
+    return tuple(owner.tags) if owner else ("core",)
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +70,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         cases = {n: case for n, case in cases.items() if name not in case.exempt}
         if name == "density_integrates_to_one":
             cases = {n: case for n, case in cases.items() if _is_planar(case)}
-        metafunc.parametrize("case", cases.values(), ids=cases.keys())
+        metafunc.parametrize(
+            "case",
+            [
+                pytest.param(case, id=name, marks=pytest.mark.kinds(*_kinds(name)))
+                for name, case in cases.items()
+            ],
+        )
 
 
 def _is_planar(case: Case) -> bool:

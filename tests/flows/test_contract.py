@@ -64,6 +64,7 @@ def test_log_det_of_inverse_negates(case: Case, flow: Flow, dtype: torch.dtype) 
     close(back, -log_det, tolerance(case, dtype))
 
 
+@pytest.mark.sampled
 def test_density_integrates_to_one(flow: Flow) -> None:
     """The density of two variables has a volume of 1."""
     _, context = batch(flow, 1)
@@ -78,6 +79,7 @@ def test_density_integrates_to_one(flow: Flow) -> None:
     assert total.item() == pytest.approx(1, abs=1e-3)
 
 
+@pytest.mark.sampled
 def test_gradients(flow: Flow) -> None:
     """Gradients are those of finite differences, for weights and inputs."""
     x, context = batch(flow, 3)
@@ -240,6 +242,7 @@ class Reshape(Bijection):
 
 
 @torch.no_grad()
+@pytest.mark.sampled
 def test_deep_stack(case: Case) -> None:
     """A hundred copies are still exact, each initialised on what it gets.
 

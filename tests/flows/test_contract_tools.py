@@ -109,6 +109,7 @@ def test_can_be_built_on_meta(case: Case, flow: Flow) -> None:
 
 # What torch imports to differentiate forwards warns of itself.
 @pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
+@pytest.mark.sampled
 def test_forward_mode_derivatives(case: Case, flow: Flow) -> None:
     """Under no_grad too, forward-mode derivatives are those of the backward pass."""
     x, context = batch(flow)
@@ -135,6 +136,7 @@ def test_forward_mode_derivatives(case: Case, flow: Flow) -> None:
             close(total, expected, 100 * case.float64)
 
 
+@pytest.mark.sampled
 def test_exports_with_an_open_batch(case: Case, flow: Flow) -> None:
     """torch.export takes the density for batches of any size.
 
@@ -165,6 +167,7 @@ def trained(
     return train_all(names, tmp_path_factory.mktemp("processes"))
 
 
+@pytest.mark.sampled
 def test_two_processes_train_as_one(case: Case, trained: list[dict[str, str]]) -> None:
     """DistributedDataParallel on two halves of a batch trains as one process on all.
 
@@ -211,6 +214,7 @@ def test_never_looks_at_values(flow: Flow) -> None:
     assert flow.sample(BATCH, context).shape == x.shape
 
 
+@pytest.mark.sampled
 def test_compiles_without_graph_breaks(case: Case, flow: Flow) -> None:
     """torch.compile takes each direction whole, and changes no number."""
     torch._dynamo.reset()

@@ -325,6 +325,7 @@ def test_flows_train_compiled_as_they_do_otherwise(build: Callable[..., Flow]) -
     assert compiled == pytest.approx(eager, rel=1e-2)
 
 
+@pytest.mark.thorough
 def test_nothing_is_printed_where_nobody_watches() -> None:
     source = (
         "import torch; from implementations.core.fit import fit;"

@@ -7,6 +7,8 @@ import sys
 from inspect import getdoc, isfunction
 from pathlib import Path
 
+import pytest
+
 from scripts.base.project import ROOT
 from tests.flows import test_contract, test_contract_tools
 from tests.flows.cases import CASES
@@ -67,10 +69,18 @@ CASES["crooked"] = Case(Crooked)
 def report(folder: Path, *options: str, planted: str = PLANTED) -> str:
     """Run promises with the planted case alone; return what is printed."""
     (folder / "planted.py").write_text(planted, "utf-8")
-    pytest = (sys.executable, "-m", "pytest", "-p", "planted", "-p", "no:cacheprovider")
+    command = (
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "planted",
+        "-p",
+        "no:cacheprovider",
+    )
     files = "tests/flows/test_contract.py", "tests/flows/test_contract_tools.py"
     done = subprocess.run(
-        [*pytest, "-o", f"pythonpath=. {folder}", *options, *files],
+        [*command, "-o", f"pythonpath=. {folder}", *options, *files],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -79,6 +89,7 @@ def report(folder: Path, *options: str, planted: str = PLANTED) -> str:
     return done.stdout
 
 
+@pytest.mark.thorough
 def test_a_broken_promise_is_told_in_words(tmp_path: Path) -> None:
     kept, broken = "round_trip", "jacobian or contiguous or whole_and"
     told = report(tmp_path, "-k", f"{kept} or {broken}")
@@ -100,6 +111,7 @@ def test_a_broken_promise_is_told_in_words(tmp_path: Path) -> None:
     assert told.count("run pytest with -vv.\n") == 4
 
 
+@pytest.mark.thorough
 def test_the_traceback_is_there_when_asked_for(tmp_path: Path) -> None:
     told = report(tmp_path, "-vv", "-k", "jacobian")
     assert "breaks the promise" not in told
@@ -129,6 +141,7 @@ CASES["mistaken {number}"] = Case(Mistaken{number})
 NOT_ASKED = "skipped, which counts as failed: not asked, since "
 
 
+@pytest.mark.thorough
 def test_a_map_that_returns_something_else_is_told_once(tmp_path: Path) -> None:
     several = "mistaken and (maps_a_batch or round_trip or empty or keeps or survive)"
     told = report(tmp_path, "-n2", "-k", several, planted=MISTAKEN)

@@ -22,6 +22,7 @@ for paper in sys.argv[1:]:
 """
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("paper", PAPERS)
 def test_runs_as_a_module(paper: str) -> None:
     run = subprocess.run(

@@ -9,8 +9,11 @@ it into every field and look at every output.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Flag, auto
 from typing import NamedTuple
+
+import pytest
 
 
 class Field(Flag):
@@ -230,3 +233,11 @@ PAYLOADS = {
     "zero byte": Payload("paths", "x.md\x00.png", NOWHERE),
     "encoded way up": Payload("paths", "%2e%2e%2fetc"),
 }  # fmt: skip
+
+
+def cases(names: Iterable[str] = PAYLOADS) -> list[object]:
+    """The names as parameters of a test, each of the kind that its text attacks."""
+    return [
+        pytest.param(name, id=name, marks=pytest.mark.kinds(PAYLOADS[name].attacks))
+        for name in names
+    ]

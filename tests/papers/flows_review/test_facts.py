@@ -360,6 +360,7 @@ def test_the_log_ratio_is_the_same_in_x_and_in_u() -> None:
     torch.testing.assert_close(in_x, in_u, atol=1e-9, rtol=0)
 
 
+@pytest.mark.thorough
 def test_the_benchmark_measures_every_family() -> None:
     ms = families.measure(points=2, repeats=1)
     assert set(ms) == set(flows_review())

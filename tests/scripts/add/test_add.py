@@ -44,7 +44,7 @@ from tests.support.answering import (
     answering,
     xml,
 )
-from tests.support.payloads import PAYLOADS
+from tests.support.payloads import PAYLOADS, cases
 
 TODAY = datetime.datetime.now(datetime.UTC).date()
 GLOW_XML = NICE_XML.replace("1410.8516v6", "1706.00001v1").replace(
@@ -715,6 +715,7 @@ texts = (
 ).map(visible)
 
 
+@pytest.mark.thorough
 @settings(max_examples=400, derandomize=True, deadline=None)
 @given(texts.filter(bool), st.lists(texts.filter(bool), min_size=1, max_size=9))
 def test_any_text_reads_as_itself(text: str, items: list[str]) -> None:
@@ -731,7 +732,8 @@ def fits(text: str) -> bool:
     return 0 < len(visible(text)) <= LONGEST_TEXT
 
 
-@pytest.mark.parametrize("name", [n for n, p in PAYLOADS.items() if fits(p.text)])
+@pytest.mark.sampled
+@pytest.mark.parametrize("name", cases(n for n in PAYLOADS if fits(PAYLOADS[n].text)))
 def test_a_hostile_title_adds_one_entry_and_nothing_else(
     name: str,
     folder: Path,

@@ -9,7 +9,16 @@ from typing import NamedTuple
 import pytest
 
 from scripts.catalogue import Catalogue, CatalogueError, invisible, parse
-from tests.support.payloads import ADDRESS, AUTHOR, ID, NOTE, NOWHERE, PAYLOADS, TEXT
+from tests.support.payloads import (
+    ADDRESS,
+    AUTHOR,
+    ID,
+    NOTE,
+    NOWHERE,
+    PAYLOADS,
+    TEXT,
+    cases,
+)
 from tests.support.payloads import Field as Kind
 
 GOOD = """\
@@ -118,7 +127,8 @@ def load(text: str) -> Catalogue:
     return parse(content, "resources.yaml", Path("no implementations"), today)
 
 
-@pytest.mark.parametrize("name", PAYLOADS)
+@pytest.mark.sampled
+@pytest.mark.parametrize("name", cases())
 def test_a_text_is_admitted_or_refused_at_its_place(name: str) -> None:
     payload = PAYLOADS[name]
     for field, kind in FIELDS.items():
@@ -152,7 +162,8 @@ def texts(catalogue: Catalogue) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("name", PAYLOADS)
+@pytest.mark.sampled
+@pytest.mark.parametrize("name", cases())
 def test_a_text_without_quotes_is_read_or_refused_in_the_file(name: str) -> None:
     """Its YAML may mean something, but nothing outside its field."""
     text = PAYLOADS[name].text[:2_000].encode("utf-8", "replace").decode("utf-8")

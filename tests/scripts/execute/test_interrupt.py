@@ -45,6 +45,7 @@ def lives(process: psutil.Process) -> bool:
         return False
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     "signals",
     [[signal.SIGINT], [signal.SIGTERM], [signal.SIGINT] * 3],

@@ -203,6 +203,7 @@ def test_the_first_cell_installs_the_project_where_it_is_missing(
     assert calls == ([] if installed else [("pip", f"install {install}")])
 
 
+@pytest.mark.thorough
 def test_eleven_papers_without_a_change_cost_little(
     project: Project,
 ) -> None:

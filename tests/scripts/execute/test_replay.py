@@ -184,6 +184,7 @@ def committed(paper: Project) -> dict[str, Any]:
 REPLAYED = "made: replayed, a short run gives the same numbers"
 
 
+@pytest.mark.thorough
 def test_only_another_number_executes_a_notebook_again(
     paper: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -51,6 +51,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_runs_in_an_empty_folder_against_the_wheel(path: Path, installed: Path) -> None:
     notebook = nbformat.read(path, as_version=4)

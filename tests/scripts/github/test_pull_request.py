@@ -65,6 +65,7 @@ def checks(root: Path) -> list[str]:
     return [step["run"] for step in job["steps"] if "run" in step]
 
 
+@pytest.mark.thorough
 def test_new_entries_pass_what_a_pull_request_runs(contribution: Contribution) -> None:
     root = contribution.root
     entries = [*load(root / "resources.yaml", root / "implementations").entries]

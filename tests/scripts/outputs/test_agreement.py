@@ -207,6 +207,7 @@ few = settings(
 )
 
 
+@pytest.mark.thorough
 @few
 @given(files())
 def test_what_loads_is_rendered_and_every_rendering_agrees(text: str) -> None:
@@ -220,6 +221,7 @@ def test_what_loads_is_rendered_and_every_rendering_agrees_at_length(text: str) 
     check(text)
 
 
+@pytest.mark.thorough
 def test_most_of_these_catalogues_load() -> None:
     loaded: list[bool] = []
 

@@ -28,7 +28,7 @@ from scripts.site.edition import Edition
 from tests.frozen import FROZEN, frozen_catalogue
 from tests.support.editions import edition_of
 from tests.support.hostile import HARMLESS, admitted, harmless, harmless_note
-from tests.support.payloads import PAYLOADS, TEXT, Field
+from tests.support.payloads import PAYLOADS, TEXT, Field, cases
 from tests.support.skeleton import Skeleton
 
 PROJECT = read_project()
@@ -123,8 +123,9 @@ def harmless_skeletons(output: str, kinds: Field, note: str) -> dict[str, Skelet
     return skeletons(output, harmless(kinds, note))
 
 
+@pytest.mark.sampled("output")
 @pytest.mark.parametrize("output", OUTPUTS)
-@pytest.mark.parametrize("name", ADMITTED)
+@pytest.mark.parametrize("name", cases(ADMITTED))
 def test_no_element_that_the_templates_did_not_make(name: str, output: str) -> None:
     payload = PAYLOADS[name]
     pages = skeletons(output, admitted(payload))

@@ -145,6 +145,7 @@ def test_a_draft_cites_surnames(tree: Path) -> None:
     assert facts.startswith('"""Facts of King, van den Berg and Foo, Inc. (2016)."""')
 
 
+@pytest.mark.thorough
 def test_a_draft_runs_and_joins_the_contract(tree: Path) -> None:
     name = wanted(tree)
     assert run(tree, name) == 0
