@@ -418,7 +418,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("Interrupted: every file is whole, as it was or new", file=sys.stderr)
+        print("Interrupted; no file is half-written", file=sys.stderr)
         return 130
 
 

@@ -247,6 +247,29 @@ def test_every_make_target_that_we_name_exists(document: str) -> None:
     assert named <= targets
 
 
+QUESTIONS = re.compile(r"(What|Whether|How)\b")
+
+
+def questions(source: str) -> list[str]:
+    """First lines of docstrings that ask instead of saying what the thing is."""
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, kinds)]
+    firsts = ((ast.get_docstring(node) or "").partition("\n")[0] for node in nodes)
+    return [first for first in firsts if QUESTIONS.match(first)]
+
+
+def test_questions_are_found() -> None:
+    source = (
+        '"""What it is."""\ndef f():\n    """Whether."""\nclass A:\n    """However."""'
+    )
+    assert questions(source) == ["What it is.", "Whether."]
+
+
+@pytest.mark.parametrize("module", within("scripts"))
+def test_a_docstring_says_what_the_thing_is(module: str) -> None:
+    assert questions(modules()[module].read_text("utf-8")) == []
+
+
 def tracked_files() -> list[Path]:
     command = ["git", "ls-files", "-z"]
     run = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE)

@@ -85,7 +85,7 @@ def test_whether_figures_are_fresh_is_the_exit_status() -> None:
 @pytest.mark.parametrize(
     ("error", "status", "told"),
     [
-        (KeyboardInterrupt(), 130, "Interrupted: every file is whole, as it was or"),
+        (KeyboardInterrupt(), 130, "Interrupted; no file is half-written"),
         (PermissionError(13, "Permission denied", "x"), 1, "Permission denied: 'x'"),
     ],
 )

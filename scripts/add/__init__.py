@@ -64,7 +64,7 @@ class Adder:
             message = str(error)
         except Unfinished as left:
             command = self._command(what, section, left.fields, write)
-            message = f"interrupted; to go on with what was said:\n  {command}"
+            message = f"interrupted; to go on from your answers:\n  {command}"
         except KeyboardInterrupt:
             message = "interrupted"
         print(f"Nothing is added: {message}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What services and flags leave open: taken from a terminal, or named as missing."""
+"""Fields that services and flags leave open: asked for, or named as missing."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ class Listing:
     def _is_one_more(
         self, catalogue: Catalogue, section: str, number: int, entry: Fields
     ) -> bool:
-        """Whether nothing was added but this: no text of it broke out of its field."""
+        """Return whether this was added, and nothing beside it by a text of its own."""
         *others, new = _moved_last(getattr(catalogue, section), number)
         after = catalogue.model_copy(update={section: tuple(others)})
         read = new.model_dump(mode="json", exclude_defaults=True)

@@ -1,1 +1,1 @@
-"""What every room may use: files, the project's addresses, text, dates."""
+"""For every room to use: files, the project's addresses, text, dates."""

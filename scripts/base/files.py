@@ -67,7 +67,7 @@ def write_together(contents: Mapping[Path, str | bytes]) -> None:
     staged: dict[Path, str] = {}
     try:
         for path, content in contents.items():
-            with _telling(path):
+            with _as_write_errors(path):
                 # The same folder: a file cannot be renamed across file systems.
                 folder = path.resolve().parent
                 folder.mkdir(parents=True, exist_ok=True)
@@ -78,7 +78,7 @@ def write_together(contents: Mapping[Path, str | bytes]) -> None:
                 _fill(descriptor, content)
                 os.chmod(temporary, _permissions(path))
         for path, temporary in staged.items():
-            with _telling(path):
+            with _as_write_errors(path):
                 os.replace(temporary, path.resolve())
     finally:
         for temporary in staged.values():
@@ -94,7 +94,7 @@ def _fill(descriptor: int, content: str | bytes) -> None:
 
 
 @contextmanager
-def _telling(path: Path) -> Iterator[None]:
+def _as_write_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

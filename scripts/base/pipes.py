@@ -1,4 +1,4 @@
-"""What becomes of the output when whoever reads it stops, as `head` does."""
+"""Output whose reader stops before its end, as `head` does."""
 
 from __future__ import annotations
 

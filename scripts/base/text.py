@@ -80,7 +80,7 @@ def plain(note: str) -> str:
 
 
 def _runs_left(text: str) -> bool:
-    """Whether some of it is written from right to left."""
+    """Return whether some of it is written from right to left."""
     return not text.isascii() and any(
         unicodedata.bidirectional(character) in ("R", "AL", "AN") for character in text
     )

@@ -151,7 +151,7 @@ class Publication(Entry):
 
     @property
     def implemented(self) -> bool:
-        """Whether `implementations/<id>.py` exists (the loader has checked)."""
+        """True where `implementations/<id>.py` exists (the loader has checked)."""
         return self.implementation is None
 
 

@@ -111,7 +111,7 @@ def _first_places(text: str, places: list[int]) -> dict[str, int]:
 
 
 def _is_year(path: Path, text: str) -> bool:
-    """Whether it is a number in the place of a date; the rules know what dates are."""
+    """Return whether it is a number in place of a date; the rules know dates."""
     return path[2:] in (("date",), ("added",)) and text.isdigit()
 
 
@@ -120,7 +120,7 @@ WORDS = {"id", "date", "url", "links", "papers", "tags", "added", "implementatio
 
 
 def _is_text(path: Path) -> bool:
-    """Whether it is a text of an entry, the sentence of a tag, or any key."""
+    """Return whether it is a text of an entry, the sentence of a tag, or any key."""
     if path[-1:] == (_A_KEY,):
         return True
     if len(path) == 2:

@@ -110,7 +110,7 @@ class Draft:
 
     @property
     def knows_every_paper(self) -> bool:
-        """Whether all publications could be read as far as their ids."""
+        """Return whether all publications could be read as far as their ids."""
         papers = self.data.get("publications") if isinstance(self.data, dict) else None
         return isinstance(papers, list) and all(
             isinstance(paper, dict) and isinstance(paper.get("id"), str)

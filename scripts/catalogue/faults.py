@@ -1,4 +1,4 @@
-"""What can be wrong with a catalogue, and how it is told."""
+"""Faults of a catalogue, and the forms in which they are printed."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def format_faults(
 
 
 def on_github() -> bool:
-    """Whether this runs in a workflow on GitHub, which shows annotations."""
+    """Return whether this runs in a workflow on GitHub, which shows annotations."""
     return os.environ.get("GITHUB_ACTIONS") == "true"
 
 

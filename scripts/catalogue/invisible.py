@@ -22,7 +22,7 @@ _NEAR = (
 
 
 def is_plain(text: str) -> bool:
-    """Whether a glance shows that the text hides nothing; of most texts it does."""
+    """Return whether a glance shows that the text hides nothing, as it mostly does."""
     return text.isprintable() and (text.isascii() or not _BLANK.search(text))
 
 
@@ -42,7 +42,7 @@ def without(text: str, hidden: list[int]) -> str:
 
 
 def _hides(text: str, place: int) -> bool:
-    """Whether it is a control, format, separator or private character, or blank."""
+    """Return whether it is a control, format, separator or private one, or blank."""
     character = text[place]
     kind = unicodedata.category(character)
     if kind in ("Cc", "Cf", "Co", "Cs", "Zl", "Zp"):
@@ -51,7 +51,7 @@ def _hides(text: str, place: int) -> bool:
 
 
 def _joins(text: str, place: int) -> bool:
-    """Whether a joiner changes how its neighbours are written (RFC 5892, A.1, A.2).
+    """Return whether a joiner changes its neighbours' forms (RFC 5892, A.1, A.2).
 
     So it does between letters that would join in Persian or Urdu, and behind the sign
     that takes a consonant's vowel away in Hindi, Sinhala and their sisters.

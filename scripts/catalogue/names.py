@@ -103,7 +103,7 @@ def without_suffix(person: str) -> str:
 
 
 def is_small(word: str) -> bool:
-    """Whether a word begins with a small letter (van, d'Alembert, 't), no initial."""
+    """Return whether it begins with a small letter (van, d'Alembert); no initial."""
     decomposed = unicodedata.normalize("NFD", word)
     first = next((c for c in decomposed if c.lower() != c.upper()), "")
     return first.islower() and not re.fullmatch(r"\w\.", word)

@@ -1,4 +1,4 @@
-"""What entries must keep to beyond their shape: one function per rule.
+"""The rules of entries beyond their shape, a function each.
 
 Rules read the raw data, so that a fault in one field hides none in another; a value of
 the wrong kind has been reported already, and they pass over it.

@@ -49,7 +49,7 @@ class Bracket(NamedTuple):
 
 @dataclass
 class Progress:
-    """How far a text was read: its last scalar, and what stands open.
+    """The place up to which a text was read: its last scalar, and what stands open.
 
     `quotes` are the marks of those that swallowed the next field.
     """
@@ -60,7 +60,7 @@ class Progress:
     quotes: list[Any] = field(default_factory=list)
 
     def leaves_block(self, start: int, end: int, column: int) -> bool:
-        """Whether a line between two places begins no deeper than the block's column.
+        """Return whether a line between two places begins no deeper than the block.
 
         A bracket may be closed there.
         """

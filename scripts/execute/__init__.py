@@ -1,1 +1,1 @@
-"""What runs papers' files: notebooks, claims, figures, and short runs of them."""
+"""Papers' files are run here: notebooks, claims, figures, and short runs of them."""

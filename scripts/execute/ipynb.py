@@ -36,7 +36,7 @@ _METADATA = {
 
 @dataclass(frozen=True)
 class Notebook:
-    """What a paper's notebook should be, and where it is committed."""
+    """A paper's notebook as it should be, and where it is committed."""
 
     name: str
     file: str
@@ -91,7 +91,7 @@ class Notebook:
 
     @cached_property
     def state(self) -> State:
-        """How the committed notebook differs from what it should be."""
+        """The difference between the committed notebook and what it should be."""
         if self.refreshed is None:
             return "stale"
         return "fresh" if self.refreshed == self.path.read_text("utf-8") else "text"
@@ -140,7 +140,7 @@ def _lines(text: str | list[str]) -> list[str]:
 
 
 class _Committed(NamedTuple):
-    """What a notebook file keeps of its execution: outputs of its code cells, stamp."""
+    """An execution as the notebook's file keeps it: outputs of code cells, stamp."""
 
     outputs: list[list[Any]]
     stamp: dict[str, Any]
@@ -187,7 +187,7 @@ def read(root: Path, name: str, fingerprints: Fingerprints) -> Notebook:
 
 
 def _shown(root: Path, name: str) -> str:
-    """What a notebook shows of its paper's results (`repeated` in core/claims.py)."""
+    """Return what a notebook shows of its results (`repeated` in core/claims.py)."""
     path = root / PACKAGE / "results" / f"{name}.json"
     if not path.exists():
         return ""

@@ -16,7 +16,7 @@ _NUMBER = re.compile(r"[-+]?\d[\d,.]*(?:e[-+]?\d+)?")
 
 @dataclass(frozen=True)
 class Trace:
-    """What a short run leaves: losses of every fit, values of claims, its text.
+    """The trace of a short run: losses of every fit, values of claims, its text.
 
     Numbers stand in strings, six digits each; of the text there is a hash, for which
     every number in it counts as the same.
@@ -42,7 +42,7 @@ class Trace:
         return cls(losses, claims, digest)
 
     def agrees(self, other: Trace) -> bool:
-        """Whether all numbers are the same to rounding, and all words."""
+        """Return whether all numbers are the same to rounding, and all words."""
         pairs = [*zip(self.losses, other.losses, strict=False)]
         pairs += zip(self.claims, other.claims, strict=False)
         return (

@@ -1,4 +1,4 @@
-"""What workflows do on GitHub beyond building: commits, pull requests, answers.
+"""The workflows' commits, pull requests and answers on GitHub.
 
 Needs git with the remote `origin`, and GitHub's own `gh` with a token.
 """

@@ -1,4 +1,4 @@
-"""What an address answered, and what that says of it."""
+"""The answer of an address, and the judgement that follows from it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LONGEST_ADDRESS = 1_000
 
 @dataclass(frozen=True)
 class Answer:
-    """What was heard; `why` says in our own words what is not as it should be.
+    """The answer of an address; `why` says in our words what is not as it should be.
 
     `status` is HTTP's, where there was an answer of any kind. `moved` is where the
     address leads for good, `again` whether to ask once more, after `pause` seconds.

@@ -26,7 +26,7 @@ def utc_now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC).replace(microsecond=0)
 
 
-def tell(line: str) -> None:
+def log(line: str) -> None:
     """Print a line at once, also where the output is kept in a file."""
     print(line, flush=True)
 
@@ -46,8 +46,8 @@ class Asker:
     pause: float = 30
     lookup: Lookup = lookup
     now: Callable[[], datetime.datetime] = utc_now
-    tell: Callable[[str], None] = tell
-    _told: int = field(default=0, init=False)
+    log: Callable[[str], None] = log
+    _done: int = field(default=0, init=False)
     _total: int = field(default=0, init=False)
 
     def ask(self, addresses: Iterable[str]) -> None:
@@ -56,9 +56,9 @@ class Asker:
         known = dict(self.heard)
         films = [address for address in left if self.videos.question(address)]
         pages = sorted(set(left) - set(films))
-        self._total, self._told = len(left), 0
+        self._total, self._done = len(left), 0
         if known:
-            self.tell(f"{len(known)} addresses have answered in the last hours")
+            self.log(f"{len(known)} addresses have answered in the last hours")
         self._ask_pages(pages, known)
         for address, answer in self.videos.ask(films):
             self._note(address, answer)
@@ -67,18 +67,18 @@ class Asker:
             self._find_vanished(left)
 
     def _ask_pages(self, pages: Collection[str], known: Mapping[str, Heard]) -> None:
-        told = False
+        answered = False
         for attempt in range(self.tries):
             again = [page for page in pages if self._is_open(page)]
             if not again:
                 break
-            if told:
+            if answered:
                 self._check_network(pages, known)
             if attempt:
                 seconds = max(self._pauses(again), self.pause * 2 ** (attempt - 1))
-                self.tell(f"asking {len(again)} again in {seconds:.0f} seconds")
+                self.log(f"asking {len(again)} again in {seconds:.0f} seconds")
                 time.sleep(seconds)
-            told = self._ask_once(again)
+            answered = self._ask_once(again)
 
     def _is_open(self, page: str) -> bool:
         return page not in self.heard or self.heard[page].answer.again
@@ -87,7 +87,7 @@ class Asker:
         return max(self.heard[page].answer.pause for page in pages)
 
     def _ask_once(self, pages: Collection[str]) -> bool:
-        """Say whether LinkChecker told anything: it may be what is stuck."""
+        """Return whether LinkChecker answered at all: it may be what is stuck."""
         silent = set(pages)
         with closing(self.checker.ask(sorted(pages))) as rows:
             for row in rows:
@@ -99,13 +99,13 @@ class Asker:
 
     def _note(self, address: str, answer: Answer) -> None:
         if address not in self.heard:
-            self._told += 1
+            self._done += 1
         self.heard[address] = Heard(answer, self.now())
         said = " ".join(filter(None, [answer.why, answer.moved and "has moved"]))
         word = {"here": "alive", "gone": "gone", "unclear": "unclear"}[answer.kind]
         # As text of one line, whatever the address holds.
-        self.tell(
-            f"{self._told}/{self._total} {word:8}{visible(address)}"
+        self.log(
+            f"{self._done}/{self._total} {word:8}{visible(address)}"
             + (f" ({said})" if said else "")
         )
 

@@ -1,4 +1,4 @@
-"""What was answered lately, so that no host is asked twice for the same thing.
+"""Answers of the last hours, so that no host is asked twice for the same thing.
 
 It is only for politeness: what is amiss with it is forgotten, never an error.
 """

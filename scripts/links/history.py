@@ -27,7 +27,7 @@ Address = Annotated[str, Field(pattern=r"^https?://[!-~]+$")]
 
 
 class Record(BaseModel):
-    """What is known of an address, and `since` when; all times are in UTC.
+    """The state of an address, and `since` when it has it; all times are in UTC.
 
     `gone` is when it first answered that it is gone, if no answer since refutes it.
     """

@@ -46,11 +46,11 @@ csv.field_size_limit(2**24)
 
 
 class LinkCheckerError(Exception):
-    """LinkChecker does not run; the message says what it said."""
+    """LinkChecker does not run; the message is its own."""
 
 
 class Stuck(LinkCheckerError):
-    """It runs, but has told nothing for too long."""
+    """It runs, but has printed nothing for too long."""
 
 
 @dataclass(frozen=True)
@@ -160,12 +160,12 @@ def _rows(
         raise LinkCheckerError(f"it did not start within {_TO_START} s") from None
     if head is None:
         complaints.join()
-        raise LinkCheckerError("".join(errors[-5:]).strip() or "it said nothing")
+        raise LinkCheckerError("".join(errors[-5:]).strip() or "it printed nothing")
     try:
         while row := said.get(timeout=patience):
             yield row
     except Empty:
-        raise Stuck(f"it told nothing for {patience} s") from None
+        raise Stuck(f"it printed nothing for {patience} s") from None
 
 
 def _read(stream: IO[str], said: SimpleQueue[Row | None]) -> None:

@@ -1,4 +1,4 @@
-"""Whether a host's name is known."""
+"""Names of hosts, looked up by the system."""
 
 from __future__ import annotations
 

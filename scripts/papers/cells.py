@@ -22,7 +22,7 @@ _Numbered = list[tuple[int, str]]
 
 
 class CellError(Exception):
-    """What is wrong with a paper's file, or with running it, and at which line."""
+    """A fault of a paper's file, or of running it, with the line it is on."""
 
     def __init__(self, file: str, line: int, problem: str) -> None:
         super().__init__(f"{file}:{line}: {problem}")
@@ -50,7 +50,7 @@ class Cell:
 
     @property
     def only_imports(self) -> bool:
-        """Whether it imports, and beside that only names or says what is constant."""
+        """True where it imports, and beside that only names what is constant."""
         if self.kind != "code" or "setup" in self.tags:  # a magic is no Python
             return False
         kinds = (ast.Import, ast.ImportFrom)
@@ -198,7 +198,7 @@ def _guard_body(cell: Cell, file: str) -> list[ast.stmt] | None:
 
 
 def is_guard(statement: ast.stmt) -> bool:
-    """Whether the statement is `if __name__ == "__main__":`."""
+    """Return whether the statement is `if __name__ == "__main__":`."""
     return (
         isinstance(statement, ast.If)
         and ast.unparse(statement.test) == "__name__ == '__main__'"

@@ -31,7 +31,7 @@ class Symbol(NamedTuple):
 
 
 class Meaning(NamedTuple):
-    """What a symbol stands for, and the symbols that this needs in turn."""
+    """The code that a symbol stands for, and the symbols that this needs in turn."""
 
     text: str
     needs: set[Symbol]
@@ -226,7 +226,7 @@ def _bound_names(statement: ast.stmt) -> Iterator[str]:
 
 
 def _only_binds(statement: ast.stmt) -> bool:
-    """Whether the statement gives names a value and changes nothing else."""
+    """Return whether the statement gives names a value and changes nothing else."""
     if not isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
         return isinstance(statement, _DEFINITION)
     return not any(

@@ -28,7 +28,7 @@ class Import(NamedTuple):
 
 
 class Kin(NamedTuple):
-    """What a paper's file imports from other papers, in their order of name."""
+    """The imports of a paper's file from other papers, in their order of name."""
 
     builds_on: tuple[Import, ...] = ()
     compared_with: tuple[Import, ...] = ()

@@ -1,4 +1,4 @@
-"""What a statement does and which names it uses, alike on every supported Python."""
+"""Statements' deeds and the names they use, alike on every supported Python."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def behaviour(node: object) -> str:
 
 
 def is_idle(node: object) -> bool:
-    """Whether it is a statement that does nothing: a docstring, `...` or `pass`."""
+    """Return whether a statement does nothing: a docstring, `...` or `pass`."""
     if isinstance(node, ast.Expr):
         return isinstance(node.value, ast.Constant)
     return isinstance(node, ast.Pass)

@@ -25,7 +25,7 @@ LIMIT = 500_000
 
 
 class Shape(NamedTuple):
-    """How much of the list README.md holds."""
+    """The part of the list that README.md holds."""
 
     notes: bool
     newest: int | None

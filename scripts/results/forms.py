@@ -28,7 +28,7 @@ class Form(BaseModel):
 
 
 class Machine(Form):
-    """What it was measured on."""
+    """The computer that measured."""
 
     cores: PositiveInt
     model: str
@@ -36,7 +36,7 @@ class Machine(Form):
 
 
 class Head(Form):
-    """What every file of results begins with.
+    """The fields that every file of results begins with.
 
     `versions` are by package; `gpu` is the card's name, or "not measured".
     """
@@ -71,7 +71,7 @@ class Memory(Form):
 
 
 class Timing(Form):
-    """How long one flow of ours takes. `paper` is the publication's id."""
+    """The times of one flow of ours; `paper` is the publication's id."""
 
     paper: str
     name: str
@@ -86,7 +86,7 @@ class Timing(Form):
 
 
 class Flows(Head):
-    """What `python -m benchmarks.flows` writes to flows.json."""
+    """The form of flows.json, which `python -m benchmarks.flows` writes."""
 
     repeats: PositiveInt
     flows: Annotated[tuple[Timing, ...], Field(strict=False)]
@@ -97,7 +97,7 @@ class Flows(Head):
 
 
 class Gap(Form):
-    """How near one flow of ours comes to the truth.
+    """The distance of one flow of ours to the truth.
 
     `gap` is KL(target ‖ flow) in nats, a value for each seed; `round_trip` the largest
     |f⁻¹(f(x)) - x| in float32, at fresh samples of the target; none without a map f.
@@ -110,7 +110,7 @@ class Gap(Form):
 
 
 class Gaps(Head):
-    """What `python -m benchmarks.gaps` writes to gaps.json: all had the same budget."""
+    """The form of gaps.json, by `python -m benchmarks.gaps`; all had one budget."""
 
     target: str
     steps: PositiveInt
@@ -119,7 +119,7 @@ class Gaps(Head):
 
 
 class Draw(Form):
-    """How long sampling takes, and the multiply-adds of matrix products per event.
+    """The time of sampling, and the multiply-adds of matrix products per event.
 
     `forward` are those of one pass from data to noise.
     """
@@ -149,7 +149,7 @@ class Growth(Form):
 
 
 class Scaling(Head):
-    """What `python -m benchmarks.scaling` writes to scaling.json."""
+    """The form of scaling.json, which `python -m benchmarks.scaling` writes."""
 
     repeats: PositiveInt
     growth: Annotated[tuple[Growth, ...], Field(strict=False)]
@@ -182,7 +182,7 @@ class Course(Form):
 
 
 class Accuracy(Head):
-    """What `python -m benchmarks.accuracy` writes to accuracy.json.
+    """The form of accuracy.json, which `python -m benchmarks.accuracy` writes.
 
     All had the same budget: Adam, its rate falling to 0 on a cosine; `checkpoints` are
     steps, the last one the end.
@@ -204,7 +204,7 @@ Verdict = Literal["kept", "stops", "fails", "absent"]
 
 
 class Question(Form):
-    """What is asked of every flow, under which heading, and when it is kept."""
+    """A question to every flow, its heading, and when it counts as kept."""
 
     check: str
     group: str
@@ -213,7 +213,7 @@ class Question(Form):
 
 
 class Finding(Form):
-    """How one flow answers: a number or a few words, and what they amount to.
+    """The answer of one flow: a number or a few words, and what they amount to.
 
     `reason` says why a flow of ours does not promise it, or why any flow is only
     approximate.
@@ -228,7 +228,7 @@ class Finding(Form):
 
 
 class Exactness(Head):
-    """What `python -m benchmarks.exactness` writes to exactness.json."""
+    """The form of exactness.json, which `python -m benchmarks.exactness` writes."""
 
     questions: Annotated[tuple[Question, ...], Field(strict=False)]
     findings: Annotated[tuple[Finding, ...], Field(strict=False)]
@@ -240,7 +240,7 @@ def write(report: Head, path: Path) -> None:
 
 
 class Race(NamedTuple):
-    """What the libraries did of one task: times as fast as the fastest peer we are.
+    """The libraries' times of one task: `ratio` times as fast as the best peer we are.
 
     `ratio` is the median over repeats, in each of which all took turns.
     """

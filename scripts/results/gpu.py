@@ -14,7 +14,7 @@ Part = Literal["contract", "speed", "compiled", "autocast", "notebooks"]
 
 
 class Ending(Form):
-    """How one part came to its end.
+    """The end of one part.
 
     `why` says why it did not, or is null; `left_out` what it could not measure.
     """
@@ -38,12 +38,12 @@ class Kept(Form):
 
     @property
     def asked(self) -> int:
-        """How many cases were asked."""
+        """The number of cases that were asked."""
         return self.kept + len(self.broken)
 
 
 class Rounded(Form):
-    """What bfloat16 autocast does to the log-density of one flow of ours.
+    """The effect of bfloat16 autocast on the log-density of one flow of ours.
 
     In nats per dimension, over fresh points: `shift` is by how much the mean moves,
     as a loss would; `mean` and `worst` are those of |the difference| at a point.
@@ -67,7 +67,7 @@ class Claim(Form):
 
     @property
     def holds(self) -> bool:
-        """Whether the value is inside the bounds."""
+        """True where the value is inside the bounds."""
         above = self.above is None or self.above < self.value
         return above and (self.below is None or self.value < self.below)
 
@@ -81,7 +81,7 @@ class Ran(Form):
 
 
 class Gpu(Head):
-    """What `make gpu` writes to gpu.json, part after part.
+    """The form of gpu.json, which `make gpu` writes part after part.
 
     Seconds are those of a clock, the card being waited for. In `compiled` ours are
     steps of `fit(compile=True)`, the peers' steps of `fit`.

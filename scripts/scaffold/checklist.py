@@ -1,4 +1,4 @@
-"""What a paper still lacks, each with its file and what to do about it.
+"""The list of what a paper still lacks, each with its file and its remedy.
 
 Read from the files as text; nothing runs, and nothing of the flows is imported.
 """

@@ -28,7 +28,7 @@ COLOURS = 128
 
 
 class Card(NamedTuple):
-    """What a card says and shows; `picture` is a PNG, transparent where it is empty.
+    """A card's texts and its `picture`, a PNG that is transparent where it is empty.
 
     `alt` tells what the picture shows.
     """
@@ -41,7 +41,7 @@ class Card(NamedTuple):
 
     @property
     def legible(self) -> bool:
-        """Whether the font has every letter of it."""
+        """True where the font has every letter of it."""
         return all(map(_has_glyph, {*self.title, *self.byline}))
 
 

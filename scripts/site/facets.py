@@ -1,4 +1,4 @@
-"""What the list can be narrowed by, and which values each entry has."""
+"""The facets by which the list is narrowed, and the values that each entry has."""
 
 from __future__ import annotations
 

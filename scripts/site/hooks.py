@@ -1,4 +1,4 @@
-"""What MkDocs calls while it builds: each step is one of scripts/site/build.py."""
+"""MkDocs' hooks, called while it builds: each is a step of scripts/site/build.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a page of the site adds to a notebook: figures as files, links, its stamp.
+"""A notebook's page beyond its cells: figures as files, links, its stamp.
 
 mkdocs-jupyter turns `docs/notebooks/<id>.ipynb` into HTML by a template of ours
 (scripts/site/templates/notebook); what a template cannot do is done here. Why so:

@@ -1,1 +1,1 @@
-"""What services say of a work: arXiv, Crossref, oEmbed, GitHub."""
+"""Services that know works: arXiv, Crossref, oEmbed, GitHub."""

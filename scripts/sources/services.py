@@ -1,4 +1,4 @@
-"""What arXiv, Crossref, YouTube and GitHub know about a work.
+"""Facts about a work, as arXiv, Crossref, YouTube and GitHub know them.
 
 Their answers are taken for what they are, anybody's text: whatever has another shape
 than expected is as good as missing.
@@ -28,7 +28,7 @@ _MOST = 5_000  # The largest collaborations have 3,000 authors.
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a work; empty is what is not. The date is ISO, or part of it.
+    """The facts known of a work, "" for any other. The date is ISO, or part of it.
 
     `marked` says that the organisations among the authors are known as such.
     """

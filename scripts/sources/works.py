@@ -1,4 +1,4 @@
-"""What a contributor may name a work by, and what kind of work it then is."""
+"""Works by the names that contributors give them, and the kind of each."""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ def hang_up(request: BaseHTTPRequestHandler) -> None:
 
 
 class Loopback:
-    """What was asked, and the services that ask."""
+    """The requests that came, and the services that ask."""
 
     def __init__(self, base: str) -> None:
         self.base = base

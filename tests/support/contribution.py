@@ -1,4 +1,4 @@
-"""What a stranger's pull request may add: entries of each kind, at any date."""
+"""Entries as a stranger's pull request may add them: of each kind, at any date."""
 
 from __future__ import annotations
 

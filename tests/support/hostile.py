@@ -80,7 +80,7 @@ def harmless(kinds: Field, note: str) -> Catalogue:
 
 
 def harmless_note(payload: Payload) -> str:
-    """What stands in the place of a note: its code and links are meant to be there."""
+    """Return what takes the note's place: its code and links are meant to be there."""
     kinds = {"text": "words", "code": "`code`", "link": f"[words]({HARMLESS})"}
     return "".join(kinds[span.kind] for span in spans(" ".join(payload.text.split())))
 

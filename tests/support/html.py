@@ -1,4 +1,4 @@
-"""What the tests need to know of a page: its tags, its ids, its words."""
+"""A page as the tests see it: its tags, its ids, its words."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 def asked(clone: Path) -> list[list[str]]:
-    """What `gh` was asked to do, but for logging in."""
+    """Return the commands that `gh` got, but for logging in."""
     log = clone.parent / "gh.log"
     lines = log.read_text().splitlines() if log.exists() else []
     return [call for line in lines if (call := json.loads(line))[0] != "auth"]

@@ -1,4 +1,4 @@
-"""What a page is made of, without the texts that stand in it."""
+"""A page's elements, without the texts that stand in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the papers' claims come to over several seeds: implementations/results/."""
+"""The papers' claims, measured over several seeds: implementations/results/."""
 
 from __future__ import annotations
 
@@ -55,6 +55,6 @@ def run(
 
 
 def _here() -> dict[str, str]:
-    """What a run is known to run on before it runs, in the form of the results."""
+    """Return the versions that a run will run on, in the form of the results."""
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     return {"python": python, "torch": version("torch").partition("+")[0]}

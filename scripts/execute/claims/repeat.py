@@ -36,7 +36,7 @@ class RunError(Exception):
 
 @dataclass(frozen=True)
 class Task:
-    """What is asked for: papers by their code, and seeds below `seeds` of each.
+    """The papers to be measured, by their code, each with seeds below `seeds`.
 
     `here` is what runs are known to run on; with `force` nothing is only replayed.
     """

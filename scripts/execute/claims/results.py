@@ -183,7 +183,7 @@ def _difference(
 
 
 def holds(claim: Mapping[str, Any], value: float) -> bool:
-    """Whether a value is inside the claim's bounds."""
+    """Return whether a value is inside the claim's bounds."""
     bound = claim["bound"]
     return bound.get("above", float("-inf")) < value < bound.get("below", float("inf"))
 

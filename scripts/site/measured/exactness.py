@@ -1,4 +1,4 @@
-"""How exact, robust and accurate flows are → what the Exactness page shows."""
+"""Results on how exact, robust and accurate flows are → the Exactness page."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Cell(NamedTuple):
 
 
 class Line(NamedTuple):
-    """How one flow answers the questions of a sheet, in their order."""
+    """The answers of one flow to the questions of a sheet, in their order."""
 
     library: str
     flow: str
@@ -45,7 +45,7 @@ class Sheet(NamedTuple):
 
 
 class Tally(NamedTuple):
-    """How many of the questions that concern a library's flows it keeps."""
+    """The number of questions that a library keeps, of those that concern its flows."""
 
     library: str
     flows: int
@@ -76,7 +76,7 @@ class Match(NamedTuple):
 
     @property
     def behind(self) -> bool:
-        """Whether a peer ends nearer to the truth, by more than chance."""
+        """True where a peer ends nearer to the truth, by more than chance."""
         return self.lag > EVEN
 
     @property
@@ -97,7 +97,7 @@ class Panel(NamedTuple):
 
 
 class Fits(NamedTuple):
-    """What came of fitting known densities."""
+    """The results of fitting known densities."""
 
     accuracy: Accuracy
     matches: Sequence[Match]
@@ -119,7 +119,7 @@ class Fits(NamedTuple):
 
     @property
     def seeds(self) -> int:
-        """How many trainings there are of each kind."""
+        """The number of trainings of each kind."""
         return 1 + max(course.seed for course in self.accuracy.courses)
 
 

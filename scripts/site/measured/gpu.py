@@ -1,4 +1,4 @@
-"""What `make gpu` has measured → what the Compare page and papers' pages show."""
+"""Results of `make gpu` → the Compare page and papers' pages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scripts.site.measured.contests import Match, Times, matches, times
 
 
 class OnGpu(NamedTuple):
-    """What `make gpu` has measured; tables as those of the CPU."""
+    """The results of `make gpu`; tables as those of the CPU."""
 
     report: Gpu
     matches: Sequence[Match]

@@ -56,7 +56,7 @@ class Line(NamedTuple):
 
 
 class Sampling(NamedTuple):
-    """How sampling grows along one axis: ms at the least, middle and largest size."""
+    """The growth of sampling along one axis: ms at the least, middle, largest size."""
 
     flow: str
     ms: dict[int, float]
@@ -85,7 +85,7 @@ class Comparison(NamedTuple):
 
     @property
     def slower(self) -> list[Times]:
-        """What a peer does faster, worst first."""
+        """The tasks that a peer does faster, worst first."""
         lost = [time for time in self.times if time.ratio < EVEN]
         return sorted(lost, key=lambda time: time.ratio)
 
@@ -99,12 +99,12 @@ class Comparison(NamedTuple):
 
     @property
     def by_dim(self) -> list[Sampling]:
-        """How sampling grows with the dimension."""
+        """The growth of sampling with the dimension."""
         return _sampling(self.scaling, "dim", self.scaling.along_dim)
 
     @property
     def by_batch(self) -> list[Sampling]:
-        """How sampling grows with the batch."""
+        """The growth of sampling with the batch."""
         return _sampling(self.scaling, "batch", self.scaling.along_batch)
 
     @property

@@ -394,7 +394,7 @@ def test_who_leaves_the_terminal_leaves_everything_as_it_was_and_loses_no_answer
     assert asked.preview("https://example.org/a?b&c", "blogs", **flags) == 1
     assert contents(folder) == before
     told, command = capsys.readouterr().err.splitlines()
-    assert told == "Nothing is added: interrupted; to go on with what was said:"
+    assert told == "Nothing is added: interrupted; to go on from your answers:"
     start = "  .venv/bin/python -m scripts add "
     assert command.startswith(start)
     rest = shlex.split(command.removeprefix(start))

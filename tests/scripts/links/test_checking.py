@@ -197,7 +197,7 @@ def test_interrupted_it_keeps_what_is_whole(
         if "//b" in line:
             raise KeyboardInterrupt
 
-    check.asker.tell = press
+    check.asker.log = press
     assert check.run() == 130
     assert "Interrupted: links.jsonl stays as it was" in capsys.readouterr().err
     assert world.records() == {}
@@ -311,7 +311,7 @@ def test_a_website_that_was_not_looked_through_is_no_website_without_links(
     ours = asker("http://127.0.0.1:1")
     ours.checker = LinkChecker("us", patience=0.2)
     assert world.check(catalogue(), ours).run() == 1
-    assert "it told nothing for 0.2 s" in capsys.readouterr().err
+    assert "it printed nothing for 0.2 s" in capsys.readouterr().err
 
 
 def test_rows_survive_any_words_of_a_host() -> None:

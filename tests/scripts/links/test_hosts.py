@@ -159,12 +159,12 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
         patch.setenv("no_proxy", "127.0.0.1")
         told: list[str] = []
 
-        def tell(line: str) -> None:
+        def log(line: str) -> None:
             told.append(line)
             print(line)  # shown where what follows fails
 
         ours = asker(loopback.base)
-        ours.tell = tell
+        ours.log = log
         addresses = [loopback.base + path for path in EXPECTED]
         others = [secure + "/", "https://nowhere.invalid/page", *VIDEOS]
         start = time.monotonic()
