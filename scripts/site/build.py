@@ -51,7 +51,7 @@ _INDENT = re.compile(r"\n\s+")
 
 
 class Build:
-    """What MkDocs is told, step by step; `scripts/site/hooks.py` calls it.
+    """The steps of a build; `scripts/site/hooks.py` calls them.
 
     `edition` is what is shown; while its sources are at fault, a preview keeps the
     last. `generated` has content by its path under docs/, `words` the forms of the

@@ -19,7 +19,7 @@ from scripts.site.notebook_page import NotebookPage
 
 @dataclass(frozen=True)
 class Edition:
-    """What all pages are made of.
+    """The data that all pages are made of.
 
     `notebooks` has the page of each paper's notebook by the paper's id, `dead` the
     addresses that are gone, and since when.
