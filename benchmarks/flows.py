@@ -36,7 +36,7 @@ RESULTS = ROOT / "benchmarks" / "results" / "flows.json"
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured: the widths of each family, batches, how often, our flows."""
+    """The plan of a run: the widths of each family, batches, repeats, our flows."""
 
     dims: dict[str, tuple[int, ...]]
     batches: tuple[int, ...]
@@ -209,7 +209,7 @@ def line(race: Race) -> str:
 
 
 def collapsed(race: Race) -> bool:
-    """Whether the ratio is so low that something must have broken."""
+    """Return whether the ratio is so low that something must have broken."""
     unrolled = (race.family, race.task) in UNROLLED
     return race.ratio < (LEAST_UNROLLED if unrolled else LEAST)
 

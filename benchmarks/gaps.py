@@ -1,4 +1,4 @@
-"""How near each flow of ours comes to the truth, all with the same budget.
+"""The gap of each flow of ours to the truth, all with the same budget.
 
 `python -m benchmarks.gaps` trains every flow on the plane by maximum likelihood on
 fresh samples of eight Gaussians, and writes benchmarks/results/gaps.json. Minutes: some

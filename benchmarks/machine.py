@@ -1,4 +1,4 @@
-"""What a measurement was taken on, as every file of results says it."""
+"""The machine of a measurement, as every file of results names it."""
 
 from __future__ import annotations
 

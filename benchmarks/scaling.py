@@ -1,4 +1,4 @@
-"""How the time of sampling grows with the dimension and with the batch.
+"""The growth of the time of sampling with the dimension and with the batch.
 
 `python -m benchmarks.scaling` writes benchmarks/results/scaling.json and prints the
 exponents that were fitted: time ∝ D^e. What is to compare with are the multiply-adds

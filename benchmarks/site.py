@@ -37,7 +37,7 @@ class RunError(Exception):
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is generated, and how often it is timed."""
+    """The sizes of generated lists, and how often each is timed."""
 
     entries: int
     publications: int

@@ -90,7 +90,7 @@ def modules() -> dict[str, Path]:
 
 @cache
 def imports(module: str, lazy: bool = True) -> frozenset[str]:
-    """What the module imports: ours by module, others by package."""
+    """The imports of a module: ours by module, others by package."""
     if module not in modules():
         return frozenset()
     found = imported(modules()[module].read_text("utf-8"))
@@ -104,7 +104,7 @@ def _module(name: str) -> str:
 
 
 def reach(module: str, lazy: bool = True) -> set[str]:
-    """What the module imports, and what that imports in turn."""
+    """The imports of a module, and what these import in turn."""
     found: set[str] = set()
     new = {module}
     while new:
@@ -265,7 +265,7 @@ def test_questions_are_found() -> None:
     assert questions(source) == ["What it is.", "Whether."]
 
 
-@pytest.mark.parametrize("module", within("scripts"))
+@pytest.mark.parametrize("module", [*within("scripts"), *within("benchmarks")])
 def test_a_docstring_says_what_the_thing_is(module: str) -> None:
     assert questions(modules()[module].read_text("utf-8")) == []
 

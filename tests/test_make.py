@@ -1,4 +1,4 @@
-"""What `make` says on a machine where something is missing, and README's example."""
+"""Messages of `make` on a machine that lacks something, and README's example."""
 
 from __future__ import annotations
 

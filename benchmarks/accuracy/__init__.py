@@ -1,1 +1,1 @@
-"""How near flows come to densities that are known."""
+"""Accuracy: flows are fitted to densities that are known."""

@@ -1,4 +1,4 @@
-"""How far from the truth flows end: ours beside those of other libraries.
+"""The distance from the truth at which flows end, ours beside other libraries'.
 
 `python -m benchmarks.accuracy` fits each family of each library to each target, by the
 same steps, batches, optimiser and rates, with as many parameters within 2 %, and writes
@@ -47,7 +47,7 @@ WITHIN = 0.02
 
 @dataclass(frozen=True)
 class Budget:
-    """What every fit gets: Adam, its rate falling to 0 on a cosine, fresh batches."""
+    """The budget of every fit: Adam with a falling rate (a cosine), fresh batches."""
 
     checkpoints: tuple[int, ...]
     batch: int

@@ -1,1 +1,1 @@
-"""How exact and robust flows are: the same questions to all libraries."""
+"""Exactness and robustness: the same questions to all libraries."""

@@ -1,4 +1,4 @@
-"""How exact and how robust flows are: ours, and those of other libraries.
+"""The exactness and robustness of flows, ours and those of other libraries.
 
 `python -m benchmarks.exactness` asks the same of all, prints what is not as it should
 be, and writes benchmarks/results/exactness.json.
@@ -48,7 +48,7 @@ def findings(subject: Subject, checks: Sequence[str]) -> Iterator[Finding]:
 
 
 def broken(finding: Finding) -> bool:
-    """Whether one of ours does not keep what it promises."""
+    """Return whether one of ours breaks its promise."""
     promised = finding.library == "ours" and finding.reason is None
     return promised and finding.verdict in ("fails", "stops")
 

@@ -1,4 +1,4 @@
-"""What an examination of a flow comes to, and the models and points it works with."""
+"""Outcomes of an examination, and the models and points that it works with."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def _axis(sample: Tensor, n: int) -> tuple[Tensor, Tensor]:
 
 
 def most(subject: Subject, dtype: torch.dtype) -> float:
-    """How far off, relatively, the subject may be."""
+    """Return the relative error that the subject may have."""
     exact = EXACT if dtype == torch.float64 else EXACT32
     return max(exact, SOLVED) if subject.approximate else exact
 

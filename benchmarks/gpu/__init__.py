@@ -1,4 +1,4 @@
-"""What a GPU is asked on the day that one is there: `make gpu`, eight minutes.
+"""Measurements on a GPU, for the day that one is there: `make gpu`, eight minutes.
 
 Every part is a process of its own with a time of its own, so that one that fails,
 crashes, hangs or fills the card's memory takes nothing from the others. What it has

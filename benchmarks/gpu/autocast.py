@@ -1,4 +1,4 @@
-"""What bfloat16 autocast does to the log-density of every flow of ours.
+"""The effect of bfloat16 autocast on the log-density of every flow of ours.
 
 After a short training, since at the identity everything is exact. Float32 is meant:
 TF32 is off.

@@ -1,4 +1,4 @@
-"""What gpu.json begins with: `python -m benchmarks.gpu.head` prints it.
+"""The head of gpu.json: `python -m benchmarks.gpu.head` prints it.
 
 In a process of its own, so that a driver which hangs or crashes takes nothing along.
 """

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass
 class Outcome:
-    """What a part has handed over; `why` says why it did not come to its end."""
+    """The rows that a part has handed over; `why` says why it did not end."""
 
     seconds: float = 0.0
     why: str | None = None
@@ -31,7 +31,7 @@ class Outcome:
 
     @property
     def failed(self) -> bool:
-        """Whether something went wrong: a missing package is no fault."""
+        """True where something went wrong: a missing package is no fault."""
         return self.why is not None and not self.why.startswith("not measured")
 
 

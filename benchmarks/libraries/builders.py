@@ -367,7 +367,7 @@ BUILDERS: dict[str, dict[str, Builder]] = {
 
 
 def offers(family: str, library: str, context: int) -> bool:
-    """Whether the library has the family, with a context where one is asked for."""
+    """Return whether the library has the family, with a context where one is asked."""
     return not (context and library == "normflows" and family == "real_nvp")
 
 

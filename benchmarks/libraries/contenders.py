@@ -51,7 +51,7 @@ class Contender:
 
     @property
     def parameters(self) -> int:
-        """How many numbers are learned."""
+        """The number of learned numbers."""
         return size(self.model)
 
 

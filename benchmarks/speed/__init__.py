@@ -1,1 +1,1 @@
-"""How long flows take, and how much memory."""
+"""Speed and memory of flows."""

@@ -1,4 +1,4 @@
-"""How much a call has allocated at its peak, by torch's own account."""
+"""The peak of what a call allocates, by torch's own account."""
 
 from __future__ import annotations
 

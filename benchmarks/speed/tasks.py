@@ -1,4 +1,4 @@
-"""What is timed: evaluate points, draw points, take a step of training."""
+"""The tasks that are timed: evaluate points, draw points, take a training step."""
 
 from __future__ import annotations
 

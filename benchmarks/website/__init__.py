@@ -1,1 +1,1 @@
-"""What the website costs to build and to visit."""
+"""The website's costs, to build and to visit."""

@@ -1,4 +1,4 @@
-"""What is sent to a visitor, and what he waits for, in a real browser.
+"""The bytes and the wait of a visitor, in a real browser.
 
 `python -m benchmarks.website.browser views SITE REPEATS` prints the first views of some
 pages of a built site as JSON; `… keys SITE REPEATS` the milliseconds of a keystroke in

@@ -1,4 +1,4 @@
-"""What a page of the site costs its reader: bytes, and requests to other hosts."""
+"""The costs of a page to its reader: bytes, and requests to other hosts."""
 
 from __future__ import annotations
 

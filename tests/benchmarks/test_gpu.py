@@ -282,7 +282,7 @@ def test_what_a_device_cannot_change_is_not_asked_there() -> None:
 
 @pytest.mark.thorough
 def test_the_core_needs_no_package_that_a_lent_machine_lacks() -> None:
-    """What measures our own flows starts without pydantic and the peers."""
+    """Measuring our own flows starts without pydantic and the peers."""
     lacking = ("pydantic", "zuko", "nflows", "normflows", "nbclient", "ipykernel")
     modules = ("__main__", "head", "part", "contract", "autocast", "notebooks")
     code = f"import sys; sys.modules.update(dict.fromkeys({lacking}))\n" + "".join(

@@ -1,4 +1,4 @@
-"""What times and weighs: turns, repeats, bytes."""
+"""Timing and weighing: turns, repeats, bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How sampling grows: exponents, counts, and what a run writes."""
+"""The growth of sampling: exponents, counts, and what a run writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is fitted: normalised densities, of the entropy that they claim."""
+"""Targets are normalised densities, of the entropy that they claim."""
 
 from __future__ import annotations
 

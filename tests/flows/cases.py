@@ -57,7 +57,7 @@ DEVICE = os.environ.get("DEVICE")
 
 @dataclass(frozen=True)
 class Case:
-    """How to build a flow, and how well it keeps the contract.
+    """A flow's builder, and how well it keeps the contract.
 
     `exempt` maps a promise that it cannot keep (the name of the test, without `test_`)
     to the reason; the site shows it.

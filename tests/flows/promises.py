@@ -1,4 +1,4 @@
-"""What the promises of the contract share, and how a broken one is told."""
+"""Helpers of the contract's promises, and the message of a broken one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every flow promises, with parameters away from the identity.
+"""The promises of every flow, with parameters away from the identity.
 
 The text of each says what the promise means, and is shown to whoever breaks it.
 """

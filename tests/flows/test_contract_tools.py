@@ -1,4 +1,4 @@
-"""What every flow promises to torch's own tools, in users' hands.
+"""The promises of every flow to torch's own tools, in users' hands.
 
 The text of each says what the promise means, and is shown to whoever breaks it.
 """
@@ -156,7 +156,7 @@ def test_exports_with_an_open_batch(case: Case, flow: Flow) -> None:
 def trained(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> list[dict[str, str]]:
-    """What two processes found wrong, of all cases that this run asks for."""
+    """The faults that two processes found, of all cases that this run asks for."""
     name = test_two_processes_train_as_one.__name__
     asked = [
         item.callspec.params["case"]

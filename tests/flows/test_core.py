@@ -1,4 +1,4 @@
-"""What the flows share: combining, the environment, networks, digits, claims."""
+"""Code that flows share: combining, the environment, networks, digits, claims."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def our_flows(page: Page) -> Locator:
 
 
 def column(table: Locator, name: str) -> list[str]:
-    """What stands in a column, from top to bottom."""
+    """The cells of a column, from top to bottom."""
     names = [each.rstrip(" ") for each in table.locator("thead th").all_inner_texts()]
     number = names.index(name) + 1
     return table.locator(f"tbody tr > :nth-child({number})").all_inner_texts()

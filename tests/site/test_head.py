@@ -1,4 +1,4 @@
-"""What other sites, feed readers and home screens learn of a page from its head."""
+"""A page's head tells other sites, feed readers and home screens of it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def head(html: str) -> list[Tag]:
 
 
 def told(html: str) -> dict[str, str]:
-    """What the page says of itself: property or name → content."""
+    """The page's metadata: property or name → content."""
     return {
         tag.attributes.get("property") or tag.attributes.get("name", ""): (
             tag.attributes["content"]

@@ -21,7 +21,7 @@ def output(page: Page) -> Locator:
 
 
 def picture(page: Page) -> str:
-    """What is painted, as text."""
+    """The picture, as text."""
     return page.locator(".journey canvas").evaluate("canvas => canvas.toDataURL()")
 
 

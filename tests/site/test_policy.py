@@ -177,7 +177,7 @@ def tampered(
 
 
 def intrusions(browser: Browser, address: str) -> tuple[set[str], set[str]]:
-    """What ran or took effect on the page, and what it asked another host for."""
+    """The intruders that ran on the page, and what it asked another host for."""
     context = browser.new_context()
     context.add_init_script("window.ran = []")
     asked: set[str] = set()

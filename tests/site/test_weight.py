@@ -1,4 +1,4 @@
-"""What a first view costs: kilobytes as sent, and how far things move."""
+"""The costs of a first view: kilobytes as sent, and how far things move."""
 
 from __future__ import annotations
 

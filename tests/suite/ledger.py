@@ -1,4 +1,4 @@
-"""What is said of a run: how far the rooms are, and what took how much time."""
+"""The printed account of a run: how far the rooms are, and the time of each."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Ledger:
             self._say(self.progress())
 
     def progress(self) -> str:
-        """How far each room is that has begun and not ended."""
+        """The progress of each room that has begun and not ended."""
         return ", ".join(
             f"{room} {done} of {self.all[room]}"
             for room, done in self.done.items()

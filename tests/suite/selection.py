@@ -22,7 +22,7 @@ def of_part(part: str, items: list[pytest.Item]) -> list[pytest.Item]:
 
 
 def _quick(items: list[pytest.Item]) -> list[pytest.Item]:
-    """What is cheap, and of what is sampled the last case of each kind.
+    """The cheap tests, and of those that are sampled the last case of each kind.
 
     The last is a whole model more often than the first, which may be a part of it.
     """

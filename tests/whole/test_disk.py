@@ -53,7 +53,7 @@ exec "$@"
 
 @cache
 def mounting() -> bool:
-    """Whether this process may mount disks of its own."""
+    """Return whether this process may mount disks of its own."""
     if not shutil.which("unshare"):
         return False
     probe = [*MOUNT, "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
@@ -84,7 +84,7 @@ def test_a_full_disk_cuts_nothing(
 
 @pytest.mark.parametrize("name", ["add", "readme"])
 def test_a_file_that_may_not_grow_is_not_cut(name: str, old: Tree, tree: Tree) -> None:
-    """What the kernel refuses after the first bytes, wherever this runs."""
+    """The kernel refuses to write after the first bytes, wherever this runs."""
     code = (
         "import resource, sys; from scripts.__main__ import main; "
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)); "

@@ -1,4 +1,4 @@
-"""What is asked of every flow: `CHECKS`, in `GROUPS`, one by one with `examine`."""
+"""The questions to every flow: `CHECKS`, in `GROUPS`, one by one with `examine`."""
 
 from __future__ import annotations
 

@@ -141,7 +141,7 @@ def test_shuffles_are_drawn_once_each_and_saved() -> None:
 
 
 def outputs(flow: Flow, x: Tensor) -> list[Tensor]:
-    """What each actnorm makes of x, channels first."""
+    """The output of each actnorm for x, channels first."""
     seen: list[Tensor] = []
     norms = [m for m in flow.modules() if isinstance(m, ActNorm)]
     hooks = [

@@ -69,7 +69,7 @@ def states(dim: int) -> Tensor:
 
 
 def paths(net: MaskedMLP, k: int) -> Tensor:
-    """How many paths lead from each input to each output, of shape (D, P, inputs)."""
+    """The number of paths from each input to each output, of shape (D, P, inputs)."""
     count = net.output.mask(k).double()
     for layer in reversed(net.hidden):
         count = count @ layer.mask(k).double()

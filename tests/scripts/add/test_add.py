@@ -781,7 +781,7 @@ def test_long_lists_stay_in_order(date: str, section: str, tmp_path: Path) -> No
 
 
 def test_an_entry_that_breaks_out_is_refused(folder: Path) -> None:
-    """What `write` must never let through, were it to fail."""
+    """A value that `write` must never let through, were it to fail."""
     listing = Listing.read(folder / "resources.yaml", IMPLEMENTATIONS, TODAY)
     entry = {**NEW, "tags": ["review"], "implementation": "wanted"}
     entry["note"] = "It is new.\n    venue: Elsewhere"

@@ -1,4 +1,4 @@
-"""What is committed is what the papers' files say and do."""
+"""Notebooks and figures as committed are what the papers' files say and do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `make notebooks` does before and instead of executing."""
+"""The work of `make notebooks` before and instead of executing."""
 
 from __future__ import annotations
 

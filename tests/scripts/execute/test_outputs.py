@@ -1,4 +1,4 @@
-"""What a cell puts out is small, described, and the same on every run; or refused."""
+"""An output is small, described, and the same on every run; or refused."""
 
 from __future__ import annotations
 

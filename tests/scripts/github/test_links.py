@@ -1,4 +1,4 @@
-"""What `make links` found is pushed, and one issue tells of it."""
+"""The findings of `make links` are pushed, and one issue lists them."""
 
 from __future__ import annotations
 

@@ -196,7 +196,7 @@ def test_the_audit_would_find_a_title_in_a_command(tmp_path: Path) -> None:
 
 
 def questions(form: Path) -> dict[str, bool]:
-    """What a form asks, and whether an answer is required."""
+    """The questions of a form, and whether an answer is required."""
     return {
         part["attributes"]["label"]: part.get("validations", {}).get("required")
         == "true"

@@ -1,4 +1,4 @@
-"""What LinkChecker's accounts mean, whoever wrote the words in them."""
+"""The meaning of LinkChecker's accounts, whoever wrote the words in them."""
 
 from __future__ import annotations
 

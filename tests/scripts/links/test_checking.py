@@ -48,7 +48,7 @@ def test_over_days_what_dies_is_dead_and_what_comes_back_is_alive(
         listed = catalogue(*blogs, blog("lost", vanished), videos=(video,))
 
         def states() -> dict[str, str]:
-            """What is known after one more run, addresses without their host."""
+            """The states after one more run, by address without its host."""
             ours = asker(loopback.base)
             ours.checker, ours.tries = Blind(**vars(ours.checker)), 1
             assert world.check(listed, ours).run() == 0

@@ -28,7 +28,7 @@ MOVED = Answer("here", status=200, moved="https://example.org/b")
 
 
 def after(*answers: tuple[float, Answer]) -> Record | None:
-    """What is known after answers, each so many days after the start."""
+    """The record after answers, each so many days after the start."""
     record = None
     for days, answer in answers:
         asked = START + datetime.timedelta(days=days)

@@ -135,7 +135,7 @@ def oembed(request: BaseHTTPRequestHandler) -> None:
 
 
 class Asked(NamedTuple):
-    """What became of one run over everything."""
+    """The results of one run over everything."""
 
     asker: Asker
     loopback: Loopback

@@ -1,4 +1,4 @@
-"""What is dead is marked, with a copy, wherever the list is shown."""
+"""Dead addresses are marked, with a copy, wherever the list is shown."""
 
 from __future__ import annotations
 

@@ -157,7 +157,7 @@ def check_dates_of_feed(catalogue: Catalogue) -> None:
 
 
 def check_described(page: str, paper: Publication) -> None:
-    """What the page tells search engines, in its front matter, of the authors."""
+    """The page tells search engines, in its front matter, of the authors."""
     _, front_matter, _ = page.split("---\n", 2)
     described = yaml.safe_load(front_matter)["structured"]
     described = json.loads(described) if isinstance(described, str) else described

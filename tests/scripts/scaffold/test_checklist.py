@@ -1,4 +1,4 @@
-"""What a paper lacks is told with its file and its remedy, whatever its state."""
+"""A paper's gaps are listed with file and remedy, whatever its state."""
 
 from __future__ import annotations
 
@@ -238,7 +238,7 @@ def test_a_whole_paper_lacks_nothing(root: Path) -> None:
 
 @pytest.mark.parametrize("name", BAD)
 def test_what_is_lacking_is_told_first(name: str, root: Path) -> None:
-    """What follows from it may be told after it."""
+    """Consequences may be listed after it."""
     spoil, told = BAD[name]
     spoil(root)
     assert told in str(lacking(root, "made")[0])

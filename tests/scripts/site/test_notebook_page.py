@@ -83,7 +83,7 @@ class Published(NamedTuple):
 
     @property
     def body(self) -> str:
-        """What stands under title, links and stamp."""
+        """The page under its title, links and stamp."""
         return self.html.partition(self.page.head)[2]
 
 

@@ -1,4 +1,4 @@
-"""What services say is taken where it fits, refused where it does not, in time."""
+"""Answers of services are taken where they fit, refused where not, and in time."""
 
 from __future__ import annotations
 
