@@ -10,7 +10,7 @@ definition:
 - What follows are single values and tables. A table is a list of flat rows, one a
   line, whose keys name what was measured before how it came out.
 - A flow of ours is known by `paper`, the publication's id, and its `name` in
-  `benchmarks.own.OWN`; the same flow in four libraries by `family`, `dim` and
+  `benchmarks.ours.OUR_FLOWS`; the same flow in four libraries by `family`, `dim` and
   `library`, as in `benchmarks.libraries.contenders`.
 - Values are as measured: a list with one for each repeat or seed, never a mean; times
   in seconds of one call, memory in bytes, densities in nats. Medians and ratios are the

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from benchmarks.libraries.contenders import PEERS, Contender, contenders
 from benchmarks.machine import machine, versions
-from benchmarks.own import OWN, UNMEASURED, Own
+from benchmarks.ours import OUR_FLOWS, UNMEASURED, OurFlow
 from benchmarks.speed.memory import peak_bytes
 from benchmarks.speed.tasks import Run, tasks
 from benchmarks.speed.timing import Clock, interleaved, processor
@@ -41,7 +41,7 @@ class Plan:
     dims: dict[str, tuple[int, ...]]
     batches: tuple[int, ...]
     repeats: int
-    own: Sequence[Own]
+    own: Sequence[OurFlow]
 
 
 FULL = Plan(
@@ -54,13 +54,13 @@ FULL = Plan(
     },
     batches=(512, 4096),
     repeats=7,
-    own=OWN,
+    own=OUR_FLOWS,
 )
 QUICK = Plan(
     {"real_nvp": (2,), "maf": (21,), "iaf": (21,), "nsf": (2,)},
     batches=(64,),
     repeats=3,
-    own=[own for own in OWN if own.paper == "nsf"],
+    own=[own for own in OUR_FLOWS if own.paper == "nsf"],
 )
 # Below this, against the fastest peer, a ratio has collapsed; less is forgiven where
 # components come one after another, since we are several times as fast there.
@@ -130,7 +130,7 @@ def memory(family: str, dim: int, batch: int) -> Iterator[Memory]:
         )
 
 
-def timings(own: Sequence[Own], points: int, repeats: int) -> Iterator[Timing]:
+def timings(own: Sequence[OurFlow], points: int, repeats: int) -> Iterator[Timing]:
     """Time all tasks of our flows, which take turns. They are not trained."""
     models = {each.name: each.build() for each in own}
     runs: dict[str, Mapping[Task, Run]] = {}
@@ -196,7 +196,7 @@ def measure(plan: Plan, families: Sequence[str]) -> forms.Flows:
         flows=tuple(timings(plan.own, plan.batches[0], plan.repeats)),
         contests=tuple(contests),
         memory=tuple(peaks),
-        left_out=(*LEFT_OUT, *UNMEASURED.values()),
+        left_out=(*LEFT_OUT, *UNMEASURED),
     )
 
 

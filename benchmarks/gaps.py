@@ -17,10 +17,11 @@ from statistics import median
 import torch
 
 from benchmarks.machine import machine, versions
-from benchmarks.own import OWN, PLANE, Own
+from benchmarks.ours import OUR_FLOWS, OurFlow
 from implementations.core.fit import fit
 from implementations.core.flow import Base, Flow
 from implementations.core.toy import Toy, eight_gaussians
+from implementations.registrations import PLANE
 from scripts.base.project import ROOT
 from scripts.results import forms
 from scripts.results.forms import Gap
@@ -31,7 +32,7 @@ STEPS, BATCH, RATE, SEEDS = 400, 256, 5e-3, 3
 POINTS = 1000
 
 
-def trained(own: Own, target: Toy, seed: int, steps: int) -> Flow | Base:
+def trained(own: OurFlow, target: Toy, seed: int, steps: int) -> Flow | Base:
     """Build the flow and train it on fresh samples of the target."""
     torch.manual_seed(seed)
     model = own.build()
@@ -59,7 +60,7 @@ def kl(target: Toy, model: Flow | Base, n: int = 50_000) -> float:
     return (target.log_prob(x) - model.log_prob(x)).double().mean().item()
 
 
-def gap(own: Own, steps: int = STEPS, seeds: int = SEEDS) -> Gap:
+def gap(own: OurFlow, steps: int = STEPS, seeds: int = SEEDS) -> Gap:
     """Train the flow once for each seed, and measure what has come of it."""
     target = eight_gaussians()
     models = [trained(own, target, seed, steps) for seed in range(seeds)]
@@ -83,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     torch.set_num_threads(1)
     gaps = []
-    for own in (own for own in OWN if own.shape == PLANE):
+    for own in (own for own in OUR_FLOWS if own.shape == PLANE):
         gaps.append(gap(own))
         print(f"{own.name:22} {median(gaps[-1].gap):.3g} nats", flush=True)
     report = forms.Gaps(

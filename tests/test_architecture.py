@@ -24,7 +24,7 @@ OURS = ("scripts", "implementations", "benchmarks", "tests")
 ARROWS = {
     "scripts.base": "",
     "scripts.papers": "",
-    "scripts.catalogue": "base",
+    "scripts.catalogue": "base papers",
     "scripts.results": "base",
     "scripts.sources": "base catalogue",
     "scripts.links": "base catalogue sources",
@@ -37,24 +37,31 @@ ARROWS = {
     "scripts.site": "base catalogue exports links papers results",
     "scripts.__main__": ("add base catalogue execute github links readme scaffold"),
     "implementations": "",
+    # Papers know nothing of theirs, which would change the fingerprints of others.
+    "implementations.registrations": "implementations",
     "benchmarks.machine": "scripts.results",
-    "benchmarks.own": "implementations",
+    "benchmarks.ours": "implementations.registrations",
     "benchmarks.libraries": "implementations",
     "benchmarks.speed": "scripts.results",
     "benchmarks.families": "implementations scripts.base",
     "benchmarks.flows": (
-        "libraries machine own speed implementations scripts.base scripts.results"
+        "libraries machine ours speed implementations scripts.base scripts.results"
     ),
-    "benchmarks.gaps": "machine own implementations scripts.base scripts.results",
+    "benchmarks.gaps": (
+        "machine ours implementations implementations.registrations scripts.base "
+        "scripts.results"
+    ),
     "benchmarks.scaling": "machine speed implementations scripts.base scripts.results",
     "benchmarks.accuracy": (
         "libraries machine implementations scripts.base scripts.results"
     ),
     "benchmarks.exactness": (
-        "libraries machine implementations scripts.base scripts.results"
+        "libraries machine implementations implementations.registrations scripts.base "
+        "scripts.results"
     ),
     "benchmarks.gpu": (
-        "flows libraries machine own speed implementations scripts.base scripts.results"
+        "flows libraries machine ours speed implementations "
+        "implementations.registrations scripts.base scripts.results"
     ),
     "benchmarks.website": (
         "scripts.base scripts.catalogue scripts.exports scripts.readme scripts.site "
@@ -120,7 +127,9 @@ def within(house: str) -> list[str]:
 def room_of(module: str) -> str:
     """The folder of the module in its house, or the module where it stands alone."""
     house, *below = module.split(".")[:2]
-    return house if house == "implementations" else ".".join([house, *below])
+    if house == "implementations" and below != ["registrations"]:
+        return house
+    return ".".join([house, *below])
 
 
 def rooms() -> dict[str, set[str]]:

@@ -16,21 +16,10 @@ from nflows.nn.nets import ConvResidualNet
 
 from benchmarks.libraries.adapters import Model, Nflows, Normflows, Ours, Zuko
 from benchmarks.libraries.builders import BUILDERS
-from implementations.core.bijection import Bijection, Compose, Shape
-from implementations.core.flow import Flow, StandardNormal
-from implementations.flows_review import Continuous, Residual
-from implementations.glow import glow
-from implementations.gnf import gnf
-from implementations.iaf import iaf
-from implementations.made import Autoregressive
-from implementations.maf import maf, maf_mog
-from implementations.mnf import MNF, MeanFieldLinear
-from implementations.nice import Shift, nice
-from implementations.real_nvp import real_nvp
-from implementations.vi_flows import Planar, Radial, vi_flows
+from implementations.core.bijection import Shape
+from implementations.registrations import SMALL_IMAGE as IMAGE
+from implementations.registrations import WIDTH, Examined, registrations
 
-WIDTH = 8
-IMAGE: Shape = (1, 4, 4)
 # Dimension, layers and the context's width.
 Build = Callable[[int, int, int], Model]
 
@@ -68,113 +57,28 @@ def _shared(family: str, library: str) -> Build:
     return lambda dim, layers, context: build(dim, layers, WIDTH, context)
 
 
-def _stack(layer: Callable[[int], Bijection], dim: int, layers: int) -> Model:
-    f = Compose(*(layer(dim) for _ in range(layers)))
-    return Ours(Flow(StandardNormal((dim,)), f))
-
-
-def _made(dim: int, layers: int, context: int) -> Model:
-    turns = (range(dim)[:: -1 if k % 2 else 1] for k in range(layers))
-    parts = [Autoregressive(dim, Shift(), (WIDTH,), turn, context) for turn in turns]
-    return Ours(Flow(StandardNormal((dim,)), Compose(*parts)))
-
-
-def _mnf(dim: int, layers: int, context: int) -> Model:
-    return Ours(MNF(MeanFieldLinear(dim, 3), layers, WIDTH).q)
-
-
-def _nice(dim: int, layers: int, context: int) -> Model:
-    return Ours(nice(dim, 2 * layers, (WIDTH, WIDTH), context=context))
-
-
-def _maf(dim: int, layers: int, context: int) -> Model:
-    return Ours(maf(dim, layers, (WIDTH, WIDTH), context))
-
-
-def _maf_mog(dim: int, layers: int, context: int) -> Model:
-    return Ours(maf_mog(dim, layers, 3, (WIDTH, WIDTH), context))
-
-
-def _iaf(dim: int, layers: int, context: int) -> Model:
-    return Ours(iaf(dim, layers, (WIDTH, WIDTH), context))
-
-
-def _residual(dim: int) -> Bijection:
-    return Residual(dim, (WIDTH,), 0.5, tolerance=1e-12)
-
-
-OPEN_BASE = "the mixture's scales are exp(α) with any α, so that they may overflow"
-CONTRACTS = (
-    "a gate only contracts, σ = 0.88 at first: a hundred lose more than float64 holds"
-)
-SOLVER = "as exact as six steps of a Runge-Kutta method"
-TORCHDIFFEQ = "torchdiffeq compares times and writes in place; another solver need not"
-
-OURS = (
-    Subject("ours", "NICE", _nice, contextual=True),
-    Subject("ours", "MADE, as a flow", _made, contextual=True),
-    Subject("ours", "Real NVP", _shared("real_nvp", "ours"), contextual=True),
-    Subject(
+def _ours(flow: Examined) -> Subject:
+    build = flow.build
+    return Subject(
         "ours",
-        "Real NVP for images",
-        lambda dim, layers, context: Ours(real_nvp(IMAGE, WIDTH // 4, layers)),
-        image=True,
-    ),
-    Subject("ours", "MAF", _maf, contextual=True),
-    Subject(
-        "ours",
-        "MAF, mixture base",
-        _maf_mog,
-        contextual=True,
-        exempt={"large": OPEN_BASE, "huge": OPEN_BASE, "extreme": OPEN_BASE},
-    ),
-    Subject("ours", "IAF", _iaf, contextual=True, exempt={"deep": CONTRACTS}),
-    Subject("ours", "NSF, coupling", _shared("nsf", "ours"), contextual=True),
-    Subject(
-        "ours",
-        "NSF, autoregressive",
-        _shared("nsf_autoregressive", "ours"),
-        contextual=True,
-    ),
-    Subject(
-        "ours",
-        "Glow",
-        lambda dim, layers, context: Ours(glow(IMAGE, 2, layers, WIDTH)),
-        image=True,
-    ),
-    Subject(
-        "ours",
-        "planar",
-        lambda dim, layers, context: Ours(vi_flows(dim, layers, Planar, context)),
-        contextual=True,
-    ),
-    Subject(
-        "ours",
-        "radial",
-        lambda dim, layers, context: Ours(vi_flows(dim, layers, Radial, context)),
-        contextual=True,
-    ),
-    Subject(
-        "ours",
-        "residual",
-        lambda dim, layers, context: _stack(_residual, dim, layers),
-    ),
-    Subject(
-        "ours",
-        "continuous",
-        lambda dim, layers, context: _stack(lambda d: Continuous(d, (WIDTH,)), dim, 1),
-        approximate=SOLVER,
-        one=True,
-        exempt=dict.fromkeys(("compile", "vmap"), TORCHDIFFEQ),
-    ),
-    Subject("ours", "MNF's q(z)", _mnf),
-    Subject(
-        "ours",
-        "GNF",
-        lambda dim, layers, context: Ours(gnf(dim // 2, 2, layers, WIDTH)),
-        event=lambda dim: (dim // 2, 2),
-        least=2,
-    ),
+        flow.name,
+        _shared(build, "ours")
+        if isinstance(build, str)
+        else lambda dim, layers, context: Ours(build(dim, layers, context)),
+        contextual=flow.contextual,
+        image=flow.image,
+        event=flow.event,
+        least=flow.least,
+        one=flow.one,
+        approximate=flow.approximate,
+        exempt=flow.unkept,
+    )
+
+
+OURS = tuple(
+    _ours(flow)
+    for registration in registrations().values()
+    for flow in registration.examined
 )
 
 

@@ -15,10 +15,11 @@ from torch import Tensor
 
 from benchmarks.gpu import words
 from benchmarks.gpu.parts import Emit, Place
-from benchmarks.own import GRAPH, IMAGE, OWN, Own
+from benchmarks.ours import OUR_FLOWS, OurFlow
 from implementations.core.digits import dequantise, digits
 from implementations.core.fit import fit
 from implementations.core.toy import eight_gaussians
+from implementations.registrations import GRAPH, IMAGE
 
 STEPS, BATCH, RATE, POINTS = 200, 256, 5e-3, 4096
 SMOKE_POINTS = 16
@@ -28,14 +29,14 @@ def run(place: Place, emit: Emit) -> None:
     """Train each flow, and compare on fresh points."""
     torch.manual_seed(0)
     torch.backends.cudnn.allow_tf32 = False
-    for own in OWN:
+    for own in OUR_FLOWS:
         with words.left_out_if_it_fails(own.name, emit):
             row = compared(own, place)
             emit(row)
             print(f"{own.name:22} {row['shift']:.2g} nats a dimension", flush=True)
 
 
-def compared(own: Own, place: Place) -> dict[str, Any]:
+def compared(own: OurFlow, place: Place) -> dict[str, Any]:
     """Train one flow, and compare its log-densities with and without autocast."""
     model = own.build().to(place.device)
     fit(

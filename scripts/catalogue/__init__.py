@@ -34,6 +34,7 @@ from scripts.catalogue.sections import (
     VIDEOS,
     Section,
 )
+from scripts.papers import implemented
 
 __all__ = [
     "Author",
@@ -244,19 +245,20 @@ def parse(
     with _collector_paused():
         today = today or datetime.datetime.now(datetime.UTC).date()
         document = read(content, file)
-        catalogue, faults = _checked(document, file, _ids(implementations), today)
+        papers = frozenset(implemented(implementations))
+        catalogue, faults = _checked(document, file, papers, today)
     if faults or catalogue is None:
         raise CatalogueError(faults)
     return catalogue
 
 
 def _checked(
-    document: Document, file: str, implemented: frozenset[str], today: datetime.date
+    document: Document, file: str, papers: frozenset[str], today: datetime.date
 ) -> tuple[Catalogue | None, list[Fault]]:
     catalogue, findings = _validated(document)
     if catalogue:
         catalogue._lines.update(_lines(catalogue, document))
-    draft = Draft.of(document.data, implemented, today)
+    draft = Draft.of(document.data, papers, today)
     findings += [finding for rule in rules.RULES for finding in rule(draft)]
     return catalogue, [_fault(each, document, draft, file) for each in findings]
 
@@ -274,11 +276,6 @@ def _content(path: Path, file: str) -> bytes:
         problem = f"cannot be read: {(error.strerror or 'unknown error').lower()}"
         fault = Fault(file, 1, 1, "the file", problem, "check its name and place")
         raise CatalogueError([fault]) from None
-
-
-def _ids(implementations: Path) -> frozenset[str]:
-    modules = (file.stem for file in implementations.glob("*.py"))
-    return frozenset(name for name in modules if not name.startswith("_"))
 
 
 def _validated(document: Document) -> tuple[Catalogue | None, list[Finding]]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from scripts.catalogue.draft import Draft, below
 from scripts.catalogue.faults import Finding, Path, quote
 from scripts.catalogue.sections import SECTIONS
+from scripts.papers import FOLDERS
 
 LONGEST_TEXT = 300
 LONGEST_ADDRESS = 2_000
@@ -18,7 +19,7 @@ LONGEST_NAME = 60  # of a file, with room for an ending
 # the list's page.
 RESERVED = {
     *keyword.kwlist,
-    *("core", "figures", "results"),  # folders of implementations/
+    *FOLDERS,
     # what the draft of a paper's files imports and assigns
     *("annotations", "torch", "nn", "claim", "repeated", "device", "seed", "fit"),
     *("kl_to", "banana", "flow", "x"),

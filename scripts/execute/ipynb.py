@@ -11,8 +11,9 @@ from typing import Any, Literal, NamedTuple
 
 from scripts.base.project import read_project
 from scripts.execute.trace import Trace
+from scripts.papers import PACKAGE
 from scripts.papers.cells import Cell, CellError, export
-from scripts.papers.fingerprint import PACKAGE, Fingerprints
+from scripts.papers.fingerprint import Fingerprints
 
 State = Literal["fresh", "text", "stale"]
 """As it should be; of other prose or comments; of other code, or never executed."""
@@ -162,11 +163,6 @@ def _read(path: Path) -> _Committed | None:
     except (FileNotFoundError, ValueError, LookupError, TypeError):
         return None
     return None if "error" in kinds else _Committed(outputs, stamp)
-
-
-def papers(root: Path) -> list[str]:
-    """Return the ids of the papers that have an implementation."""
-    return sorted(path.stem for path in (root / PACKAGE).glob("[a-z]*.py"))
 
 
 def read(root: Path, name: str, fingerprints: Fingerprints) -> Notebook:

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.base.files import write_atomic
-from scripts.execute.ipynb import Notebook, State, papers, read
+from scripts.execute.ipynb import Notebook, State, read
+from scripts.papers import PACKAGE, implemented
 from scripts.papers.cells import CellError
 from scripts.papers.fingerprint import Fingerprints
 
@@ -21,7 +22,10 @@ TIME_LIMIT = 900.0
 def status(root: Path) -> dict[str, State]:
     """Return the state of every paper's notebook; CellError as for `read`."""
     fingerprints = Fingerprints(root)
-    return {name: read(root, name, fingerprints).state for name in papers(root)}
+    return {
+        name: read(root, name, fingerprints).state
+        for name in implemented(root / PACKAGE)
+    }
 
 
 def run(
@@ -59,7 +63,7 @@ def run(
 
 def chosen(root: Path, only: str) -> list[str]:
     """Return the papers that `only` names, or all; LookupError for an unknown one."""
-    known = papers(root)
+    known = implemented(root / PACKAGE)
     names = re.findall(r"[^\s,]+", only) or known
     for name in names:
         if name not in known:

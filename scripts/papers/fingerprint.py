@@ -14,10 +14,9 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+from scripts.papers import PACKAGE
 from scripts.papers.cells import Cell, is_guard, parse
 from scripts.papers.syntax import Import, Uses, behaviour, global_names, is_idle, uses
-
-PACKAGE = "implementations"
 
 
 class Symbol(NamedTuple):

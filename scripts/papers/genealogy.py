@@ -10,9 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from scripts.papers import PACKAGE, implemented
 from scripts.papers.cells import is_guard, parse
-
-PACKAGE = "implementations"
 
 
 class Import(NamedTuple):
@@ -40,9 +39,10 @@ Genealogy = Mapping[str, Kin]
 
 def genealogy(root: Path) -> Genealogy:
     """Read the imports of all papers' files; CellError for one that is no Python."""
-    files = sorted((root / PACKAGE).glob("[a-z]*.py"))
-    papers = {file.stem for file in files}
-    return {file.stem: _kin(file, papers) for file in files}
+    papers = set(implemented(root / PACKAGE))
+    return {
+        paper: _kin(root / PACKAGE / f"{paper}.py", papers) for paper in sorted(papers)
+    }
 
 
 def reused_by(paper: str, genealogy: Genealogy) -> list[str]:

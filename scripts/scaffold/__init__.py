@@ -1,12 +1,10 @@
-"""A first draft of a paper's implementation: its file, its test, its case."""
+"""A first draft of a paper's implementation: its file, test and registration."""
 
 from __future__ import annotations
 
-import ast
 import re
 import sys
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 
 import jinja2
@@ -17,10 +15,12 @@ from scripts.catalogue import Publication, load
 from scripts.catalogue.document import read
 from scripts.catalogue.faults import did_you_mean, quote
 from scripts.catalogue.names import surname
+from scripts.papers import PACKAGE, registrations
 from scripts.scaffold import checklist
 
 _WIDTH = 88
 _NO_LONGER = ', without "implementation: wanted": there is one now'
+_REGISTERS = "from implementations.registrations import Case, Registration"
 
 
 class ScaffoldError(Exception):
@@ -52,20 +52,22 @@ def scaffold(root: Path, name: str) -> dict[Path, str]:
     Raises ScaffoldError when the paper is not on the list, or has an implementation.
     """
     paper = publication(root, name)
-    module = root / "implementations" / f"{name}.py"
+    module = root / PACKAGE / f"{name}.py"
     test = root / "tests" / "papers" / name / "test_facts.py"
+    registration = root / registrations.file(name)
     for path in (module, module.with_suffix("")):
         _refuse(root, path, path.exists())
-    cases, catalogue = root / "tests/flows/cases.py", root / "resources.yaml"
+    catalogue = root / "resources.yaml"
     facts = _facts(paper)
     # In this order, since whoever is interrupted between two of them runs it again.
     written = {
         test: _rendered("test.py.jinja", facts),
-        cases: _with_case(cases.read_text("utf-8"), name),
+        registration: _rendered("registration.py.jinja", facts),
         module: _rendered("implementation.py.jinja", facts),
         catalogue: _no_longer_wanted(catalogue.read_bytes(), name),
     }
-    _refuse(root, test, test.exists() and test.read_text("utf-8") != written[test])
+    for path in (test, registration):
+        _refuse(root, path, path.exists() and path.read_text("utf-8") != written[path])
     return written
 
 
@@ -106,8 +108,12 @@ def _facts(paper: Publication) -> dict[str, str]:
         "name": _name(paper),
         "citation": "\n".join(f"# {line}" for line in lines),
         "docstring": _docstring(surnames, paper),
+        "registered": _docstring(f"Registration of {surnames}", paper),
         "facts": _docstring(f"Facts of {surnames}", paper),
         "imported": _import(paper.id),
+        "imports": "\n".join(sorted([_import(paper.id), _REGISTERS])),
+        "family": _family(paper),
+        "case": _case(paper.id),
     }
 
 
@@ -147,48 +153,17 @@ def _import(name: str) -> str:
     return f"from implementations.{name} import (\n    {name},\n)"
 
 
-def _with_case(source: str, name: str) -> str:
-    """Add the paper's import, in its order, and a line to CASES, unless it is there."""
-    lines, tree = source.split("\n"), ast.parse(source)
-    if any(node.module == f"implementations.{name}" for node in _imports(tree)):
-        return source
-    end = _end_of_cases(tree) - 1
-    case = f'    "{name}, 2-d": Case(lambda: {name}(2)),'
-    if len(case) > _WIDTH:
-        case = f'    "{name}, 2-d": Case(\n        lambda: {name}(2)\n    ),'
-    lines[end:end] = [case]
-    ours = list(_imports(tree))
-    before = [
-        node.end_lineno or node.lineno
-        for node in ours
-        if _order(node.module or "") < _order(f"implementations.{name}")
-    ]
-    at = max(before, default=ours[0].lineno - 1)
-    lines[at:at] = [_import(name)]
-    return "\n".join(lines)
+def _case(name: str) -> str:
+    case = f'        "{name}, 2-d": Case(lambda: {name}(2)),'
+    if len(case) <= _WIDTH:
+        return case
+    return f'        "{name}, 2-d": Case(\n            lambda: {name}(2)\n        ),'
 
 
-def _end_of_cases(tree: ast.Module) -> int:
-    """Return the line on which the dictionary CASES is closed."""
-    for node in tree.body:
-        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "CASES":
-            return node.end_lineno or node.lineno
-    raise ScaffoldError("tests/flows/cases.py has no CASES (restore it)")
-
-
-def _imports(tree: ast.Module) -> Iterator[ast.ImportFrom]:
-    for node in tree.body:
-        if isinstance(node, ast.ImportFrom):
-            if (node.module or "").startswith("implementations."):
-                yield node
-
-
-def _order(module: str) -> list[tuple[bool, int, str]]:
-    """Sort as ruff does: flow2 before flow10."""
-    parts = re.findall(r"\d+|\D+", module)
-    return [
-        (not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts
-    ]
+def _family(paper: Publication) -> str:
+    """Return the last family of the gallery that a tag of the paper belongs to."""
+    families = reversed(registrations.FAMILIES.items())
+    return next((family for family, tag in families if tag in paper.tags), "")
 
 
 def _no_longer_wanted(content: bytes, name: str) -> str:

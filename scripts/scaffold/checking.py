@@ -6,12 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from scripts.papers import PACKAGE, registrations
 from scripts.papers.cells import CellError
 from scripts.scaffold import ScaffoldError, checklist, publication
 
 # Asked of every paper, beside its own files of facts; what takes longest comes first.
 _TESTS = (
-    *("papers/test_smoke.py", "papers/test_shape.py"),
+    *("papers/test_smoke.py", "papers/test_shape.py", "papers/test_registration.py"),
     *("flows/test_contract_tools.py", "flows/test_contract.py"),
 )
 
@@ -48,8 +49,9 @@ def _failing(root: Path, paper: str) -> list[str]:
     """Lint, check the types and run the tests of the paper alone; name what failed."""
     found = sorted(root.glob(f"tests/papers/{paper}/*.py"))
     facts = [file.relative_to(root).as_posix() for file in found]
-    own = [f"implementations/{paper}.py", *facts]
-    linted = [*own, "tests/flows/cases.py", "benchmarks/own.py"]
+    own = [f"{PACKAGE}/{paper}.py", *facts]
+    if (root / registrations.file(paper)).exists():
+        own.append(registrations.file(paper))
     tests = [*(f"tests/{name}" for name in _TESTS), *facts]
     python = sys.executable
     # Beside the tests, which take longer.
@@ -60,8 +62,8 @@ def _failing(root: Path, paper: str) -> list[str]:
         text=True,
     )
     commands = {
-        "style": ["ruff", "check", "--quiet", *linted],
-        "layout": ["ruff", "format", "--check", "--quiet", *linted],
+        "style": ["ruff", "check", "--quiet", *own],
+        "layout": ["ruff", "format", "--check", "--quiet", *own],
         "tests": ["pytest", "--quiet", "-n", "2", f"--paper={paper}", *tests],
     }
     failing = [

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from scripts.catalogue import Publication, load
 from scripts.execute.claims import results
 from scripts.execute.ipynb import read
+from scripts.papers import registrations
 from scripts.papers.cells import CellError, export, parse
 from scripts.papers.fingerprint import Fingerprints
-from scripts.scaffold import cases
+from scripts.papers.registrations import Registered
 
 LONGEST_NAME, LONGEST_HEADING = 24, 64
 """Characters: the name stands in the menu and in the genealogy."""
@@ -133,35 +133,20 @@ def facts(root: Path, paper: str) -> Lack | None:
     return Lack(file, "is missing", "test there what the paper states of its map")
 
 
+def registration(root: Path, paper: str) -> Lack | None:
+    """Its registration, which can be read as text."""
+    if _registered(root, paper):
+        return None
+    fix = f"write it as {registrations.file('nice')} is written"
+    return Lack(registrations.file(paper), "is missing", fix)
+
+
 def contract(root: Path, paper: str) -> Lack | None:
     """A case that goes through the contract."""
-    order = [paper.id for paper in _publications(root) if paper.implemented]
-    owners = cases.owners((root / cases.FILE).read_text("utf-8"), order)
-    if paper in owners.values():
+    if not (found := _registered(root, paper)) or found.cases:
         return None
-    add = f'import {paper} and add "{paper}, 2-d": Case(lambda: {paper}(2)),'
-    return Lack(
-        cases.FILE.as_posix(),
-        f"CASES has none of {paper}",
-        add,
-    )
-
-
-def asked(root: Path, paper: str) -> Lack | None:
-    """A case for each of its bijections, and not for the paper's flow alone."""
-    files = (root / "implementations").rglob("*.py")
-    flows = {
-        each.relative_to(root).as_posix(): each.read_text("utf-8") for each in files
-    }
-    cases_source = (root / cases.FILE).read_text("utf-8")
-    if not (left := cases.unasked(cases_source, flows, _module(paper))):
-        return None
-    fix = (
-        f'add "{left[0].lower()}": Case(lambda: {left[0]}(…)), or the reason to UNASKED'
-    )
-    return Lack(
-        cases.FILE.as_posix(), f"no case builds {', '.join(left)} of {paper}", fix
-    )
+    fix = f'add "{paper}, 2-d": Case(lambda: {paper}(2)),'
+    return Lack(registrations.file(paper), "has no case of the contract", fix)
 
 
 def claims(root: Path, paper: str) -> Lack | None:
@@ -208,27 +193,28 @@ def guide(root: Path, paper: str) -> Lack | None:
     return Lack(file, f'"Which flow should I use?" does not lead to {paper}', fix)
 
 
-def registration(root: Path, paper: str) -> Lack | None:
-    """A line in the comparison, or the reason why there is none."""
-    own, reasons = _registered(root)
-    if (paper in own) != (paper in reasons):
+def compared(root: Path, paper: str) -> Lack | None:
+    """A flow in the comparison, or the reason why there is none."""
+    found, file = _registered(root, paper), registrations.file(paper)
+    if not found or bool(found.compared) != bool(found.unmeasured):
         return None
-    if paper in own:
-        fix = "remove its line under UNMEASURED"
-        return Lack(_OWN, f"measures {paper}, and says why it does not", fix)
-    reason = f'"{paper}": "Name: not measured yet.",'
-    fix = f"give it a line in OWN, or add under UNMEASURED: {reason}"
-    return Lack(_OWN, f"says nothing of {paper}", fix)
+    if found.compared:
+        problem = "compares flows, and says why it does not"
+        return Lack(file, problem, "remove the line unmeasured=…")
+    fix = 'add compared=(Compared(…),), or unmeasured="Name: not measured yet."'
+    return Lack(file, "compares no flow", fix)
 
 
 def measured(root: Path, paper: str) -> Lack | None:
     """Results of all that the comparison is to show of it."""
-    own, _ = _registered(root)
-    for file, needed in (("flows", own), ("gaps", {paper: _on_the_plane(own, paper)})):
+    found = _registered(root, paper)
+    flows = found.compared if found else {}
+    on_the_plane = [name for name, plane in flows.items() if plane]
+    for file, needed in (("flows", [*flows]), ("gaps", on_the_plane)):
         path = root / "benchmarks" / "results" / f"{file}.json"
         rows = json.loads(path.read_text("utf-8"))[file]
         there = {row["name"] for row in rows if row["paper"] == paper}
-        if left := [name for name in needed.get(paper, {}) if name not in there]:
+        if left := [name for name in needed if name not in there]:
             name = path.relative_to(root).as_posix()
             fix = f"run .venv/bin/python -m benchmarks.{file}, which takes minutes"
             return Lack(name, f"has no row of {', '.join(left)}", fix)
@@ -236,25 +222,21 @@ def measured(root: Path, paper: str) -> Lack | None:
 
 
 def examined(root: Path, paper: str) -> Lack | None:
-    """A flow among those that are asked how exact they are, where any is measured."""
-    if paper not in _registered(root)[0]:
+    """A flow among those that are asked how exact they are, where any is compared."""
+    found = _registered(root, paper)
+    if not found or found.examined or not found.compared:
         return None
-    folder = root / "benchmarks"
-    asked = (
-        (folder / name).read_text("utf-8")
-        for name in ("exactness/subjects.py", "libraries/builders.py")
+    fix = (
+        "add examined=(Examined(…),), and run .venv/bin/python -m benchmarks.exactness"
     )
-    if any(f"from implementations.{paper} import" in source for source in asked):
-        return None
-    fix = "add a Subject to OURS, and run .venv/bin/python -m benchmarks.exactness"
-    return Lack("benchmarks/exactness/subjects.py", f"asks nothing of {paper}", fix)
+    return Lack(registrations.file(paper), "asks no flow how exact it is", fix)
 
 
 CHECKS: dict[str, Callable[[Path, str], Lack | None]] = {
     check.__name__: check
     for check in (
-        *(implementation, prose, heading, builder, figure, facts, contract, asked),
-        *(claims, notebook, guide, registration, measured, examined),
+        *(implementation, prose, heading, builder, figure, facts, registration),
+        *(contract, claims, notebook, guide, compared, measured, examined),
     )
 }
 
@@ -280,43 +262,17 @@ def not_in_git(root: Path, paper: str) -> Lack | None:
 
 def _files(root: Path, paper: str) -> Iterator[Path]:
     yield root / _module(paper)
+    yield root / registrations.file(paper)
     yield from (root / "tests" / "papers" / paper).glob("*.py")
     yield results.path(root, paper)
     yield root / "docs" / "notebooks" / f"{paper}.ipynb"
-
-
-_OWN = "benchmarks/own.py"
-_OWN_FIELDS = ("paper", "name", "family", "build", "shape", "log_det")
 
 
 def _module(paper: str) -> str:
     return f"implementations/{paper}.py"
 
 
-def _publications(root: Path) -> tuple[Publication, ...]:
-    return load(root / "resources.yaml", root / "implementations").publications
-
-
-def _registered(root: Path) -> tuple[dict[str, dict[str, bool]], set[str]]:
-    """Read what the comparison measures, and what it does not.
-
-    Paper → name of its flow → whether its events are points of the plane; and papers.
-    """
-    tree = parse((root / _OWN).read_text("utf-8"), _OWN)
-    own: dict[str, dict[str, bool]] = {}
-    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
-        if ast.unparse(call.func) == "Own":
-            given = dict(zip(_OWN_FIELDS, call.args, strict=False))
-            given |= {each.arg: each.value for each in call.keywords if each.arg}
-            paper, name = (ast.literal_eval(given[field]) for field in _OWN_FIELDS[:2])
-            own.setdefault(paper, {})[name] = "shape" not in given
-    (reasons,) = (
-        node.value
-        for node in tree.body
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "UNMEASURED"
-    )
-    return own, set(ast.literal_eval(reasons))
-
-
-def _on_the_plane(own: dict[str, dict[str, bool]], paper: str) -> dict[str, bool]:
-    return {name: True for name, plane in own.get(paper, {}).items() if plane}
+def _registered(root: Path, paper: str) -> Registered | None:
+    """Return what the paper joins; CellError where that cannot be read."""
+    there = (root / registrations.file(paper)).exists()
+    return registrations.read(root, paper) if there else None

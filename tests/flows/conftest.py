@@ -7,44 +7,30 @@ hands out tests, torch need not be imported, so each hook imports for itself.
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator
-from functools import cache
+from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, TypeGuard
 
 import pytest
 
-from scripts.base.project import ROOT
-
 if TYPE_CHECKING:
     from implementations.core.flow import Flow
-    from scripts.catalogue import Publication
-    from tests.flows.cases import Case
+    from implementations.registrations import Case
 
 
-@cache
-def _owners() -> dict[str, Publication]:
-    """Name of each case → the paper that it belongs to."""
-    from scripts.catalogue import load
-    from scripts.scaffold.cases import FILE, owners
+def own_cases(paper: str) -> Mapping[str, Case]:
+    """Name of each case that the paper's registration has → the case."""
+    from implementations.registrations import registrations
 
-    papers = load(ROOT / "resources.yaml", ROOT / "implementations").publications
-    named = {each.id: each for each in papers if each.implemented}
-    owner = owners((ROOT / FILE).read_text("utf-8"), [*named])
-    return {name: named[paper] for name, paper in owner.items()}
+    registered = registrations().get(paper)
+    return registered.cases if registered else {}
 
 
-def own_cases(paper: str) -> dict[str, Case]:
-    """Name of each case that belongs to the paper → the case."""
-    from tests.flows.cases import CASES
+def _kind(name: str) -> str:
+    """The kind of a case, of each of which `make test` asks one: its family."""
+    from implementations.registrations import registrations
 
-    own = {name for name, owner in _owners().items() if owner.id == paper}
-    return {name: case for name, case in CASES.items() if name in own}
-
-
-def _kinds(name: str) -> tuple[str, ...]:
-    """The kinds of a case, of each of which `make test` asks one: its paper's tags."""
-    owner = _owners().get(name)
-    return tuple(owner.tags) if owner else ("core",)
+    families = (r.family for r in registrations().values() if name in r.cases)
+    return next(families, "")
 
 
 @pytest.fixture(autouse=True)
@@ -67,25 +53,29 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         name = promise(metafunc.function)
         paper = metafunc.config.getoption("paper")
         cases = own_cases(paper) if paper else CASES
-        cases = {n: case for n, case in cases.items() if name not in case.exempt}
+        cases = {n: case for n, case in cases.items() if name not in case.unkept}
         if name == "density_integrates_to_one":
             cases = {n: case for n, case in cases.items() if _is_planar(case)}
         metafunc.parametrize(
             "case",
             [
-                pytest.param(case, id=name, marks=pytest.mark.kinds(*_kinds(name)))
+                pytest.param(case, id=name, marks=pytest.mark.kinds(_kind(name)))
                 for name, case in cases.items()
             ],
         )
 
 
 def _is_planar(case: Case) -> bool:
-    return case.start().bijection.x_shape == (2,)
+    from tests.flows.cases import start
+
+    return start(case).bijection.x_shape == (2,)
 
 
 @pytest.fixture
 def flow(case: Case) -> Flow:
-    return case.flow()
+    from tests.flows.cases import shaken
+
+    return shaken(case)
 
 
 @pytest.hookimpl(wrapper=True)

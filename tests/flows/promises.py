@@ -17,8 +17,9 @@ from _pytest._code.code import (
 from torch import Tensor
 
 from implementations.core.flow import Flow
+from implementations.registrations import Case
 from scripts.base.project import ROOT
-from tests.flows.cases import BATCH, CASES, Case, batch
+from tests.flows.cases import BATCH, CASES, batch, shaken
 
 DTYPES = [torch.float64, torch.float32]
 
@@ -38,7 +39,7 @@ def cast(flow: Flow, dtype: torch.dtype) -> tuple[Flow, Tensor, Tensor | None]:
 
 def maps_a_batch(case: Case) -> None:
     """Run the map both ways, which checks the shapes of what it returns."""
-    flow = case.flow()
+    flow = shaken(case)
     x, context = batch(flow)
     flow.bijection(x, context)
     flow.bijection.inverse(x.new_zeros(BATCH, *flow.bijection.z_shape), context)
@@ -52,7 +53,7 @@ _why: dict[str, str] = {}
 def not_asked(item: pytest.Function) -> str:
     """Say why a promise of a case need not be asked, if another has said it already."""
     name = _name(item)
-    if promise(item.function) == FIRST or FIRST in CASES[name].exempt:
+    if promise(item.function) == FIRST or FIRST in CASES[name].unkept:
         return ""
     if name not in _why:
         try:
@@ -86,9 +87,9 @@ def in_words(
     told = (
         f'"{case}" breaks the promise {name}: {meaning}',
         *(indent(line, "  ") for line in (f"found: {found}", *places)),
-        "Where the map itself cannot keep the promise, its line in "
-        "tests/flows/cases.py says why:",
-        f'  "{case}": Case(…, exempt={{"{name}": "the reason"}})',
+        "Where the map itself cannot keep the promise, its case in "
+        "implementations/registrations/ says why:",
+        f'  exempt=(Exemption("{case}", "the reason", promises=("{name}",)),)',
         "Traceback and values: run pytest with -vv.",
     )
     # Of pytest's own form, so that what reads reports finds a message of one line.

@@ -19,7 +19,8 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 from torch.optim.swa_utils import AveragedModel
 
 from implementations.core.flow import Flow
-from tests.flows.cases import BATCH, CASES, Case, batch
+from implementations.registrations import Case
+from tests.flows.cases import BATCH, CASES, batch, shaken, start
 from tests.flows.promises import DTYPES, cast, close, tolerance
 from tests.flows.two_processes import train_all
 
@@ -37,7 +38,7 @@ def saved(value: object) -> Any:
 def test_weights_survive_saving(case: Case, flow: Flow) -> None:
     """A flow that loads the weights of another has its density."""
     x, context = batch(flow)
-    other = case.flow(seed=5)
+    other = shaken(case, seed=5)
     assert not torch.equal(other.log_prob(x, context), flow.log_prob(x, context))
     other.load_state_dict(saved(flow.state_dict()))
     assert torch.equal(other.log_prob(x, context), flow.log_prob(x, context))
@@ -57,7 +58,7 @@ def test_copies_are_whole_and_independent(flow: Flow) -> None:
 
 def test_tensors_are_contiguous_and_their_own(case: Case) -> None:
     """Weights and buffers fill memory of their own, so that tools may overwrite it."""
-    flow = case.start()
+    flow = start(case)
     owners: dict[int, str] = {}
     for name, tensor in (*flow.named_parameters(), *flow.named_buffers()):
         memory = tensor.untyped_storage()
@@ -68,7 +69,7 @@ def test_tensors_are_contiguous_and_their_own(case: Case) -> None:
 
 def test_weights_are_averaged_and_flattened(case: Case) -> None:
     """Averaging, LBFGS and turning weights into one vector work as on any model."""
-    flow, x, context = cast(case.start(), torch.float32)
+    flow, x, context = cast(start(case), torch.float32)
     flow.to(x.device)
     average = AveragedModel(flow)
     for _ in range(2):
@@ -95,7 +96,7 @@ def test_can_be_built_on_meta(case: Case, flow: Flow) -> None:
     x, context = batch(flow)
     expected = flow.log_prob(x, context)
     with torch.device("meta"):
-        assigned = case.start().double()
+        assigned = start(case).double()
         filled = copy.deepcopy(assigned)
     assigned.load_state_dict(flow.state_dict(), assign=True)
     filled.to_empty(device="cpu").load_state_dict(flow.state_dict())

@@ -29,7 +29,7 @@ def test_promises_say_what_they_mean() -> None:
 
 def test_exemptions_name_promises() -> None:
     for name, case in CASES.items():
-        for promise, reason in case.exempt.items():
+        for promise, reason in case.unkept.items():
             assert promise in PROMISES, f"{name}: no promise {promise!r}"
             assert reason, f"{name}: expected a reason for {promise!r}"
 
@@ -43,7 +43,8 @@ import torch
 from torch import nn
 
 from implementations.core.bijection import Bijection
-from tests.flows.cases import CASES, Case
+from implementations.registrations import Case
+from tests.flows.cases import CASES
 
 
 class Crooked(Bijection):
@@ -100,9 +101,10 @@ def test_a_broken_promise_is_told_in_words(tmp_path: Path) -> None:
         "  found: Greatest absolute difference: 0.3",
         " (up to 1e-10 allowed)\n  tests/flows/test_contract.py:",
         ", in test_log_det_is_that_of_the_jacobian:\n    close(log_det, ",
-        "Where the map itself cannot keep the promise, its line in "
-        "tests/flows/cases.py says why:\n"
-        '  "crooked": Case(…, exempt={"copies_are_whole_and_independent": "the ',
+        "Where the map itself cannot keep the promise, its case in "
+        "implementations/registrations/ says why:\n"
+        '  exempt=(Exemption("crooked", "the reason", '
+        'promises=("copies_are_whole_and_independent",)),)\n',
         "  found: bijection.twice\n",
         "  found: AttributeError: Can't ",
     ):

@@ -19,7 +19,8 @@ from implementations.gnf import Held, gnf
 from implementations.nice import Coupling
 from implementations.nsf import Linear, Spline
 from implementations.real_nvp import Affine, BatchNorm
-from tests.flows.cases import Case
+from implementations.registrations import Case
+from tests.flows.cases import shaken
 
 Stack = Callable[..., Bijection]
 
@@ -33,7 +34,7 @@ def pair(name: str, depth: int) -> list[Flow]:
     """Return the same flow twice: stored, and recomputed."""
     build = FLOWS[name]
     return [
-        Case(partial(build, depth, stack)).flow(spread=0.05)
+        shaken(Case(partial(build, depth, stack)), spread=0.05)
         for stack in (Compose, Reversible)
     ]
 

@@ -24,8 +24,9 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import parameters_to_vector
 
+from implementations.registrations import Case
 from scripts.base.project import ROOT
-from tests.flows.cases import CASES, Case, batch
+from tests.flows.cases import CASES, batch, shaken
 
 SECONDS = 600  # for all cases, on a busy machine
 
@@ -58,7 +59,7 @@ def compare(case: Case, rank: int) -> str:
     training mode a normalising layer has the statistics of its own half, as those of
     torch have; then the two need only agree with each other.
     """
-    flow = case.flow()
+    flow = shaken(case)
     x, context = batch(flow, 6)
     rows = slice(3 * rank, 3 * rank + 3)
     half = x[rows], None if context is None else context[rows]

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from scripts.base.project import ROOT
+from scripts.papers import PACKAGE, implemented
 
-PAPERS = sorted(path.stem for path in (ROOT / "implementations").glob("[a-z]*.py"))
+PAPERS = implemented(ROOT / PACKAGE)

@@ -46,13 +46,6 @@ blogs: []
 code: []
 """
 RESULTS = '{"fingerprint": "old", "seeds": [], "claims": []}\n'
-CASES = """\
-from implementations.made import made
-
-CASES: dict[str, object] = {
-    "made": made,
-}
-"""
 PAPER = """
     # %%
     import json
@@ -154,7 +147,6 @@ class Tree:
         for path, text in {
             "resources.yaml": CATALOGUE,
             "README.md": "Old.\n" * 1000,
-            "tests/flows/cases.py": CASES,
             "implementations/results/made.json": RESULTS,
             "docs/assets/figures/circle-light.svg": "<svg>old</svg>",
             "docs/assets/figures/circle-dark.svg": "<svg>old</svg>",

@@ -26,8 +26,9 @@ from scripts.execute.kernel import FACTS
 from scripts.execute.notebooks import TIME_LIMIT
 from scripts.execute.replay import ShortRuns
 from scripts.execute.runner import cancel_on_signals, environment
+from scripts.papers import PACKAGE
 from scripts.papers.cells import CellError
-from scripts.papers.fingerprint import PACKAGE, Fingerprints
+from scripts.papers.fingerprint import Fingerprints
 
 
 class RunError(Exception):

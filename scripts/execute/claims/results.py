@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from scripts.execute.trace import Trace
+from scripts.papers import PACKAGE
 from scripts.papers.cells import CellError, export
-from scripts.papers.fingerprint import PACKAGE, Fingerprints
+from scripts.papers.fingerprint import Fingerprints
 
 Results = dict[str, Any]
 

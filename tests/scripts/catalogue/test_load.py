@@ -17,6 +17,7 @@ from scripts.catalogue import Catalogue, CatalogueError, Publication, Video, loa
 from scripts.catalogue.document import WORDS
 from scripts.catalogue.draft import is_id
 from scripts.catalogue.limits import RESERVED
+from scripts.papers import FOLDERS
 from scripts.sources.services import visible
 from tests.support.bad import CASES, GOOD
 
@@ -302,7 +303,8 @@ def test_folders_of_implementations_name_no_entry():
     folders = {
         path.name for path in (ROOT / "implementations").iterdir() if path.is_dir()
     }
-    assert {name for name in folders if not name.startswith("_")} <= RESERVED
+    assert {name for name in folders if not name.startswith("_")} == {*FOLDERS}
+    assert {*FOLDERS} <= RESERVED
 
 
 def test_no_entry_is_named_as_what_its_draft_binds():

@@ -6,11 +6,10 @@ import nbformat
 import pytest
 
 from scripts.base.project import ROOT
-from scripts.execute.ipynb import papers
 from scripts.execute.outputs import clean
 from scripts.papers.cells import Cell
+from tests.support.papers import PAPERS
 
-PAPERS = papers(ROOT)
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "docs/notebooks").glob("*.ipynb"))
 STAMP = {
     *("changed", "device", "executed", "fingerprint"),

@@ -46,14 +46,16 @@ MODULE = """\
 FILES = {
     "resources.yaml": CATALOGUE,
     "tests/papers/made/test_facts.py": "",
-    "tests/flows/cases.py": "from implementations.made import made\n\n"
-    'CASES: dict[str, object] = {"made, 2-d": Case(lambda: made(2))}\n',
+    "implementations/registrations/made.py": """\
+REGISTRATION = Registration(
+    family="Autoregressive flows",
+    cases={"made, 2-d": Case(lambda: made(2))},
+    compared=(Compared("MADE", "masks", made),),
+    examined=(Examined("MADE", made),),
+)
+""",
     "docs/compare.md": "## Which flow\n\n[MADE](papers/made.md), "
     "[notebook](notebooks/made.ipynb)\n\n## Our flows\n",
-    "benchmarks/own.py": 'OWN = (Own("made", "MADE", "masks", made),)\n'
-    'UNMEASURED = {"mnf": "Never."}\n',
-    "benchmarks/exactness/subjects.py": "from implementations.made import made\n",
-    "benchmarks/libraries/builders.py": "",
     "benchmarks/results/flows.json": '{"flows": [{"paper": "made", "name": "MADE"}]}',
     "benchmarks/results/gaps.json": '{"gaps": [{"paper": "made", "name": "MADE"}]}',
 }
@@ -99,6 +101,7 @@ def remove(file: str) -> Callable[[Path], None]:
 
 
 PAPER = "implementations/made.py"
+REGISTRATION = "implementations/registrations/made.py"
 BAD = {
     "implementation: no file": (
         remove(PAPER),
@@ -144,22 +147,22 @@ BAD = {
         remove("tests/papers/made/test_facts.py"),
         "tests/papers/made/test_facts.py: is missing (test there what the paper states",
     ),
+    "registration: none": (
+        remove(REGISTRATION),
+        f"{REGISTRATION}: is missing (write it as implementations/registrations/nice",
+    ),
+    "registration: no Python": (
+        edit(REGISTRATION, "lambda", "lamda"),
+        f"{REGISTRATION}:3: SyntaxError: ",
+    ),
+    "registration: no family": (
+        edit(REGISTRATION, "Autoregressive flows", "Flows"),
+        f'{REGISTRATION}:2: expected a family, one of "Coupling flows", ',
+    ),
     "contract: no case": (
-        edit("tests/flows/cases.py", "lambda: made(2)", "int"),
-        "tests/flows/cases.py: CASES has none of made (import made and add ",
-    ),
-    "contract: no Python": (
-        edit("tests/flows/cases.py", "lambda", "lamda"),
-        "tests/flows/cases.py:3: SyntaxError: ",
-    ),
-    "asked: a map that no case builds": (
-        edit(
-            PAPER,
-            "\n# %% A caption",
-            "\nclass Bare(Bijection):\n    pass\n\n\n# %% A caption",
-        ),
-        'tests/flows/cases.py: no case builds Bare of made (add "bare": Case(lambda: '
-        "Bare(…)), or the reason to UNASKED)",
+        edit(REGISTRATION, '"made, 2-d": Case(lambda: made(2))', ""),
+        f'{REGISTRATION}: has no case of the contract (add "made, 2-d": Case(lambda: '
+        "made(2)),)",
     ),
     "claims: no JSON": (
         edit("implementations/results/made.json", "{", "<<<<<<< HEAD"),
@@ -205,14 +208,13 @@ BAD = {
         edit("docs/compare.md", "[MADE]", "## Our flows\n[MADE]"),
         'docs/compare.md: "Which flow should I use?" does not lead to made (say when',
     ),
-    "registration: no registration": (
-        edit("benchmarks/own.py", 'Own("made"', 'Own("maf"'),
-        "benchmarks/own.py: says nothing of made (give it a line in OWN, or add under "
-        'UNMEASURED: "made": "Name: not measured yet.",)',
+    "compared: nothing": (
+        edit(REGISTRATION, 'Compared("MADE", "masks", made),', ""),
+        f"{REGISTRATION}: compares no flow (add compared=(Compared(…),), or unmeasured",
     ),
-    "registration: two registrations": (
-        edit("benchmarks/own.py", '"mnf"', '"made"'),
-        "benchmarks/own.py: measures made, and says why it does not (remove",
+    "compared: and a reason": (
+        edit(REGISTRATION, "    compared", '    unmeasured="Never.",\n    compared'),
+        f"{REGISTRATION}: compares flows, and says why it does not (remove the line",
     ),
     "measured: no times": (
         edit("benchmarks/results/flows.json", '"MADE"', '"MAF"'),
@@ -225,9 +227,8 @@ BAD = {
         "benchmarks.gaps",
     ),
     "examined: not examined": (
-        edit("benchmarks/exactness/subjects.py", "made", "maf"),
-        "benchmarks/exactness/subjects.py: asks nothing of made (add a Subject to "
-        "OURS, and run",
+        edit(REGISTRATION, 'Examined("MADE", made),', ""),
+        f"{REGISTRATION}: asks no flow how exact it is (add examined=(Examined(…),), ",
     ),
 }
 
@@ -242,7 +243,7 @@ def test_what_is_lacking_is_told_first(name: str, root: Path) -> None:
     spoil, told = BAD[name]
     spoil(root)
     assert told in str(lacking(root, "made")[0])
-    if "no Python" not in name and "no JSON" not in name:  # which stop at their line
+    if not name.endswith(("no Python", "no JSON", "no family")):  # stop at their line
         assert told in str(CHECKS[name.partition(":")[0]](root, "made"))
 
 
@@ -251,17 +252,16 @@ def test_every_check_is_seen_to_fail() -> None:
 
 
 def test_images_need_no_gap_and_what_is_not_measured_needs_nothing(root: Path) -> None:
-    own = root / "benchmarks" / "own.py"
-    text = own.read_text("utf-8")
-    remove("benchmarks/exactness/subjects.py")(root)
+    file = root / REGISTRATION
+    text = file.read_text("utf-8")
     edit("benchmarks/results/gaps.json", '"MADE"', '"MAF"')(root)
-    own.write_text('OWN = ()\nUNMEASURED = {"made": "Not yet."}\n', "utf-8")
-    assert lacking(root, "made") == []
-    subjects = "benchmarks/exactness/subjects.py"
-    write_atomic(root / subjects, FILES[subjects])
-    for shape in (", made, IMAGE", ", build=made, shape=IMAGE"):
-        own.write_text(text.replace(", made", shape), "utf-8")
+    for shape in (", made, IMAGE)", ", build=made, shape=IMAGE)"):
+        file.write_text(text.replace('"masks", made)', f'"masks"{shape}'), "utf-8")
         assert lacking(root, "made") == []
+    edit(REGISTRATION, "Examined", "Other")(root)
+    head, _, _ = text.partition("    compared")
+    file.write_text(f'{head}    unmeasured="Not yet.",\n)\n', "utf-8")
+    assert lacking(root, "made") == []
 
 
 def test_files_that_are_not_in_git_are_told_last(root: Path) -> None:
@@ -270,7 +270,7 @@ def test_files_that_are_not_in_git_are_told_last(root: Path) -> None:
     subprocess.run([*git, "init", "--quiet"], check=True)
     (last,) = everything_left(root, "made")
     assert last.file == PAPER and last.problem == "is not in git yet"
-    for file in ("tests/papers/made/test_facts.py", "docs/notebooks/made.ipynb"):
+    for file in (REGISTRATION, "docs/notebooks/made.ipynb"):
         assert file in last.remedy
     subprocess.run([*git, *last.remedy.split()[1:]], check=True)
     assert everything_left(root, "made") == []

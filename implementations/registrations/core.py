@@ -1,0 +1,23 @@
+"""The core's own maps, of which papers are made: it is no paper."""
+
+from __future__ import annotations
+
+from implementations.core.bijection import Compose, Inverse
+from implementations.core.reversible import Reversible
+from implementations.nice import Coupling, Scaling, Shift
+from implementations.nsf import Linear
+from implementations.real_nvp import Affine
+from implementations.registrations import Case, Registration, small
+
+REGISTRATION = Registration(
+    family="",
+    cases={
+        "compose": Case(lambda: Compose(Coupling(3, Shift(), small), Scaling(3))),
+        "inverse": Case(
+            lambda: Inverse(Compose(Coupling(3, Shift(), small, context=2), Scaling(3)))
+        ),
+        "reversible": Case(
+            lambda: Reversible(Coupling(3, Affine(), small, context=2), Linear(3))
+        ),
+    },
+)
