@@ -33,9 +33,9 @@ ARROWS = {
     "scripts.add": "base catalogue links readme sources",
     "scripts.execute": "base papers",
     "scripts.scaffold": "base catalogue execute papers",
-    "scripts.github": "add catalogue",
+    "scripts.github": "add base catalogue links readme",
     "scripts.site": "base catalogue exports links papers results",
-    "scripts.__main__": ("add base catalogue execute github links readme scaffold"),
+    "scripts.__main__": "base",
     "implementations": "",
     # Papers know nothing of theirs, which would change the fingerprints of others.
     "implementations.registrations": "implementations",

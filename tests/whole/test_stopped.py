@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
-from scripts.__main__ import _parser
+from scripts.__main__ import COMMANDS as COMMAND_LINE
 from tests.whole.tree import COMMANDS, READERS, Tree, end, scripts, timeless
 
 WATCHING = Path(__file__).with_name("watching.py")
@@ -114,5 +114,4 @@ def test_before_every_line_that_runs_the_files_on_disk_are_whole(
 
 
 def test_every_command_that_writes_is_stopped() -> None:
-    (commands,) = [part.choices for part in _parser()._actions if part.choices]
-    assert set(commands) == COMMANDS.keys() | READERS
+    assert set(COMMAND_LINE) == COMMANDS.keys() | READERS

@@ -170,7 +170,7 @@ def test_the_readme_follows_the_list_once(
     clone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     change_the_list(clone)
-    monkeypatch.setattr("scripts.__main__.ROOT", clone)
+    monkeypatch.setattr("scripts.github.command.ROOT", clone)
     assert main(["publish-readme"]) == 0
     log = git(clone, "log", "--format=%an: %s", "-2", "origin/main").splitlines()
     assert log == ["github-actions[bot]: Regenerate README.md", "A: List"]
@@ -195,6 +195,6 @@ def test_the_command_reads_the_event_from_its_file(
 ) -> None:
     event = clone.parent / "event.json"
     event.write_text(json.dumps({"issue": {"number": 3, "body": None}}))
-    monkeypatch.setattr("scripts.__main__.ROOT", clone)
+    monkeypatch.setattr("scripts.github.command.ROOT", clone)
     assert main(["answer-issue", str(event)]) == 0
     assert asked(clone)[0][:3] == ["issue", "comment", "3"]

@@ -22,7 +22,7 @@ OURS = json.dumps(
 @pytest.fixture
 def found(clone: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A clone in which `make links` has run."""
-    monkeypatch.setattr("scripts.__main__.ROOT", clone)
+    monkeypatch.setattr("scripts.github.command.ROOT", clone)
     (clone / ".cache").mkdir()
     (clone / ".cache" / "links.md").write_text("The report\n")
     return clone
