@@ -1,4 +1,4 @@
-"""What workflows call: `publish-readme`, `publish-links`, `answer-issue` and others."""
+"""The commands of the workflows, `publish-readme` and others."""
 
 from __future__ import annotations
 
