@@ -11,7 +11,7 @@ definition:
   line, whose keys name what was measured before how it came out.
 - A flow of ours is known by `paper`, the publication's id, and its `name` in
   `benchmarks.ours.OUR_FLOWS`; the same flow in four libraries by `family`, `dim` and
-  `library`, as in `benchmarks.libraries.contenders`.
+  `library`, as in `benchmarks.libraries.families`.
 - Values are as measured: a list with one for each repeat or seed, never a mean; times
   in seconds of one call, memory in bytes, densities in nats. Medians and ratios are the
   reader's business.

@@ -19,7 +19,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from benchmarks.libraries.contenders import PEERS, Contender, contenders
+from benchmarks.libraries.families import PEERS, bare
+from benchmarks.libraries.model import Model
 from benchmarks.machine import machine, versions
 from benchmarks.ours import OUR_FLOWS, UNMEASURED, OurFlow
 from benchmarks.speed.memory import peak_bytes
@@ -91,20 +92,17 @@ def planned_tasks(family: str, dim: int, batch: int) -> list[Task]:
 
 def contest(
     family: str,
-    libraries: Mapping[str, Contender],
+    libraries: Mapping[str, Model],
     x: Tensor,
     repeats: int,
     clock: Clock = processor,
 ) -> Iterator[Contest]:
     """Time every task of the flow in all libraries, which take turns."""
     batch, dim = x.shape
-    runs = {
-        name: tasks(each.model, each.log_prob, each.sample, x)
-        for name, each in libraries.items()
-    }
+    runs = {name: tasks(model, x) for name, model in libraries.items()}
     for task in planned_tasks(family, dim, batch):
-        for each in libraries.values():
-            each.model.train(task == "training_step")
+        for model in libraries.values():
+            model.train(task == "training_step")
         turns = {name: run[task] for name, run in runs.items()}
         for name, seconds in interleaved(turns, repeats, clock).items():
             yield Contest(
@@ -113,7 +111,7 @@ def contest(
                 batch=batch,
                 task=task,
                 library=name,
-                parameters=libraries[name].parameters,
+                parameters=size(libraries[name]),
                 seconds=rounded(seconds),
             )
 
@@ -121,10 +119,10 @@ def contest(
 def memory(family: str, dim: int, batch: int) -> Iterator[Memory]:
     """Measure the peak of a training step in all libraries."""
     x = torch.randn(batch, dim)
-    for name, each in contenders(family, dim).items():
-        run = tasks(each.model, each.log_prob, each.sample, x)["training_step"]
+    for name, model in bare(family, dim).items():
+        run = tasks(model, x)["training_step"]
         run()  # What Adam allocates in its first step stays; gradients do not.
-        each.model.zero_grad()
+        model.zero_grad()
         yield Memory(
             family=family, dim=dim, batch=batch, library=name, bytes=peak_bytes(run)
         )
@@ -138,7 +136,7 @@ def timings(own: Sequence[OurFlow], points: int, repeats: int) -> Iterator[Timin
         x, model = torch.randn(points, *each.shape), models[each.name]
         if isinstance(model, Flow):
             model.initialise(x)
-        runs[each.name] = tasks(model, model.log_prob, model.sample, x)
+        runs[each.name] = tasks(model, x)
     seconds: dict[Task, dict[str, Seconds]] = {}
     for task in TASKS:
         for model in models.values():
@@ -179,7 +177,7 @@ def measure(plan: Plan, families: Sequence[str]) -> forms.Flows:
     for number, (family, dim, batch) in enumerate(places, 1):
         _say(f"[{number}/{len(places)}] {family}, {dim} dimensions, batch {batch}")
         x = torch.randn(batch, dim)
-        rows = list(contest(family, contenders(family, dim), x, plan.repeats))
+        rows = list(contest(family, bare(family, dim), x, plan.repeats))
         for race in races(rows):
             print(line(race), flush=True)
         contests += rows

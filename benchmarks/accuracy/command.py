@@ -27,10 +27,10 @@ import torch
 from torch import Tensor
 
 from benchmarks.accuracy.targets import Target, targets
-from benchmarks.libraries.adapters import Model
-from benchmarks.libraries.builders import BUILDERS, LIBRARIES, offers, parameters
-from benchmarks.libraries.contenders import PEERS
+from benchmarks.libraries.families import LIBRARIES, PEERS, WHOLE, offers
+from benchmarks.libraries.model import Model
 from benchmarks.machine import machine, versions
+from implementations.core.nets import size
 from scripts.base.project import ROOT
 from scripts.results import forms
 from scripts.results.forms import Course
@@ -105,7 +105,7 @@ def _nearest(library: str, wanted: int, family: str, dim: int, context: int) -> 
 def _count(library: str, width: int, family: str, dim: int, context: int) -> int:
     if width == 0:
         return 0
-    return parameters(BUILDERS[family][library](dim, LAYERS[family], width, context))
+    return size(WHOLE[family][library](dim, LAYERS[family], width, context))
 
 
 def fits(seed: int, families: Sequence[str]) -> Iterator[Fit]:
@@ -124,7 +124,7 @@ def run(fit: Fit, budget: Budget) -> Course:
     x, context = target.draw(budget.held_out)
     log_p = target.density.log_prob(x, context)
     torch.manual_seed(fit.seed)
-    build = BUILDERS[fit.family][fit.library]
+    build = WHOLE[fit.family][fit.library]
     model = build(target.dim, LAYERS[fit.family], fit.width, target.density.context)
     torch.manual_seed(fit.seed)
     model.prepare(*target.draw(budget.batch))
@@ -137,7 +137,7 @@ def run(fit: Fit, budget: Budget) -> Course:
         family=fit.family,
         library=fit.library,
         seed=fit.seed,
-        parameters=parameters(model),
+        parameters=size(model),
         seconds=tuple(seconds),
         gaps=tuple(gaps),
     )
@@ -240,7 +240,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--only",
         metavar="FAMILY,…",
-        help=f"of {', '.join(BUILDERS)}; write nothing unless --output is given",
+        help=f"of {', '.join(WHOLE)}; write nothing unless --output is given",
     )
     parser.add_argument(
         "--output",
@@ -250,10 +250,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"{RESULTS.relative_to(ROOT)})",
     )
     args = parser.parse_args(arguments)
-    families = args.only.split(",") if args.only else list(BUILDERS)
+    families = args.only.split(",") if args.only else list(WHOLE)
     for family in families:
-        if family not in BUILDERS:
-            parser.error(f"--only: expected any of {', '.join(BUILDERS)}, got {family}")
+        if family not in WHOLE:
+            parser.error(f"--only: expected any of {', '.join(WHOLE)}, got {family}")
     budget, seeds = (QUICK, 1) if args.quick else (FULL, args.seeds)
     output = args.output or (None if args.quick or args.only else RESULTS)
     rows: list[Course] = []

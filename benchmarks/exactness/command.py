@@ -17,7 +17,7 @@ import torch
 
 from benchmarks.exactness.checks import CHECKS, GROUPS, examine
 from benchmarks.exactness.subjects import SUBJECTS, Subject
-from benchmarks.libraries.contenders import PEERS
+from benchmarks.libraries.families import PEERS
 from benchmarks.machine import machine, versions
 from scripts.base.project import ROOT
 from scripts.results import forms

@@ -12,7 +12,7 @@ from nflows.transforms import InverseNotAvailable
 from torch import Tensor
 
 from benchmarks.exactness.subjects import Subject
-from benchmarks.libraries.adapters import Model
+from benchmarks.libraries.model import Model
 from implementations.core.bijection import Shape
 from scripts.results.forms import Verdict
 

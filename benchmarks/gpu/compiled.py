@@ -18,9 +18,10 @@ from benchmarks.flows import line, rounded
 from benchmarks.gpu import words
 from benchmarks.gpu.parts import Emit, Place
 from benchmarks.gpu.speed import clock, on_device
-from benchmarks.libraries.contenders import Contender
+from benchmarks.libraries.model import Model
 from benchmarks.speed.timing import interleaved
 from implementations.core.fit import fit
+from implementations.core.nets import size
 from scripts.results.forms import Contest, races
 
 BATCH, STEPS, REPEATS = 512, 30, 5
@@ -47,14 +48,14 @@ def run(place: Place, emit: Emit) -> None:
 
 
 def contest(
-    family: str, dim: int, libraries: Mapping[str, Contender], place: Place
+    family: str, dim: int, libraries: Mapping[str, Model], place: Place
 ) -> Iterator[Contest]:
     """Time a step of each library's training; the mean of some at a time."""
     steps, repeats = (2, 2) if place.smoke else (STEPS, REPEATS)
     draw = partial(torch.randn, BATCH, dim, device=place.device)
     runs = {
-        name: training(each, draw, steps, compile=name == "ours")
-        for name, each in libraries.items()
+        name: training(model, draw, steps, compile=name == "ours")
+        for name, model in libraries.items()
     }
     for train in runs.values():
         train()  # Compiles, which counts nowhere.
@@ -65,17 +66,17 @@ def contest(
             batch=BATCH,
             task="training_step",
             library=name,
-            parameters=libraries[name].parameters,
+            parameters=size(libraries[name]),
             seconds=rounded([each / steps for each in seconds]),
         )
 
 
 def training(
-    flow: Contender, draw: Callable[[], Tensor], steps: int, compile: bool
+    model: Model, draw: Callable[[], Tensor], steps: int, compile: bool
 ) -> Callable[[], object]:
     """Return what trains the flow for some steps."""
 
     def loss(x: Tensor) -> Tensor:
-        return -flow.log_prob(x).mean()
+        return -model.log_prob(x).mean()
 
-    return partial(fit, flow.model, loss, steps, draw, compile=compile)
+    return partial(fit, model.flow, loss, steps, draw, compile=compile)

@@ -9,7 +9,8 @@ import torch
 from benchmarks.flows import contest, line, planned_tasks
 from benchmarks.gpu import words
 from benchmarks.gpu.parts import Emit, Place
-from benchmarks.libraries.contenders import Contender, contenders
+from benchmarks.libraries.families import bare
+from benchmarks.libraries.model import Model
 from benchmarks.speed.tasks import tasks
 from benchmarks.speed.timing import Clock, processor, waiting
 from scripts.results.forms import Task, races
@@ -53,22 +54,21 @@ def clock(place: Place) -> Clock:
 
 def on_device(
     family: str, dim: int, batch: int, planned: Sequence[Task], place: Place, emit: Emit
-) -> Mapping[str, Contender]:
+) -> Mapping[str, Model]:
     """Build the flow in all libraries; leave out, in words, who does not run there.
 
     Raises:
         RuntimeError: when no peer does, or ours does not.
     """
     x = torch.randn(batch, dim, device=place.device)
-    found: dict[str, Contender] = {}
-    for name, each in contenders(family, dim).items():
+    found: dict[str, Model] = {}
+    for name, model in bare(family, dim).items():
         what = f"{family}, {dim}-d, {batch}: {name}"
         with words.left_out_if_it_fails(what, emit):
-            model = each.model.to(place.device)
-            runs = tasks(model, each.log_prob, each.sample, x)
+            runs = tasks(model.to(place.device), x)
             for task in planned:
                 runs[task]()
-            found[name] = each
+            found[name] = model
     if "ours" not in found or len(found) < 2:
         raise RuntimeError(f"nothing to compare: {', '.join(found) or 'none'} runs")
     return found

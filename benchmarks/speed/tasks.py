@@ -2,37 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn import Parameter
 from torch.optim import Adam
 
 if TYPE_CHECKING:
     from scripts.results.forms import Task
 
 Run = Callable[[], object]
-LogProb = Callable[[Tensor], Tensor]
-Sample = Callable[[int], Tensor]
 
 
-def tasks(
-    model: nn.Module, log_prob: LogProb, sample: Sample, x: Tensor
-) -> Mapping[Task, Run]:
+class Density(Protocol):
+    """A flow of any library, or a base."""
+
+    def log_prob(self, x: Tensor, /) -> Tensor: ...
+    def sample(self, n: int, /) -> Tensor: ...
+    def parameters(self) -> Iterable[Parameter]: ...
+
+
+def tasks(model: Density, x: Tensor) -> Mapping[Task, Run]:
     """Return what to run for each task, on the points x or as many."""
     optimiser = Adam(model.parameters(), 1e-3, fused=True)
 
     @torch.no_grad()
     def evaluate() -> None:
-        log_prob(x)
+        model.log_prob(x)
 
     @torch.no_grad()
     def draw() -> None:
-        sample(len(x))
+        model.sample(len(x))
 
     def step() -> None:
-        loss = -log_prob(x).mean()
+        loss = -model.log_prob(x).mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

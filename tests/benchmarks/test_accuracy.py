@@ -13,18 +13,20 @@ from torch import Tensor
 from benchmarks.accuracy import command
 from benchmarks.accuracy.command import LAYERS, Budget, Fit, gap, matched_widths, run
 from benchmarks.accuracy.targets import targets
-from benchmarks.libraries.adapters import Model, Ours
-from benchmarks.libraries.builders import BOUND, BUILDERS, offers, parameters
+from benchmarks.libraries.families import WHOLE, offers
+from benchmarks.libraries.model import BOUND, Model
+from benchmarks.libraries.ours import Ours
 from implementations.core.flow import Flow, StandardNormal
+from implementations.core.nets import size
 from implementations.nsf import Linear
 from scripts.results.forms import Accuracy
 from scripts.results.reading import read
 
 
-@pytest.mark.parametrize("family", BUILDERS)
+@pytest.mark.parametrize("family", WHOLE)
 def test_parameters_agree(family: str) -> None:
     counts = [
-        parameters(BUILDERS[family][library](2, LAYERS[family], width, 1))
+        size(WHOLE[family][library](2, LAYERS[family], width, 1))
         for library, width in matched_widths(family, 2, 1).items()
     ]
     assert len(counts) >= 3
@@ -32,10 +34,10 @@ def test_parameters_agree(family: str) -> None:
 
 
 @pytest.mark.parametrize("context", [0, 2])
-@pytest.mark.parametrize("family", BUILDERS)
+@pytest.mark.parametrize("family", WHOLE)
 def test_ours_is_exact(family: str, context: int) -> None:
     torch.manual_seed(0)
-    model = BUILDERS[family]["ours"](3, 4, 8, context)
+    model = WHOLE[family]["ours"](3, 4, 8, context)
     assert isinstance(model, Ours)
     flow = model.flow.double()
     x = torch.randn(6, 3).double()
@@ -58,7 +60,7 @@ def test_ours_is_exact(family: str, context: int) -> None:
 
 
 def test_a_first_batch_fits_into_the_box_of_our_splines() -> None:
-    model = BUILDERS["nsf"]["ours"](3, 2, 8, 0)
+    model = WHOLE["nsf"]["ours"](3, 2, 8, 0)
     assert isinstance(model, Ours)
     x = 7 * torch.randn(50, 3)
     model.flow.initialise(x)
@@ -121,7 +123,7 @@ def test_unknown_families_are_refused(capsys: pytest.CaptureFixture[str]) -> Non
 
 @pytest.mark.skipif(not command.RESULTS.exists(), reason="not measured yet")
 def test_committed_results_are_complete() -> None:
-    complete(read(Accuracy, command.RESULTS), list(BUILDERS))
+    complete(read(Accuracy, command.RESULTS), list(WHOLE))
 
 
 def complete(report: Accuracy, families: list[str]) -> None:
@@ -132,7 +134,7 @@ def complete(report: Accuracy, families: list[str]) -> None:
     expected = {
         (target, family, library, seed)
         for target, family, seed in product(known, families, range(seeds))
-        for library in BUILDERS[family]
+        for library in WHOLE[family]
         if offers(family, library, known[target].density.context)
     }
     found = [(c.target, c.family, c.library, c.seed) for c in report.courses]

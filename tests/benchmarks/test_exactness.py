@@ -13,7 +13,8 @@ from benchmarks.exactness import checks, command
 from benchmarks.exactness.checks import CHECKS, examine
 from benchmarks.exactness.outcomes import Outcome
 from benchmarks.exactness.subjects import SUBJECTS, Subject
-from benchmarks.libraries.adapters import Mapped, Ours
+from benchmarks.libraries.model import Mapped
+from benchmarks.libraries.ours import Ours
 from implementations.core.flow import Flow, StandardNormal
 from implementations.nsf import Linear
 from scripts.results.forms import Exactness

@@ -23,7 +23,7 @@ from benchmarks.exactness.outcomes import (
     relative,
 )
 from benchmarks.exactness.subjects import Subject
-from benchmarks.libraries.adapters import Mapped, Model
+from benchmarks.libraries.model import Mapped, Model
 
 INTEGRATED = 1e-3
 

@@ -23,7 +23,7 @@ from benchmarks.exactness.outcomes import (
     relative,
 )
 from benchmarks.exactness.subjects import Subject
-from benchmarks.libraries.adapters import Model
+from benchmarks.libraries.model import Model
 
 SPOILT = 3
 

@@ -7,18 +7,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.libraries import contenders as module
-from benchmarks.libraries.contenders import OURS, PEERS, TOLERANCE, contenders
+from benchmarks.libraries.families import BARE, PEERS, TOLERANCE, WHOLE, bare
+from benchmarks.libraries.ours import Ours
+from implementations.core.nets import size
 from scripts.base.project import ROOT
 
-FAMILIES = list(OURS)
 
-
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", BARE)
 def test_every_library_has_a_density_and_samples_of_it(family: str) -> None:
     """That it integrates to one says that log-determinants have the right sign."""
     torch.manual_seed(0)
-    for library, each in contenders(family, 2).items():
+    for library, each in bare(family, 2).items():
         with torch.no_grad():
             drawn = each.sample(2000)
             bound = 1.2 * drawn.abs().max().item()
@@ -32,17 +31,29 @@ def test_every_library_has_a_density_and_samples_of_it(family: str) -> None:
         assert entropy_of_samples == pytest.approx(entropy, abs=0.15), library
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", BARE)
 @pytest.mark.parametrize("dim", [2, 6, 64])
 def test_parameter_counts_agree(family: str, dim: int) -> None:
-    counts = [each.parameters for each in contenders(family, dim).values()]
+    counts = [size(each) for each in bare(family, dim).values()]
     assert max(counts) <= (1 + TOLERANCE) * min(counts)
 
 
 def test_other_parameter_counts_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(PEERS["zuko"], "maf", PEERS["zuko"]["nsf"])  # type: ignore[index]
+    monkeypatch.setitem(BARE["maf"], "zuko", BARE["nsf"]["zuko"])
     with pytest.raises(ValueError, match=r"maf, 6 dimensions: .* within 2% .*'zuko'"):
-        module.contenders("maf", 6)
+        bare("maf", 6)
+
+
+@pytest.mark.parametrize("family", ["real_nvp", "nsf", "nsf_autoregressive"])
+def test_the_first_batch_sets_ours_and_no_later_one(family: str) -> None:
+    """As in training that goes on, which initialises again."""
+    model = WHOLE[family]["ours"](3, 2, 8, 0)
+    assert isinstance(model, Ours)
+    x = torch.randn(50, 3)
+    model.prepare(7 * x)
+    z, _ = model.normalise(x)
+    model.prepare(x)
+    assert torch.equal(model.normalise(x)[0], z)
 
 
 def test_peers_are_pinned_alike_everywhere() -> None:
