@@ -38,6 +38,11 @@ _TEMPLATES = {
     "compare.md": "../",
     "exactness.md": "../",
 }
+# The stylesheet by concern, in docs/assets/styles/: what comes later has the last word.
+_STYLES = (
+    *("base", "frame", "text", "entries", "home", "browse", "cards", "genealogy"),
+    *("notebooks", "compare", "exactness", "print"),
+)
 # What entries say is theirs, and a glossary need not explain itself.
 _WITHOUT_GLOSSARY = re.compile(r"(?:papers/.*|genealogy|glossary|list)\.md")
 # Pygments' classes of names, built-ins, numbers, operators, punctuation, blanks, and of
@@ -105,6 +110,8 @@ class Build:
             generated |= notebook.files
         for name, export in EXPORTS.items():
             generated[name] = export(new.catalogue, new.project)
+        styles = (docs / "assets" / "styles" / f"{name}.css" for name in _STYLES)
+        generated["assets/site.css"] = "\n".join(s.read_text("utf-8") for s in styles)
         drawn = _draw_cards(root, config, new)
         folder = root / ".cache" / "cards"
         for card in drawn.values():
