@@ -10,7 +10,9 @@ from pathlib import Path
 from scripts.base.project import Project, read_project
 from scripts.catalogue import Catalogue, Publication, load
 from scripts.links import history
+from scripts.papers import registrations
 from scripts.papers.genealogy import Genealogy, genealogy
+from scripts.papers.registrations import Registered
 from scripts.site import notebook_page
 from scripts.site.measured.exactness import Examination, examine
 from scripts.site.measured.speed import Comparison, compare
@@ -21,8 +23,8 @@ from scripts.site.notebook_page import NotebookPage
 class Edition:
     """The data that all pages are made of.
 
-    `notebooks` has the page of each paper's notebook by the paper's id, `dead` the
-    addresses that are gone, and since when.
+    `registered` has each implemented paper's registration by its id, `notebooks` the
+    page of its notebook; `dead` has the addresses that are gone, and since when.
     """
 
     catalogue: Catalogue
@@ -30,6 +32,7 @@ class Edition:
     comparison: Comparison
     examination: Examination
     genealogy: Genealogy = field(default_factory=dict)
+    registered: Mapping[str, Registered] = field(default_factory=dict)
     notebooks: Mapping[str, NotebookPage] = field(default_factory=dict)
     dead: Mapping[str, datetime.date] = field(default_factory=dict)
 
@@ -49,12 +52,14 @@ def read(root: Path) -> Edition:
     project = read_project(root / "mkdocs.yml")
     results = root / "benchmarks" / "results"
     comparison = compare(results)
+    implemented = [paper for paper in catalogue.publications if paper.implemented]
     return Edition(
         catalogue,
         project,
         comparison,
         examine(results),
         genealogy(root),
+        {paper.id: registrations.read(root, paper.id) for paper in implemented},
         {
             paper.id: notebook_page.read(
                 root / "docs",
@@ -62,8 +67,7 @@ def read(root: Path) -> Edition:
                 project,
                 comparison.gpu.of(paper.id) if comparison.gpu else "",
             )
-            for paper in catalogue.publications
-            if paper.implemented
+            for paper in implemented
         },
         history.dead_in(root),
     )

@@ -20,6 +20,7 @@ from scripts.catalogue.sections import SECTIONS
 from scripts.exports.bibtex import bibtex_entry
 from scripts.links.archive import lost
 from scripts.papers.genealogy import Kin, reused_by
+from scripts.papers.registrations import FAMILIES
 from scripts.site.edition import Edition
 from scripts.site.facets import facets, facets_of
 from scripts.site.lineage import rows
@@ -39,18 +40,6 @@ class Family(NamedTuple):
 
     name: str
     papers: Sequence[Publication]
-
-
-# Which tag tells a paper's family: the first of these that it has.
-FAMILIES = {
-    "review": "Surveys",
-    "graphs": "Graphs",
-    "bayesian-networks": "Bayesian networks",
-    "variational-inference": "Variational inference",
-    "spline": "Splines",
-    "autoregressive": "Autoregressive flows",
-    "coupling": "Coupling flows",
-}
 
 
 def generated(edition: Edition) -> dict[str, str]:
@@ -89,6 +78,7 @@ def _papers(edition: Edition, page: jinja2.Template) -> dict[str, str]:
             notebook=edition.notebooks.get(paper.id),
             line=edition.catalogue.lines.get(paper.id),
             compared=edition.comparison.of(paper.id),
+            registered=edition.registered.get(paper.id),
             bibtex=bibtex_entry(paper).strip(),
         )
         for paper in edition.catalogue.publications
@@ -125,17 +115,10 @@ def along_the_path(learn: str, ids: Sequence[str]) -> list[str]:
 
 
 def _families(edition: Edition) -> list[Family]:
-    """Families in reverse order: what builds on nothing comes first."""
-    members: dict[str, list[Publication]] = defaultdict(list)
+    members: dict[str, list[Publication]] = {name: [] for name in FAMILIES}
     for paper in edition.implemented:
-        tag = next((tag for tag in FAMILIES if tag in paper.tags), "")
-        members[tag].append(paper)
-    names = {**FAMILIES, "": "Others"}
-    return [
-        Family(names[tag], members[tag])
-        for tag in (*reversed(FAMILIES), "")
-        if tag in members
-    ]
+        members[edition.registered[paper.id].family].append(paper)
+    return [Family(name, papers) for name, papers in members.items() if papers]
 
 
 def _related(catalogue: Catalogue) -> dict[str, list[Entry]]:
