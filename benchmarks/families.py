@@ -7,23 +7,22 @@ their weights, as iterations and steps are fixed beforehand.
 
 from __future__ import annotations
 
-import datetime
 import gc
 import json
-import os
-import platform
 import statistics
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 
 import torch
 
+from benchmarks.command import FOLDER, Command
+from benchmarks.machine import head
 from implementations.flows_review import flows_review
 from scripts.base.files import write_atomic
 
-OUTPUT = Path(__file__).parent / "results" / "families.json"
+RESULTS = FOLDER / "families.json"
 POINTS, REPEATS = 1000, 7
 
 
@@ -61,23 +60,16 @@ def measure(points: int, repeats: int) -> dict[str, dict[str, float]]:
     return medians
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, and write the results."""
-    report = {
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "versions": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-        },
-        "threads": 1,
-        "points": POINTS,
-        "repeats": REPEATS,
-        "ms": measure(POINTS, REPEATS),
-    }
-    write_atomic(OUTPUT, json.dumps(report, indent=2) + "\n")
-    print(*(f"{name:24} {ms}" for name, ms in report["ms"].items()), sep="\n")
+    command = Command(RESULTS, f"Time {POINTS} points of one flow of each family.")
+    args = command.parse(arguments)
+    ms = measure(POINTS, REPEATS)
+    report = {**head(), "points": POINTS, "repeats": REPEATS, "ms": ms}
+    write_atomic(args.output, json.dumps(report, indent=2) + "\n")
+    print(*(f"{name:24} {times}" for name, times in ms.items()), sep="\n")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

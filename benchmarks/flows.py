@@ -7,32 +7,29 @@ libraries in turns. `--quick` takes seconds, and fails where a ratio has collaps
 
 from __future__ import annotations
 
-import argparse
-import datetime
 import gc
 import statistics
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from benchmarks.command import FOLDER, Command, named, say, write
 from benchmarks.libraries.families import PEERS, bare
 from benchmarks.libraries.model import Model
-from benchmarks.machine import machine, versions
+from benchmarks.machine import head
 from benchmarks.ours import OUR_FLOWS, UNMEASURED, OurFlow
 from benchmarks.speed.memory import peak_bytes
 from benchmarks.speed.tasks import Run, tasks
-from benchmarks.speed.timing import Clock, interleaved, processor
+from benchmarks.speed.timing import Clock, interleaved, processor, rounded
 from implementations.core.flow import Flow
 from implementations.core.nets import size
-from scripts.base.project import ROOT
 from scripts.results import forms
 from scripts.results.forms import Contest, Memory, Race, Seconds, Task, Timing, races
 
-RESULTS = ROOT / "benchmarks" / "results" / "flows.json"
+RESULTS = FOLDER / "flows.json"
 
 
 @dataclass(frozen=True)
@@ -156,11 +153,6 @@ def timings(own: Sequence[OurFlow], points: int, repeats: int) -> Iterator[Timin
         )
 
 
-def rounded(seconds: Sequence[float]) -> Seconds:
-    """Four digits of each: more would be noise."""
-    return tuple(float(f"{value:.4g}") for value in seconds)
-
-
 def measure(plan: Plan, families: Sequence[str]) -> forms.Flows:
     """Measure what the plan says of these families; tell how far it is on stderr."""
     torch.set_num_threads(1)
@@ -175,7 +167,7 @@ def measure(plan: Plan, families: Sequence[str]) -> forms.Flows:
     contests: list[Contest] = []
     peaks: list[Memory] = []
     for number, (family, dim, batch) in enumerate(places, 1):
-        _say(f"[{number}/{len(places)}] {family}, {dim} dimensions, batch {batch}")
+        say(f"[{number}/{len(places)}] {family}, {dim} dimensions, batch {batch}")
         x = torch.randn(batch, dim)
         rows = list(contest(family, bare(family, dim), x, plan.repeats))
         for race in races(rows):
@@ -183,13 +175,9 @@ def measure(plan: Plan, families: Sequence[str]) -> forms.Flows:
         contests += rows
         if "training_step" in planned_tasks(family, dim, batch):
             peaks += memory(family, dim, batch)
-    _say(f"our {len(plan.own)} flows, on their own")
+    say(f"our {len(plan.own)} flows, on their own")
     return forms.Flows(
-        date=datetime.date.today(),
-        machine=machine(),
-        versions=versions("torch", *PEERS),
-        threads=torch.get_num_threads(),
-        gpu="not measured",
+        **head(*PEERS),
         repeats=plan.repeats,
         flows=tuple(timings(plan.own, plan.batches[0], plan.repeats)),
         contests=tuple(contests),
@@ -212,56 +200,21 @@ def collapsed(race: Race) -> bool:
     return race.ratio < (LEAST_UNROLLED if unrolled else LEAST)
 
 
-def _say(progress: str) -> None:
-    print(f"→ {progress}", file=sys.stderr, flush=True)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.flows",
-        description="Time our flows beside zuko, nflows and normflows, and their "
-        "training steps' memory. ×2 means that the fastest of them takes twice as long "
-        "as we do. All of it takes up to ten minutes.",
-    )
-    parser.add_argument(
-        "--quick",
-        action="store_true",
-        help="small flows, seconds; exit 1 where a ratio has collapsed; write nothing "
-        "unless --output is given",
-    )
-    parser.add_argument(
-        "--only",
-        metavar="FAMILY,…",
-        help=f"of {', '.join(FULL.dims)}; beside the peers only; write nothing unless "
-        "--output is given",
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        metavar="FILE",
-        help="where to write (default, when all is measured: "
-        f"{RESULTS.relative_to(ROOT)})",
-    )
-    return parser
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, write; return 1 when a quick run finds a ratio collapsed."""
-    parser = _parser()
-    args = parser.parse_args(arguments)
+    command = Command(
+        RESULTS,
+        "Time our flows beside zuko, nflows and normflows, and their training steps' "
+        "memory. ×2 means that the fastest of them takes twice as long as we do. All "
+        "of it takes up to ten minutes. --only measures beside the peers only.",
+        quick="small flows, seconds; exit 1 where a ratio has collapsed",
+        only=FULL.dims,
+    )
+    args = command.parse(arguments)
     plan = QUICK if args.quick else FULL
-    families = args.only.split(",") if args.only else list(plan.dims)
-    plan = replace(plan, own=()) if args.only else plan
-    for family in families:
-        if family not in plan.dims:
-            parser.error(
-                f"--only: expected any of {', '.join(plan.dims)}, got {family}"
-            )
-    report = measure(plan, families)
-    output = args.output or (None if args.quick or args.only else RESULTS)
-    if output:
-        forms.write(report, output)
-        _say(f"written: {output}")
+    families = named(command, args.only, plan.dims)
+    report = measure(replace(plan, own=()) if args.only else plan, families)
+    write(report, args.output)
     fallen = [race for race in races(report.contests) if collapsed(race)]
     for race in fallen if args.quick else []:
         print(f"collapsed: {line(race)}")

@@ -7,26 +7,23 @@ flows are slow to evaluate at points that they have not drawn.
 
 from __future__ import annotations
 
-import argparse
-import datetime
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from statistics import median
 
 import torch
 
-from benchmarks.machine import machine, versions
+from benchmarks.command import FOLDER, Command, write
+from benchmarks.machine import head
 from benchmarks.ours import OUR_FLOWS, OurFlow
 from implementations.core.fit import fit
 from implementations.core.flow import Base, Flow
 from implementations.core.toy import Toy, eight_gaussians
 from implementations.registrations import PLANE
-from scripts.base.project import ROOT
 from scripts.results import forms
 from scripts.results.forms import Gap
 
-RESULTS = ROOT / "benchmarks" / "results" / "gaps.json"
+RESULTS = FOLDER / "gaps.json"
 TARGET = "eight Gaussians"
 STEPS, BATCH, RATE, SEEDS = 400, 256, 5e-3, 3
 POINTS = 1000
@@ -75,30 +72,25 @@ def gap(own: OurFlow, steps: int = STEPS, seeds: int = SEEDS) -> Gap:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train all, print and write the gaps."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.gaps",
-        description=f"Train each flow of ours for {STEPS} steps on {TARGET}, over "
+    command = Command(
+        RESULTS,
+        f"Train each flow of ours for {STEPS} steps on {TARGET}, over "
         f"{SEEDS} seeds, and measure the gap to the exact density. Takes minutes.",
     )
-    parser.add_argument("--output", type=Path, default=RESULTS, metavar="FILE")
-    args = parser.parse_args(arguments)
+    args = command.parse(arguments)
     torch.set_num_threads(1)
     gaps = []
     for own in (own for own in OUR_FLOWS if own.shape == PLANE):
         gaps.append(gap(own))
         print(f"{own.name:22} {median(gaps[-1].gap):.3g} nats", flush=True)
     report = forms.Gaps(
-        date=datetime.date.today(),
-        machine=machine(),
-        versions=versions("torch"),
-        threads=torch.get_num_threads(),
-        gpu="not measured",
+        **head(),
         target=TARGET,
         steps=STEPS,
         batch=BATCH,
         gaps=tuple(gaps),
     )
-    forms.write(report, args.output)
+    write(report, args.output)
     return 0
 
 

@@ -1,26 +1,41 @@
-"""The machine of a measurement, as every file of results names it."""
+"""The head of every file of results: when, on what, and with which versions.
+
+Plain values, for a machine without pydantic.
+"""
 
 from __future__ import annotations
 
+import datetime
 import os
 import platform
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from scripts.results.forms import Machine
+NOT_MEASURED = "not measured"
 
 
-def machine() -> Machine:
+def head(*packages: str, gpu: str = NOT_MEASURED) -> dict[str, Any]:
+    """As `origin`, with torch's version, its threads, and the card's name."""
+    import torch
+
+    threads = torch.get_num_threads()
+    return {**origin("torch", *packages), "threads": threads, "gpu": gpu}
+
+
+def origin(*packages: str) -> dict[str, Any]:
+    """Date, machine, and the versions of Python and of the packages that are there."""
+    versions = {"python": platform.python_version()}
+    for package in packages:
+        with suppress(PackageNotFoundError):
+            versions[package] = version(package)
+    date = datetime.date.today().isoformat()
+    return {"date": date, "machine": machine(), "versions": versions}
+
+
+def machine() -> dict[str, Any]:
     """Cores, model of the processor, memory in GB."""
-    from scripts.results.forms import Machine
-
-    return Machine(**hardware())
-
-
-def hardware() -> dict[str, Any]:
-    """The same as plain values, for a machine without pydantic."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     processors = Path("/proc/cpuinfo")
     lines = processors.read_text().splitlines() if processors.exists() else []
@@ -34,6 +49,9 @@ def hardware() -> dict[str, Any]:
     }
 
 
-def versions(*packages: str) -> dict[str, str]:
-    """Version of Python and of each package."""
-    return {"python": platform.python_version()} | {p: version(p) for p in packages}
+def card() -> str:
+    """Return the name of the GPU, or that there is none."""
+    import torch
+
+    there = torch.cuda.is_available()
+    return torch.cuda.get_device_name() if there else NOT_MEASURED

@@ -8,21 +8,19 @@ if it were inverted one component a pass.
 
 from __future__ import annotations
 
-import argparse
-import datetime
 import math
 import statistics
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.machine import machine, versions
-from benchmarks.speed.timing import interleaved
+from benchmarks.command import FOLDER, Command, write
+from benchmarks.machine import head
+from benchmarks.speed.timing import interleaved, rounded
 from implementations.core.bijection import Bijection, Compose
 from implementations.core.flow import Flow, StandardNormal
 from implementations.core.nets import mlp
@@ -31,11 +29,10 @@ from implementations.maf import maf
 from implementations.nice import Coupling
 from implementations.nsf import Spline
 from implementations.real_nvp import real_nvp_vector
-from scripts.base.project import ROOT
 from scripts.results import forms
 from scripts.results.forms import Draw, Growth
 
-RESULTS = ROOT / "benchmarks" / "results" / "scaling.json"
+RESULTS = FOLDER / "scaling.json"
 HIDDEN = (128, 128)
 
 
@@ -84,7 +81,7 @@ def draws(places: Sequence[tuple[int, int]], repeats: int) -> Iterator[Draw]:
             family=family,
             dim=dim,
             batch=batch,
-            seconds=tuple(float(f"{value:.4g}") for value in seconds),
+            seconds=rounded(seconds),
             multiply_adds=multiply_adds(partial(flow.sample, 1)),
             forward=multiply_adds(partial(flow.log_prob, torch.zeros(1, dim))),
         )
@@ -131,11 +128,7 @@ def measure(plan: Plan) -> forms.Scaling:
     along_dim = tuple(draws([(dim, plan.batch) for dim in plan.dims], plan.repeats))
     along_batch = tuple(draws([(plan.dim, n) for n in plan.batches], plan.repeats))
     return forms.Scaling(
-        date=datetime.date.today(),
-        machine=machine(),
-        versions=versions("torch"),
-        threads=torch.get_num_threads(),
-        gpu="not measured",
+        **head(),
         repeats=plan.repeats,
         growth=(*growth(along_dim), *growth(along_batch)),
         along_dim=along_dim,
@@ -156,28 +149,16 @@ def line(row: Growth) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print the exponents, write."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.scaling",
-        description=f"Time our sampling in {FULL.dims[0]} to {FULL.dims[-1]} "
+    command = Command(
+        RESULTS,
+        f"Time our sampling in {FULL.dims[0]} to {FULL.dims[-1]} "
         f"dimensions, and of {FULL.batches[0]} to {FULL.batches[-1]} events at once.",
+        quick="a few small sizes",
     )
-    parser.add_argument(
-        "--quick",
-        action="store_true",
-        help="a few small sizes; write nothing unless --output is given",
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        metavar="FILE",
-        help=f"where to write (default: {RESULTS.relative_to(ROOT)})",
-    )
-    args = parser.parse_args(arguments)
+    args = command.parse(arguments)
     report = measure(QUICK if args.quick else FULL)
     print("\n".join(map(line, report.growth)))
-    output = args.output or (None if args.quick else RESULTS)
-    if output:
-        forms.write(report, output)
+    write(report, args.output)
     return 0
 
 

@@ -6,8 +6,6 @@ heavy work runs in processes of its own; what follows here only starts and weigh
 
 from __future__ import annotations
 
-import argparse
-import datetime
 import gzip
 import json
 import shutil
@@ -21,13 +19,14 @@ from pathlib import Path
 
 import yaml
 
-from benchmarks.machine import machine, versions
+from benchmarks.command import FOLDER, Command, say
+from benchmarks.machine import origin
 from benchmarks.website import pages
 from benchmarks.website.generate import generate
 from scripts.base.files import write_atomic
 from scripts.base.project import ROOT, read_project
 
-RESULTS = ROOT / "benchmarks" / "results" / "site.json"
+RESULTS = FOLDER / "site.json"
 PACKAGES = ("mkdocs", "mkdocs-material", "pydantic", "pyyaml", "jinja2")
 
 
@@ -80,7 +79,7 @@ def measure(sizes: Sizes) -> Iterator[Measure]:
 
 
 def _measure_pipeline(sizes: Sizes, directory: Path) -> Iterator[Measure]:
-    _say(f"Timing the catalogue's pipeline, {sizes.entries:,} entries")
+    say(f"Timing the catalogue's pipeline, {sizes.entries:,} entries")
     source = directory / "resources.yaml"
     kinds = sizes.entries // 4
     source.write_text(generate(kinds, kinds, kinds, kinds, seed=0), "utf-8")
@@ -100,7 +99,7 @@ def _measure_pipeline(sizes: Sizes, directory: Path) -> Iterator[Measure]:
 
 
 def _measure_site(copy: Path) -> Iterator[Measure]:
-    _say("Building today's site, twice")
+    say("Building today's site, twice")
     yield Measure("today's site, first build", _build(copy), "s", 15)
     _edit(copy / "resources.yaml")
     yield Measure("the same, after an entry changed", _build(copy), "s", 5)
@@ -115,7 +114,7 @@ def _measure_site(copy: Path) -> Iterator[Measure]:
 
 
 def _measure_visits(sizes: Sizes, site: Path) -> Iterator[Measure]:
-    _say("Visiting it, on a slow phone")
+    say("Visiting it, on a slow phone")
     arguments = ["views", str(site), str(sizes.repeats)]
     views = json.loads(_python("-m", "benchmarks.website.browser", *arguments))
     for kind, most in {"home": 200, "list": 300, "notebook": 300}.items():
@@ -126,7 +125,7 @@ def _measure_visits(sizes: Sizes, site: Path) -> Iterator[Measure]:
 
 
 def _measure_filter(sizes: Sizes, site: Path) -> Iterator[Measure]:
-    _say("Typing into the filter of its list")
+    say("Typing into the filter of its list")
     name = f"list of {sizes.publications:,} publications"
     compressed = len(gzip.compress((site / "list" / "index.html").read_bytes()))
     yield Measure(f"{name}, gzipped", compressed / 1000, "kB", 250)
@@ -136,7 +135,7 @@ def _measure_filter(sizes: Sizes, site: Path) -> Iterator[Measure]:
 
 
 def _measure_large_site(sizes: Sizes, copy: Path) -> Iterator[Measure]:
-    _say(f"Building a site of {sizes.publications:,} publications")
+    say(f"Building a site of {sizes.publications:,} publications")
     _enlarge(copy / "resources.yaml", sizes.publications)
     name = f"site of {sizes.publications:,} publications"
     seconds = _build(copy)
@@ -197,9 +196,7 @@ def _size(directory: Path) -> float:
 
 def _report(measures: Sequence[Measure]) -> dict[str, object]:
     return {
-        "date": datetime.date.today().isoformat(),
-        "machine": machine().model_dump(),
-        "versions": versions(*PACKAGES),
+        **origin(*PACKAGES),
         "measures": [asdict(m) | {"value": round(m.value, 3)} for m in measures],
     }
 
@@ -210,19 +207,14 @@ def _row(m: Measure) -> str:
     return f"{m.name:38} {value:>8} {m.unit:2} {budget:>6}  {m.verdict}".rstrip()
 
 
-def _say(progress: str) -> None:
-    print(f"→ {progress}", file=sys.stderr, flush=True)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, write the results, print them; with --assert, exit 1 when over."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.site")
-    parser.add_argument("--quick", action="store_true", help="small sizes, once")
-    parser.add_argument(
+    about = "Measure the generator and the site at scale, against their budgets."
+    command = Command(RESULTS, about, quick="small sizes, once")
+    command.add_argument(
         "--assert", action="store_true", dest="strict", help="exit 1 over budget"
     )
-    parser.add_argument("--output", type=Path, default=RESULTS, metavar="FILE")
-    args = parser.parse_args(arguments)
+    args = command.parse(arguments)
     measures = []
     try:
         for m in measure(QUICK if args.quick else FULL):
@@ -231,8 +223,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RunError as error:
         print(error, file=sys.stderr)
         return 1
-    text = json.dumps(_report(measures), indent=2, ensure_ascii=False)
-    write_atomic(args.output, f"{text}\n")
+    if args.output:
+        text = json.dumps(_report(measures), indent=2, ensure_ascii=False)
+        write_atomic(args.output, f"{text}\n")
     return int(args.strict and any(m.verdict not in ("", "ok") for m in measures))
 
 

@@ -39,35 +39,34 @@ ARROWS = {
     "implementations": "",
     # Papers know nothing of theirs, which would change the fingerprints of others.
     "implementations.registrations": "implementations",
-    "benchmarks.machine": "scripts.results",
+    "benchmarks.command": "scripts.results",
+    "benchmarks.machine": "",
     "benchmarks.ours": "implementations.registrations",
     "benchmarks.libraries": "implementations",
     "benchmarks.speed": "scripts.results",
-    "benchmarks.families": "implementations scripts.base",
+    "benchmarks.families": "command machine implementations scripts.base",
     "benchmarks.flows": (
-        "libraries machine ours speed implementations scripts.base scripts.results"
+        "command libraries machine ours speed implementations scripts.results"
     ),
     "benchmarks.gaps": (
-        "machine ours implementations implementations.registrations scripts.base "
+        "command machine ours implementations implementations.registrations "
         "scripts.results"
     ),
-    "benchmarks.scaling": "machine speed implementations scripts.base scripts.results",
-    "benchmarks.accuracy": (
-        "libraries machine implementations scripts.base scripts.results"
-    ),
+    "benchmarks.scaling": "command machine speed implementations scripts.results",
+    "benchmarks.accuracy": "command libraries machine implementations scripts.results",
     "benchmarks.exactness": (
-        "libraries machine implementations implementations.registrations scripts.base "
+        "command libraries machine implementations implementations.registrations "
         "scripts.results"
     ),
     "benchmarks.gpu": (
-        "flows libraries machine ours speed implementations "
+        "command flows libraries machine ours speed implementations "
         "implementations.registrations scripts.base scripts.results"
     ),
     "benchmarks.website": (
         "scripts.base scripts.catalogue scripts.exports scripts.readme scripts.site "
         "tests.support"
     ),
-    "benchmarks.site": "machine website scripts.base",
+    "benchmarks.site": "command machine website scripts.base",
     "tests.support": (
         "frozen scripts.add scripts.base scripts.catalogue scripts.execute "
         "scripts.links scripts.papers scripts.site scripts.sources"

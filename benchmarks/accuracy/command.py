@@ -8,34 +8,30 @@ benchmarks/results/accuracy.json.
 
 from __future__ import annotations
 
-import argparse
 import bisect
-import datetime
 import functools
 import itertools
 import math
 import multiprocessing
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from benchmarks.accuracy.targets import Target, targets
+from benchmarks.command import FOLDER, Command, named, say, write
 from benchmarks.libraries.families import LIBRARIES, PEERS, WHOLE, offers
 from benchmarks.libraries.model import Model
-from benchmarks.machine import machine, versions
+from benchmarks.machine import head
 from implementations.core.nets import size
-from scripts.base.project import ROOT
 from scripts.results import forms
 from scripts.results.forms import Course
 
-RESULTS = ROOT / "benchmarks" / "results" / "accuracy.json"
+RESULTS = FOLDER / "accuracy.json"
 LAYERS = {
     "real_nvp": 6,
     "maf": 4,
@@ -192,18 +188,14 @@ def measure(
         end = "diverged" if row.gaps[-1] is None else f"{row.gaps[-1]:.3f} nats"
         place = f"[seed {seed}, {number}/{len(asked)}]"
         name = f"{row.target}: {row.family}, {row.library}"
-        print(f"{place} {name}: {end}", file=sys.stderr, flush=True)
+        say(f"{place} {name}: {end}")
         yield row
 
 
 def report(budget: Budget, rows: Sequence[Course]) -> forms.Accuracy:
     """Put the courses under their head."""
     return forms.Accuracy(
-        date=datetime.date.today(),
-        machine=machine(),
-        versions=versions("torch", *PEERS),
-        threads=1,
-        gpu="not measured",
+        **head(*PEERS),
         batch=budget.batch,
         rate=budget.rate,
         held_out=budget.held_out,
@@ -224,41 +216,25 @@ def report(budget: Budget, rows: Sequence[Course]) -> forms.Accuracy:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, and write the results."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.accuracy",
-        description="Fit the same families of four libraries to eight densities of "
+    command = Command(
+        RESULTS,
+        "Fit the same families of four libraries to eight densities of "
         "known entropy, with equal budgets, and measure how far from the truth they "
         "end. All of it takes most of an hour of processor time.",
+        quick="two steps, one seed",
+        only=WHOLE,
     )
-    parser.add_argument(
-        "--quick",
-        action="store_true",
-        help="two steps, one seed; write nothing unless --output is given",
+    command.add_argument("--jobs", type=int, default=1, help="how many fits at a time")
+    command.add_argument(
+        "--seeds", type=int, default=SEEDS, help="default: %(default)s"
     )
-    parser.add_argument("--jobs", type=int, default=1, help="how many fits at a time")
-    parser.add_argument("--seeds", type=int, default=SEEDS, help="default: %(default)s")
-    parser.add_argument(
-        "--only",
-        metavar="FAMILY,…",
-        help=f"of {', '.join(WHOLE)}; write nothing unless --output is given",
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        metavar="FILE",
-        help="where to write (default, when all is measured: "
-        f"{RESULTS.relative_to(ROOT)})",
-    )
-    args = parser.parse_args(arguments)
-    families = args.only.split(",") if args.only else list(WHOLE)
-    for family in families:
-        if family not in WHOLE:
-            parser.error(f"--only: expected any of {', '.join(WHOLE)}, got {family}")
+    args = command.parse(arguments)
+    families = named(command, args.only, WHOLE)
     budget, seeds = (QUICK, 1) if args.quick else (FULL, args.seeds)
-    output = args.output or (None if args.quick or args.only else RESULTS)
+    torch.set_num_threads(1)
     rows: list[Course] = []
     for seed in range(seeds):
         rows += measure(budget, seed, families, args.jobs)
-        if output:  # An interrupted run keeps the seeds that are whole.
-            forms.write(report(budget, rows), output)
+        # An interrupted run keeps the seeds that are whole.
+        write(report(budget, rows), args.output)
     return 0

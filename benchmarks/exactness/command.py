@@ -6,25 +6,20 @@ be, and writes benchmarks/results/exactness.json.
 
 from __future__ import annotations
 
-import argparse
-import datetime
-import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import torch
 
+from benchmarks.command import FOLDER, Command, say, write
 from benchmarks.exactness.checks import CHECKS, GROUPS, examine
 from benchmarks.exactness.subjects import SUBJECTS, Subject
 from benchmarks.libraries.families import PEERS
-from benchmarks.machine import machine, versions
-from scripts.base.project import ROOT
+from benchmarks.machine import card, head
 from scripts.results import forms
 from scripts.results.forms import Finding, Question
 
-NO_GPU = "not measured"
-RESULTS = ROOT / "benchmarks" / "results" / "exactness.json"
+RESULTS = FOLDER / "exactness.json"
 # One affine and one spline flow of each library, and nothing that takes long.
 QUICK = ("Real NVP", "NSF, autoregressive")
 SLOW = ("compile", "integral", "deep", "one_dimension", "log_det_32")
@@ -58,8 +53,7 @@ def measure(subjects: Sequence[Subject], checks: Sequence[str]) -> list[Finding]
     torch.set_num_threads(1)
     rows: list[Finding] = []
     for number, subject in enumerate(subjects, 1):
-        name = f"{subject.library}: {subject.name}"
-        print(f"[{number}/{len(subjects)}] {name}", file=sys.stderr, flush=True)
+        say(f"[{number}/{len(subjects)}] {subject.library}: {subject.name}")
         with warnings.catch_warnings():
             # What libraries warn of is not what is asked here.
             warnings.simplefilter("ignore")
@@ -71,11 +65,7 @@ def report(rows: Sequence[Finding]) -> forms.Exactness:
     """Put the findings under their head."""
     asked = {row.check for row in rows}
     return forms.Exactness(
-        date=datetime.date.today(),
-        machine=machine(),
-        versions=versions("torch", *PEERS),
-        threads=1,
-        gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else NO_GPU,
+        **head(*PEERS, gpu=card()),
         questions=tuple(
             Question(check=each.name, group=group, head=each.head, asks=each.asks)
             for group, checks in GROUPS.items()
@@ -88,27 +78,19 @@ def report(rows: Sequence[Finding]) -> forms.Exactness:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Ask, print, write; return 1 when one of ours breaks a promise."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.exactness",
-        description="Ask our flows, and those of zuko, nflows and normflows, for round "
+    command = Command(
+        RESULTS,
+        "Ask our flows, and those of zuko, nflows and normflows, for round "
         "trips, log-determinants, odd inputs and what PyTorch's users expect. Exit 1 "
         "where one of ours does not keep a promise. All of it takes minutes.",
+        quick="two flows of each library, quick questions",
     )
-    parser.add_argument(
-        "--quick",
-        action="store_true",
-        help="two flows of each library, quick questions; write nothing unless "
-        "--output is given",
-    )
-    parser.add_argument("--output", type=Path, metavar="FILE")
-    args = parser.parse_args(arguments)
+    args = command.parse(arguments)
     subjects = [s for s in SUBJECTS if not args.quick or s.name in QUICK]
     checks = [c.name for c in CHECKS if not args.quick or c.name not in SLOW]
     rows = measure(subjects, checks)
     for row in rows:
         if row.verdict in ("fails", "stops"):
             print(f"{row.library:10} {row.flow:22} {row.check:16} {row.shown}")
-    output = args.output or (None if args.quick else RESULTS)
-    if output:
-        forms.write(report(rows), output)
+    write(report(rows), args.output)
     return int(any(map(broken, rows)))

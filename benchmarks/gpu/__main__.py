@@ -14,12 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks.command import FOLDER, named
 from benchmarks.gpu import report
 from benchmarks.gpu.parts import PARTS, Part, Place
 from benchmarks.gpu.running import ROOT, Outcome, run_part, variables
+from benchmarks.machine import NOT_MEASURED
 
-RESULTS = ROOT / "benchmarks" / "results"
-NO_CARD = "not measured"
 MINUTES = 8.0
 HEAD_SECONDS = 120
 # A part that has less would do nothing but import.
@@ -90,20 +90,10 @@ def _not_whole(outcome: Outcome) -> list[str]:
 def folder(out: Path | None, measured: bool) -> Iterator[Path]:
     """Yield where to write: what is only a trial is written nowhere that stays."""
     if out or measured:
-        yield out or RESULTS
+        yield out or FOLDER
         return
     with tempfile.TemporaryDirectory(prefix="gpu-") as scratch:
         yield Path(scratch)
-
-
-def _parts(names: str) -> Sequence[Part]:
-    known = {part.name: part for part in PARTS}
-    for name in names.split(","):
-        if name not in known:
-            raise argparse.ArgumentTypeError(
-                f"expected any of {', '.join(known)}, got {name}"
-            )
-    return [known[name] for name in names.split(",")]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -116,8 +106,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--only",
-        type=_parts,
-        default=PARTS,
         metavar="PART,…",
         help=f"of {', '.join(part.name for part in PARTS)}; of the others stays what "
         "the file has",
@@ -141,7 +129,10 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure or check; return 1 when a part failed."""
     end = time.monotonic()
-    args = _parser().parse_args(arguments)
+    parser = _parser()
+    args = parser.parse_args(arguments)
+    by_name = {part.name: part for part in PARTS}
+    parts = [by_name[name] for name in named(parser, args.only, by_name)]
     end += 60 * args.minutes
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -149,9 +140,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         place = _place(begin, args.smoke)
         with folder(args.out, measured=not place.smoke) as out:
             path = out / "gpu.json"
-            only = len(args.only) < len(PARTS)
-            fields = report.kept(path, begin) if only else report.empty(begin)
-            failed = measure(args.only, place, fields, path, end)
+            some = len(parts) < len(PARTS)
+            fields = report.kept(path, begin) if some else report.empty(begin)
+            failed = measure(parts, place, fields, path, end)
             failed += filter(None, [report.fault(path)])
             if args.out or not place.smoke:
                 use = "a trial" if place.smoke else "it can be committed as it is"
@@ -167,7 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _place(begin: Mapping[str, Any], smoke: bool) -> Place:
     """Say what there is, and return where to run."""
     versions = ", ".join(f"{name} {n}" for name, n in begin["versions"].items())
-    if begin["gpu"] == NO_CARD:
+    if begin["gpu"] == NOT_MEASURED:
         print("No GPU here: nothing is measured, and every part checked on the CPU")
         print(versions, flush=True)
         return Place("cpu", smoke=True)

@@ -14,12 +14,12 @@ from unittest import mock
 import torch
 from torch import Tensor
 
-from benchmarks.flows import line, rounded
+from benchmarks.flows import line
 from benchmarks.gpu import words
 from benchmarks.gpu.parts import Emit, Place
 from benchmarks.gpu.speed import clock, on_device
 from benchmarks.libraries.model import Model
-from benchmarks.speed.timing import interleaved
+from benchmarks.speed.timing import interleaved, rounded
 from implementations.core.fit import fit
 from implementations.core.nets import size
 from scripts.results.forms import Contest, races

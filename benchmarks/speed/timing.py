@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import math
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -58,6 +58,11 @@ def interleaved(
                 if len(seconds[key]) == repeat:
                     seconds[key].append(_seconds(runs[key], calls[key], clock))
     return {key: tuple(values) for key, values in seconds.items()}
+
+
+def rounded(seconds: Iterable[float]) -> tuple[float, ...]:
+    """Four digits of each: more would be noise."""
+    return tuple(float(f"{value:.4g}") for value in seconds)
 
 
 def _seconds(run: Callable[[], object], calls: int, clock: Clock) -> float:

@@ -242,7 +242,7 @@ def test_with_a_card_it_writes_what_can_be_committed(
         command, "run_part", lambda part, place, limit: places.append(place) or outcome
     )
     monkeypatch.setattr(command, "head", lambda: HEAD)
-    monkeypatch.setattr(command, "RESULTS", tmp_path)
+    monkeypatch.setattr(command, "FOLDER", tmp_path)
     assert command.main([]) == 0
     assert places == [Place("cuda", smoke=False)] * len(PARTS)
     assert read(Gpu, tmp_path / "gpu.json").gpu == "A Card"
