@@ -151,6 +151,7 @@ def test_a_context_that_is_ignored_is_seen() -> None:
     assert outcome.verdict in ("stops", "fails")
 
 
+@pytest.mark.thorough
 def test_quick_run_finds_nothing_broken_in_ours(tmp_path: Path) -> None:
     output = tmp_path / "exactness.json"
     assert command.main(["--quick", "--output", str(output)]) == 0

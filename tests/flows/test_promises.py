@@ -155,6 +155,7 @@ def test_a_map_that_returns_something_else_is_told_once(tmp_path: Path) -> None:
         assert told.count(f"{NOT_ASKED}{case} maps_a_batch: {said[7:]}") == 1
 
 
+@pytest.mark.thorough
 def test_promises_that_are_not_asked_have_not_passed(tmp_path: Path) -> None:
     """Where the first is left out, too: the exit status is 1, and the reason told."""
     told = report(tmp_path, "-k", "mistaken and round_trip", planted=MISTAKEN)

@@ -80,6 +80,7 @@ def open_calmly(visit: Visit, path: str) -> Page:
     return page
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("path", KINDS.values(), ids=KINDS)
 def test_nothing_stands_in_the_way(visit: Visit, path: str) -> None:
     assert [*in_every_look(open_calmly(visit, path))] == []

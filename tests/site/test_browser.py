@@ -14,6 +14,7 @@ from tests.support.kinds import KINDS
 from tests.support.visit import DESKTOP, PHONE, Visit
 
 
+@pytest.mark.sampled("path")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", KINDS.values(), ids=KINDS)
 def test_pages_load_in_silence_and_from_one_host(

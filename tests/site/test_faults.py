@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import nbformat
+import pytest
 from nbformat.v4 import new_output
 
 from tests.support.building import build
@@ -36,6 +37,7 @@ def test_every_fault_of_the_catalogue_is_told(project: Path, tmp_path: Path) -> 
     assert not list(tmp_path.glob("site/*.html"))
 
 
+@pytest.mark.thorough
 def test_a_dead_link_in_a_page_stops_the_build(project: Path, tmp_path: Path) -> None:
     home = project / "docs/index.md"
     home.write_text(home.read_text("utf-8") + "\n[nowhere](none.md)\n", "utf-8")

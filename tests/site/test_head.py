@@ -88,6 +88,7 @@ def test_papers_with_a_notebook_have_their_own_card_and_others_share_one(
     assert drawn == {address.rpartition("/")[2] for address in own | {shared}}
 
 
+@pytest.mark.thorough
 def test_a_card_is_drawn_once_and_again_when_it_changes(project: Path) -> None:
     kept = project / ".cache" / "cards"
     before = {path.name: path.stat().st_mtime_ns for path in kept.iterdir()}

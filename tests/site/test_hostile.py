@@ -36,6 +36,8 @@ from tests.support.serving import serving
 from tests.support.skeleton import Skeleton
 from tests.support.visit import PHONE, Visit
 
+pytestmark = pytest.mark.thorough  # two sites are built for it
+
 
 @pytest.fixture(scope="module")
 def sites(tmp_path_factory: pytest.TempPathFactory) -> tuple[Site, Site]:

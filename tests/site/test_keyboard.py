@@ -26,6 +26,7 @@ FOCUS = """
 """
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("path", KINDS.values(), ids=KINDS)
 def test_tab_leads_through_the_page(visit: Visit, path: str) -> None:
     page = visit.open(path)

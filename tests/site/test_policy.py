@@ -129,6 +129,7 @@ def test_a_page_that_would_come_before_its_policy_is_refused() -> None:
             protected("<html><head><title>x</title></head></html>")
 
 
+@pytest.mark.thorough
 def test_a_page_with_a_script_of_its_own_does_not_build(
     project: Path, tmp_path: Path
 ) -> None:

@@ -71,6 +71,7 @@ def preview(project: Path, tmp_path: Path) -> Iterator[Preview]:
     preview.process.wait(PATIENCE)
 
 
+@pytest.mark.thorough
 def test_the_preview_follows_the_catalogue(preview: Preview, browser: Browser) -> None:
     preview.wait_until_said("Serving on")
     visit = Visit(browser.new_page(), preview.root)

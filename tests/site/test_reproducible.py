@@ -5,10 +5,13 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
+
 from tests.site.conftest import Built
 from tests.support.building import build, contents
 
 
+@pytest.mark.thorough
 def test_two_builds_are_the_same(built: Built, project: Path, tmp_path: Path) -> None:
     again = tmp_path / "site"
     shutil.rmtree(project / ".cache")

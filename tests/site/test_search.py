@@ -58,6 +58,7 @@ def test_search_finds_what_has_no_page_of_its_own(visit: Visit) -> None:
     expect(page.locator("#video_primer")).to_be_in_viewport()
 
 
+@pytest.mark.thorough
 def test_each_letter_and_digit_finds_what_begins_with_it(visit: Visit) -> None:
     """A visit hears of queries that the search gave up."""
     page = visit.open("")

@@ -12,7 +12,7 @@ from tests.suite.processor import CHEAP, SECONDS
 from tests.suite.rooms import BUDGETS, room_of
 
 PATIENCE = 15  # seconds between two lines
-TOLD, TOO_LONG = 1.5, 5.0  # processor seconds of one test that says not that it is long
+TOLD, TOO_LONG = 2.0, 6.0  # processor seconds of one test that says not that it is long
 
 
 class Ledger:
@@ -20,7 +20,7 @@ class Ledger:
 
     def __init__(self, config: pytest.Config, part: str) -> None:
         self.config, self.part = config, part
-        self.all, self.done = Counter[str](), Counter[str]()
+        self.all, self.done, self.shown = (Counter[str]() for _ in range(3))
         self.seconds = defaultdict[str, float](float)
         self.long: dict[str, float] = {}
         self.began = self.said = time.monotonic()
@@ -80,14 +80,17 @@ class Ledger:
             self._say(self.progress())
 
     def progress(self) -> str:
-        """The progress of each room that has begun and not ended."""
-        return ", ".join(
+        """All tests that have ended, and the rooms where some did since last said."""
+        moved = [
             f"{room} {done} of {self.all[room]}"
             for room, done in self.done.items()
-            if done < self.all[room]
-        )
+            if self.shown[room] < done < self.all[room]
+        ]
+        whole = f"{self.done.total()} of {self.all.total()}"
+        return f"{whole} tests: {', '.join(moved)}"
 
     def _say(self, line: str) -> None:
+        self.shown = self.done.copy()
         self.said = time.monotonic()
         minutes, seconds = divmod(round(self.said - self.began), 60)
         self.out.write_line(f"{minutes:2}:{seconds:02}  {line}")

@@ -77,6 +77,7 @@ def assert_whole(
     assert half == []
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_that_is_stopped_leaves_whole_files(
     name: str, old: Tree, copies: Copies
@@ -92,6 +93,7 @@ def test_a_command_that_is_stopped_200_times(
     stop(name, LONG, old, copies)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", COMMANDS)
 def test_before_every_line_that_runs_the_files_on_disk_are_whole(
     name: str, old: Tree, tree: Tree, tmp_path: Path

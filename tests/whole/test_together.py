@@ -18,6 +18,7 @@ def together(tree: Tree, *commands: list[str]) -> list[str]:
     return [err for process in running if (err := process.communicate(timeout=120)[1])]
 
 
+@pytest.mark.thorough
 def test_of_several_entries_at_once_none_is_lost(tree: Tree) -> None:
     videos = [add(letter * 11, title=f"Video {letter}") for letter in "ABC"]
     assert together(tree, *videos, COMMANDS["new"], COMMANDS["readme"]) == []

@@ -388,6 +388,7 @@ def test_hostile_files_are_refused_and_take_no_time(text, faults_of):
     assert max(map(len, messages)) < 400
 
 
+@pytest.mark.thorough
 @settings(
     max_examples=300,
     derandomize=True,

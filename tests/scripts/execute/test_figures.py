@@ -51,7 +51,11 @@ def test_committed_figures_are_fresh() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["icons", "journey", pytest.param("flow", marks=pytest.mark.long)],
+    [
+        "icons",
+        pytest.param("journey", marks=pytest.mark.thorough),
+        pytest.param("flow", marks=pytest.mark.long),
+    ],
 )
 def test_drawn_twice_a_figure_is_the_same(
     name: str, monkeypatch: pytest.MonkeyPatch
