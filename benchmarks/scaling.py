@@ -55,7 +55,7 @@ FAMILIES: Mapping[str, Callable[[int], Flow]] = {
 
 
 @dataclass(frozen=True)
-class Plan:
+class ScalingPlan:
     """Which sizes are measured along each axis, at how large a batch and dimension."""
 
     dims: Sequence[int]
@@ -65,8 +65,8 @@ class Plan:
     repeats: int
 
 
-FULL = Plan([2**k for k in range(3, 10)], 1024, [4**k for k in range(9)], 16, 5)
-QUICK = Plan((8, 16), 64, (1, 64), 8, 3)
+FULL = ScalingPlan([2**k for k in range(3, 10)], 1024, [4**k for k in range(9)], 16, 5)
+QUICK = ScalingPlan((8, 16), 64, (1, 64), 8, 3)
 
 
 def draws(places: Sequence[tuple[int, int]], repeats: int) -> Iterator[Draw]:
@@ -121,13 +121,13 @@ def growth(rows: Sequence[Draw]) -> Iterator[Growth]:
         )
 
 
-def measure(plan: Plan) -> forms.Scaling:
+def measure(plan: ScalingPlan) -> forms.ScalingResults:
     """Measure along both axes."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     along_dim = tuple(draws([(dim, plan.batch) for dim in plan.dims], plan.repeats))
     along_batch = tuple(draws([(plan.dim, n) for n in plan.batches], plan.repeats))
-    return forms.Scaling(
+    return forms.ScalingResults(
         **head(),
         repeats=plan.repeats,
         growth=(*growth(along_dim), *growth(along_batch)),

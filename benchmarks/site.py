@@ -30,7 +30,7 @@ RESULTS = FOLDER / "site.json"
 PACKAGES = ("mkdocs", "mkdocs-material", "pydantic", "pyyaml", "jinja2")
 
 
-class RunError(Exception):
+class CommandError(Exception):
     """A command that is measured has failed; says which, and what it said."""
 
 
@@ -185,7 +185,7 @@ def _python(*arguments: str, directory: Path = ROOT) -> str:
         [sys.executable, *arguments], cwd=directory, capture_output=True, text=True
     )
     if run.returncode:
-        raise RunError(f"python {' '.join(arguments)} failed:\n{run.stderr}")
+        raise CommandError(f"python {' '.join(arguments)} failed:\n{run.stderr}")
     return run.stdout
 
 
@@ -220,7 +220,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for m in measure(QUICK if args.quick else FULL):
             measures.append(m)
             print(_row(m), flush=True)
-    except RunError as error:
+    except CommandError as error:
         print(error, file=sys.stderr)
         return 1
     if args.output:

@@ -278,6 +278,22 @@ def test_a_docstring_says_what_the_thing_is(module: str) -> None:
     assert questions(modules()[module].read_text("utf-8")) == []
 
 
+def classes() -> dict[str, list[str]]:
+    """The modules that define each class, but for the tests' frozen papers."""
+    found: dict[str, list[str]] = {}
+    for module, path in modules().items():
+        if room_of(module) != "tests.frozen":
+            nodes = ast.walk(ast.parse(path.read_text("utf-8")))
+            for name in {node.name for node in nodes if isinstance(node, ast.ClassDef)}:
+                found.setdefault(name, []).append(module)
+    return found
+
+
+def test_a_class_name_stands_once() -> None:
+    twice = {name: where for name, where in classes().items() if len(where) > 1}
+    assert twice.keys() == {"Model", "Residual"}, "name one of them by what it is"
+
+
 def tracked_files() -> list[Path]:
     command = ["git", "ls-files", "-z"]
     run = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE)

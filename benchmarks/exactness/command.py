@@ -17,7 +17,7 @@ from benchmarks.exactness.subjects import SUBJECTS, Subject
 from benchmarks.libraries.families import PEERS
 from benchmarks.machine import card, head
 from scripts.results import forms
-from scripts.results.forms import Finding, Question
+from scripts.results.forms import FlowAnswer, Question
 
 RESULTS = FOLDER / "exactness.json"
 # One affine and one spline flow of each library, and nothing that takes long.
@@ -25,14 +25,14 @@ QUICK = ("Real NVP", "NSF, autoregressive")
 SLOW = ("compile", "integral", "deep", "one_dimension", "log_det_32")
 
 
-def findings(subject: Subject, checks: Sequence[str]) -> Iterator[Finding]:
+def findings(subject: Subject, checks: Sequence[str]) -> Iterator[FlowAnswer]:
     """Ask one flow everything."""
     for check in CHECKS:
         if check.name not in checks:
             continue
         outcome = examine(check, subject)
         numerical = subject.approximate if check in GROUPS["Exact"] else ""
-        yield Finding(
+        yield FlowAnswer(
             library=subject.library,
             flow=subject.name,
             check=check.name,
@@ -42,16 +42,16 @@ def findings(subject: Subject, checks: Sequence[str]) -> Iterator[Finding]:
         )
 
 
-def broken(finding: Finding) -> bool:
+def broken(finding: FlowAnswer) -> bool:
     """Return whether one of ours breaks its promise."""
     promised = finding.library == "ours" and finding.reason is None
     return promised and finding.verdict in ("fails", "stops")
 
 
-def measure(subjects: Sequence[Subject], checks: Sequence[str]) -> list[Finding]:
+def measure(subjects: Sequence[Subject], checks: Sequence[str]) -> list[FlowAnswer]:
     """Ask all flows everything; tell how far it is on stderr."""
     torch.set_num_threads(1)
-    rows: list[Finding] = []
+    rows: list[FlowAnswer] = []
     for number, subject in enumerate(subjects, 1):
         say(f"[{number}/{len(subjects)}] {subject.library}: {subject.name}")
         with warnings.catch_warnings():
@@ -61,7 +61,7 @@ def measure(subjects: Sequence[Subject], checks: Sequence[str]) -> list[Finding]
     return rows
 
 
-def report(rows: Sequence[Finding]) -> forms.Exactness:
+def report(rows: Sequence[FlowAnswer]) -> forms.Exactness:
     """Put the findings under their head."""
     asked = {row.check for row in rows}
     return forms.Exactness(

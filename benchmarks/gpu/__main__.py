@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks.command import FOLDER, named
 from benchmarks.gpu import report
 from benchmarks.gpu.parts import PARTS, Part, Place
-from benchmarks.gpu.running import ROOT, Outcome, run_part, variables
+from benchmarks.gpu.running import ROOT, PartOutcome, run_part, variables
 from benchmarks.machine import NOT_MEASURED
 
 MINUTES = 8.0
@@ -70,7 +70,7 @@ def measure(
     failed = []
     for part, limit in limits(parts, end, place.smoke):
         print(f"→ {part.title}, {limit:.0f} seconds at most", flush=True)
-        outcome = Outcome(why="not measured: the time was over")
+        outcome = PartOutcome(why="not measured: the time was over")
         if limit >= LEAST_SECONDS:
             outcome = run_part(part, place, limit)
         report.add(fields, part.name, outcome)
@@ -82,7 +82,7 @@ def measure(
     return failed
 
 
-def _not_whole(outcome: Outcome) -> list[str]:
+def _not_whole(outcome: PartOutcome) -> list[str]:
     return [*outcome.left_out, *filter(None, [outcome.why])]
 
 

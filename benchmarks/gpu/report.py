@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.gpu.parts import PARTS
-from benchmarks.gpu.running import Outcome
+from benchmarks.gpu.running import PartOutcome
 from scripts.base.files import write_atomic
 from scripts.results.rows import as_rows
 
@@ -39,7 +39,7 @@ def kept(path: Path, head: Mapping[str, Any]) -> Fields:
     return {**fields, **head}
 
 
-def add(fields: Fields, name: str, outcome: Outcome) -> None:
+def add(fields: Fields, name: str, outcome: PartOutcome) -> None:
     """Put what a part has handed over in the place of what was there of it."""
     rows = _by_promise(outcome.rows) if name == "contract" else outcome.rows
     fields[name] = rows

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @dataclass
-class Outcome:
+class PartOutcome:
     """The rows that a part has handed over; `why` says why it did not end."""
 
     seconds: float = 0.0
@@ -35,7 +35,7 @@ class Outcome:
         return self.why is not None and not self.why.startswith("not measured")
 
 
-def run_part(part: Part, place: Place, limit: float) -> Outcome:
+def run_part(part: Part, place: Place, limit: float) -> PartOutcome:
     """Run the part for at most `limit` seconds; keep what it measured until then."""
     with tempfile.TemporaryDirectory(prefix="gpu-") as folder:
         rows = Path(folder, "rows.jsonl")
@@ -48,7 +48,7 @@ def run_part(part: Part, place: Place, limit: float) -> Outcome:
         ]
         started = time.monotonic()
         why = run_within(command, limit, variables(place))
-        outcome = Outcome(round(time.monotonic() - started, 1))
+        outcome = PartOutcome(round(time.monotonic() - started, 1))
         lines = rows.read_text("utf-8").split("\n")[:-1]  # the last may be cut short
     for line in map(json.loads, lines):
         outcome.rows += line.get("rows", [])

@@ -59,7 +59,7 @@ def time_policies(site: Path) -> float:
 
 def requests(html: str, address: str) -> set[str]:
     """Every address that a browser asks for to show the HTML found at `address`."""
-    reader = _Reader(address)
+    reader = _RequestReader(address)
     reader.feed(html)
     return reader.requests
 
@@ -73,7 +73,7 @@ def _absolute(urls: list[str], address: str) -> set[str]:
     return {url for url in absolute if url.startswith("http")}
 
 
-class _Reader(HTMLParser):
+class _RequestReader(HTMLParser):
     def __init__(self, address: str) -> None:
         super().__init__()
         self.requests: set[str] = set()

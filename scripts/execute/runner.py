@@ -42,7 +42,7 @@ def execute(
     """
     variables = environment(root, device, jobs)
     short = ShortRuns(root, variables, limit)
-    batch = _Batch(root, variables, limit, force, short, _bar(notebooks))
+    batch = _NotebookBatch(root, variables, limit, force, short, _bar(notebooks))
     with batch.bar:
         try:
             return asyncio.run(batch.run(notebooks, jobs))
@@ -80,7 +80,7 @@ def _bar(notebooks: Sequence[Notebook]) -> tqdm[Any]:
 
 
 @dataclass
-class _Batch:
+class _NotebookBatch:
     """Notebooks that are executed together, and what they share."""
 
     root: Path

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import yaml
 
 
-class Section(NamedTuple):
+class Release(NamedTuple):
     """The newest section of CHANGELOG.md: its version, its day, and what changed."""
 
     version: str
@@ -64,12 +64,12 @@ def citation(root: Path) -> dict[str, str]:
     return yaml.load(text, Loader=yaml.BaseLoader)
 
 
-def newest(root: Path) -> Section:
+def newest(root: Path) -> Release:
     """Read the first section of CHANGELOG.md, headed "## 1.2.0 (2026-11-30)"."""
     text = (root / "CHANGELOG.md").read_text("utf-8")
     _, *sections = re.split(r"^## ", text, flags=re.MULTILINE)
     head, _, notes = (sections or [""])[0].partition("\n")
     named = re.fullmatch(r"(\S+) \((\S+)\)", head)
     if not named:
-        return Section("none", "not dated", "")
-    return Section(named[1], named[2], notes.strip())
+        return Release("none", "not dated", "")
+    return Release(named[1], named[2], notes.strip())

@@ -38,7 +38,7 @@ VANISHED = Answer("gone", "no such host")
 NOT_ASKED = Answer("unclear", "its robots.txt asks programs to stay away")
 
 
-class Row(NamedTuple):
+class Account(NamedTuple):
     """LinkChecker's account of one address, in the order of its columns."""
 
     asked: str
@@ -50,7 +50,7 @@ class Row(NamedTuple):
     url: str
 
 
-def judge(row: Row) -> Answer:
+def judge(row: Account) -> Answer:
     """Read LinkChecker's account; only 404 and 410 say that an address is gone."""
     if "denied by robots.txt" in row.infos:
         return NOT_ASKED
@@ -59,7 +59,7 @@ def judge(row: Row) -> Answer:
     return _by_error(row.result.partition(":")[0])
 
 
-def _by_status(status: int, row: Row) -> Answer:
+def _by_status(status: int, row: Account) -> Answer:
     if 200 <= status < 300:
         moved = moved_for_good(row.asked, row.warnings)
         return Answer("here", status=status, moved=moved)
@@ -82,7 +82,7 @@ def _by_error(name: str) -> Answer:
     return _ERRORS.get(name, Answer("unclear", "a broken answer", again=True))
 
 
-def _pause(row: Row) -> int:
+def _pause(row: Account) -> int:
     asked_for = re.search(r"Retry-After: (\d{1,9})\b", row.warnings)
     return min(int(asked_for[1]), LONGEST_PAUSE) if asked_for else 0
 

@@ -27,7 +27,7 @@ def public_asker(project: Project) -> Asker:
 
 
 @dataclass(frozen=True)
-class Check:
+class LinkCheck:
     """Checks the links of a catalogue, and of the website built beside it."""
 
     root: Path

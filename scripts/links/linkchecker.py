@@ -21,7 +21,7 @@ from queue import Empty, SimpleQueue
 from typing import IO
 
 from scripts.base.files import write_atomic
-from scripts.links.answers import Row
+from scripts.links.answers import Account
 
 # Each address has a thread of its own, so that one which holds its own up holds up no
 # other; beyond as many they share.
@@ -66,7 +66,7 @@ class LinkChecker:
     patience: float = 90
     rate: float = 1
 
-    def ask(self, addresses: Sequence[str]) -> Generator[Row, None, None]:
+    def ask(self, addresses: Sequence[str]) -> Generator[Account, None, None]:
         """Ask each address once; some may be left without an answer."""
         waiting = set(addresses)
         with self._running(addresses, depth=0) as rows, suppress(Stuck):
@@ -77,7 +77,7 @@ class LinkChecker:
                 if not waiting:
                     return
 
-    def crawl(self, start: str) -> Generator[Row, None, None]:
+    def crawl(self, start: str) -> Generator[Account, None, None]:
         """Follow the links of a website from page to page; none that leads outside.
 
         Each address has one row, with the first page found that links to it. Raises
@@ -87,7 +87,9 @@ class LinkChecker:
             yield from rows
 
     @contextmanager
-    def _running(self, starts: Sequence[str], depth: int) -> Iterator[Iterator[Row]]:
+    def _running(
+        self, starts: Sequence[str], depth: int
+    ) -> Iterator[Iterator[Account]]:
         with tempfile.TemporaryDirectory() as home:
             settings = Path(home) / "linkcheckerrc"
             write_atomic(settings, self._settings(len(starts), depth))
@@ -140,9 +142,9 @@ def _limit_memory(pid: int) -> None:
 
 def _rows(
     process: subprocess.Popen[str], starts: Iterable[str], patience: float
-) -> Iterator[Row]:
+) -> Iterator[Account]:
     """Yield rows as they come after their head; Stuck when none comes for too long."""
-    said: SimpleQueue[Row | None] = SimpleQueue()
+    said: SimpleQueue[Account | None] = SimpleQueue()
     errors: list[str] = []
     assert process.stdin and process.stdout and process.stderr
     reader = threading.Thread(target=_read, args=(process.stdout, said), daemon=True)
@@ -168,11 +170,11 @@ def _rows(
         raise Stuck(f"it printed nothing for {patience} s") from None
 
 
-def _read(stream: IO[str], said: SimpleQueue[Row | None]) -> None:
+def _read(stream: IO[str], said: SimpleQueue[Account | None]) -> None:
     with stream, suppress(csv.Error):  # ended in the middle of a row
         for fields in csv.reader(stream, delimiter=";"):
-            if len(fields) == len(Row._fields):
-                said.put(Row(*fields))
+            if len(fields) == len(Account._fields):
+                said.put(Account(*fields))
     said.put(None)
 
 

@@ -14,13 +14,13 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from scripts.base.project import Project
 from scripts.catalogue import Catalogue
-from scripts.links.answers import Row
+from scripts.links.answers import Account
 from scripts.links.entries import addresses
 from scripts.links.history import key
 from scripts.links.linkchecker import LinkChecker, LinkCheckerError
 
 
-class Place(NamedTuple):
+class LinkPlace(NamedTuple):
     """Where an address stands: in an entry, or on a page of the website alone."""
 
     entry: str = ""
@@ -38,10 +38,10 @@ class Broken(NamedTuple):
 class Places:
     """Addresses of others, each with its places; and what is broken of our own."""
 
-    of: dict[str, list[Place]] = field(default_factory=dict)
+    of: dict[str, list[LinkPlace]] = field(default_factory=dict)
     broken: list[Broken] = field(default_factory=list)
 
-    def add(self, address: str, place: Place) -> None:
+    def add(self, address: str, place: LinkPlace) -> None:
         """Note that an address stands there."""
         known = self.of.setdefault(key(address), [])
         if place not in known:
@@ -58,7 +58,7 @@ def find(
     places = Places()
     for entry in catalogue.entries:
         for _, address in addresses(entry):
-            places.add(address, Place(entry=entry.id))
+            places.add(address, LinkPlace(entry=entry.id))
     if not (site / "index.html").exists():
         raise LinkCheckerError(f"there is no website in {site.name}/: run `make site`")
     ours = _ours(project, root, site)
@@ -68,7 +68,9 @@ def find(
     return places
 
 
-def _sort_in(row: Row, start: str, ours: Mapping[str, Path], places: Places) -> None:
+def _sort_in(
+    row: Account, start: str, ours: Mapping[str, Path], places: Places
+) -> None:
     page = row.parent.removeprefix(start) or "the home page"
     if row.url.startswith(start):
         if row.valid != "True":
@@ -85,7 +87,7 @@ def _sort_in(row: Row, start: str, ours: Mapping[str, Path], places: Places) -> 
                 places.broken.append(Broken(row.url, page))
             return
     if not places.of.get(key(row.url)):
-        places.add(row.url, Place(page=page))
+        places.add(row.url, LinkPlace(page=page))
 
 
 def _ours(project: Project, root: Path, site: Path) -> dict[str, Path]:

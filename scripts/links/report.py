@@ -10,7 +10,7 @@ from scripts.base.dates import long_date
 from scripts.base.project import Project
 from scripts.base.text import escape_markdown, markdown_url
 from scripts.links.history import History, Record
-from scripts.links.places import Broken, Place, Places
+from scripts.links.places import Broken, LinkPlace, Places
 
 # GitHub takes 65,536 characters.
 LIMIT = 60_000
@@ -85,7 +85,10 @@ def _section(heading: str, meaning: str, rows: Sequence[str]) -> str:
 
 
 def _row(
-    record: Record, places: Iterable[Place], project: Project, lines: Mapping[str, int]
+    record: Record,
+    places: Iterable[LinkPlace],
+    project: Project,
+    lines: Mapping[str, int],
 ) -> str:
     since = long_date((record.gone or record.since).date())
     said = [f"{_link(record.url)}: {escape_markdown(record.why)} since {since}"]
@@ -98,7 +101,7 @@ def _row(
     return f"- {', '.join(said)}\n"
 
 
-def _where(place: Place, project: Project, lines: Mapping[str, int]) -> str:
+def _where(place: LinkPlace, project: Project, lines: Mapping[str, int]) -> str:
     if not place.entry:
         return f"on the page {_code(place.page)}"
     line = lines.get(place.entry)

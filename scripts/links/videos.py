@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from scripts.links.answers import Answer
 from scripts.sources.services import Services, visible
-from scripts.sources.web import Missing, Web, WebError
+from scripts.sources.web import NotFound, Web, WebError
 from scripts.sources.works import NotIdentified, identify
 
 _vimeo = re.compile(
@@ -54,7 +54,7 @@ class Videos:
     def _answer(self, question: str) -> Answer:
         try:
             self.web.json(question)
-        except Missing:
+        except NotFound:
             return Answer("gone", "oEmbed: 404", 404)
         except WebError as error:
             return Answer("unclear", f"oEmbed: {visible(str(error))[:100]}")

@@ -14,7 +14,7 @@ from scripts.papers import PACKAGE, implemented
 from scripts.papers.cells import is_guard, parse
 
 
-class Import(NamedTuple):
+class PaperImport(NamedTuple):
     """An earlier paper, and the classes and functions that are taken from it."""
 
     paper: str
@@ -29,8 +29,8 @@ class Import(NamedTuple):
 class Kin(NamedTuple):
     """The imports of a paper's file from other papers, in their order of name."""
 
-    builds_on: tuple[Import, ...] = ()
-    compared_with: tuple[Import, ...] = ()
+    builds_on: tuple[PaperImport, ...] = ()
+    compared_with: tuple[PaperImport, ...] = ()
 
 
 Genealogy = Mapping[str, Kin]
@@ -72,8 +72,8 @@ def _imports(nodes: Iterable[ast.AST], papers: set[str]) -> Iterator[tuple[str, 
                 yield from ((paper, alias.name) for alias in node.names)
 
 
-def _grouped(imports: Iterator[tuple[str, str]]) -> tuple[Import, ...]:
+def _grouped(imports: Iterator[tuple[str, str]]) -> tuple[PaperImport, ...]:
     names: dict[str, list[str]] = {}
     for paper, name in imports:
         names.setdefault(paper, []).append(name)
-    return tuple(Import(paper, tuple(names[paper])) for paper in sorted(names))
+    return tuple(PaperImport(paper, tuple(names[paper])) for paper in sorted(names))

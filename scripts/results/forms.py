@@ -148,7 +148,7 @@ class Growth(Form):
     passes: float
 
 
-class Scaling(Head):
+class ScalingResults(Head):
     """The form of scaling.json, which `python -m benchmarks.scaling` writes."""
 
     repeats: PositiveInt
@@ -157,7 +157,7 @@ class Scaling(Head):
     along_batch: Annotated[tuple[Draw, ...], Field(strict=False)]
 
 
-class Target(Form):
+class FittedTarget(Form):
     """A density to fit: its width, that of its context, and its entropy in nats."""
 
     name: str
@@ -192,7 +192,7 @@ class Accuracy(Head):
     rate: float
     held_out: PositiveInt
     checkpoints: Annotated[tuple[PositiveInt, ...], Field(min_length=1, strict=False)]
-    targets: Annotated[tuple[Target, ...], Field(strict=False)]
+    targets: Annotated[tuple[FittedTarget, ...], Field(strict=False)]
     courses: Annotated[tuple[Course, ...], Field(strict=False)]
     left_out: Annotated[tuple[str, ...], Field(strict=False)]
 
@@ -212,7 +212,7 @@ class Question(Form):
     asks: str
 
 
-class Finding(Form):
+class FlowAnswer(Form):
     """The answer of one flow: a number or a few words, and what they amount to.
 
     `reason` says why a flow of ours does not promise it, or why any flow is only
@@ -231,7 +231,7 @@ class Exactness(Head):
     """The form of exactness.json, which `python -m benchmarks.exactness` writes."""
 
     questions: Annotated[tuple[Question, ...], Field(strict=False)]
-    findings: Annotated[tuple[Finding, ...], Field(strict=False)]
+    findings: Annotated[tuple[FlowAnswer, ...], Field(strict=False)]
 
 
 def write(report: Head, path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from scripts.catalogue import Publication
-from scripts.papers.genealogy import Genealogy, Import
+from scripts.papers.genealogy import Genealogy, PaperImport
 
 # Pixels from one row to the next; the stylesheet's rows are as high.
 ROW = 64
@@ -25,7 +25,7 @@ class Row(NamedTuple):
 
     paper: Publication
     introduced: Sequence[str]
-    builds_on: Sequence[Import]
+    builds_on: Sequence[PaperImport]
     arcs: Sequence[Arc]
 
 
@@ -54,7 +54,9 @@ def _reused(genealogy: Genealogy) -> Mapping[str, set[str]]:
     return reused
 
 
-def _arcs(builds_on: Sequence[Import], place: Mapping[str, int], row: int) -> list[Arc]:
+def _arcs(
+    builds_on: Sequence[PaperImport], place: Mapping[str, int], row: int
+) -> list[Arc]:
     steps = {each.paper: row - place[each.paper] for each in builds_on}
     return [
         Arc(paper, f"M0 0C{-8 - 7 * n} 0 {-8 - 7 * n} {-n * ROW} 0 {-n * ROW}")

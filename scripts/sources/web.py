@@ -28,7 +28,7 @@ class WebError(Exception):
     """A service gave no answer of use; the message names it and says why."""
 
 
-class Missing(WebError):
+class NotFound(WebError):
     """The service answered that there is no such thing (404, 410)."""
 
 
@@ -126,7 +126,7 @@ class Web:
 
     def _check_status(self, code: int) -> None:
         if code in (404, 410):
-            raise Missing("knows no such work: check its name")
+            raise NotFound("knows no such work: check its name")
         if code in _BUSY:
             raise WebError(f"answered with status {code}, asked {self.tries} times")
         if not 200 <= code < 300:

@@ -16,7 +16,7 @@ import pytest
 from benchmarks.gpu import __main__ as command
 from benchmarks.gpu import contract, part, report, words
 from benchmarks.gpu.parts import PARTS, Part, Place
-from benchmarks.gpu.running import Outcome, run_part, run_within
+from benchmarks.gpu.running import PartOutcome, run_part, run_within
 from scripts.base.project import ROOT, read_project
 from scripts.results.gpu import Gpu
 from scripts.results.reading import read
@@ -186,11 +186,13 @@ def test_missing_packages_are_named_before_anything_is_imported(
 def test_a_single_part_leaves_the_others_as_they_were(tmp_path: Path) -> None:
     path = tmp_path / "gpu.json"
     fields = report.empty(HEAD)
-    report.add(fields, "autocast", Outcome(3.0, rows=[ROUNDED]))
+    report.add(fields, "autocast", PartOutcome(3.0, rows=[ROUNDED]))
     report.write(fields, path)
     again = report.kept(path, HEAD | {"date": "2026-11-30"})
-    report.add(again, "contract", Outcome(4.0, "RuntimeError: no", rows=[KEPT]))
-    report.add(again, "contract", Outcome(5.0, rows=[{"promise": "round_trip"}, KEPT]))
+    report.add(again, "contract", PartOutcome(4.0, "RuntimeError: no", rows=[KEPT]))
+    report.add(
+        again, "contract", PartOutcome(5.0, rows=[{"promise": "round_trip"}, KEPT])
+    )
     report.write(again, path)
     assert report.fault(path) is None
     found = read(Gpu, path)
@@ -204,7 +206,7 @@ def test_a_single_part_leaves_the_others_as_they_were(tmp_path: Path) -> None:
 def test_a_report_of_another_form_is_told(tmp_path: Path) -> None:
     path = tmp_path / "gpu.json"
     fields = report.empty(HEAD)
-    report.add(fields, "autocast", Outcome(3.0, rows=[ROUNDED | {"dims": 0}]))
+    report.add(fields, "autocast", PartOutcome(3.0, rows=[ROUNDED | {"dims": 0}]))
     report.write(fields, path)
     assert re.search(
         r"gpu\.json: autocast\.0\.dims: .*benchmarks\.gpu", report.fault(path) or ""
@@ -216,9 +218,9 @@ def test_without_a_card_it_says_so_and_writes_nothing(
 ) -> None:
     places: list[Place] = []
 
-    def stub(part: Part, place: Place, limit: float) -> Outcome:
+    def stub(part: Part, place: Place, limit: float) -> PartOutcome:
         places.append(place)
-        return Outcome(1.0, why=part.name if part.name in failing else None)
+        return PartOutcome(1.0, why=part.name if part.name in failing else None)
 
     before = sorted(RESULTS.iterdir())
     failing: set[str] = set()
@@ -236,7 +238,7 @@ def test_without_a_card_it_says_so_and_writes_nothing(
 def test_with_a_card_it_writes_what_can_be_committed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    outcome = Outcome(1.0, left_out=["something"])
+    outcome = PartOutcome(1.0, left_out=["something"])
     places: list[Place] = []
     monkeypatch.setattr(
         command, "run_part", lambda part, place, limit: places.append(place) or outcome
@@ -319,7 +321,7 @@ def results(tmp_path: Path) -> Path:
         "notebooks": [{"paper": "nice", "seconds": 41, "claims": claims}],
     }
     for each in PARTS:
-        report.add(fields, each.name, Outcome(9.0, rows=rows[each.name]))
+        report.add(fields, each.name, PartOutcome(9.0, rows=rows[each.name]))
     fields["endings"][1]["left_out"] = ["maf, 64-d, 512: nflows: RuntimeError: no"]
     fields["endings"][2]["why"] = "stopped after 100 seconds, when its time was over"
     report.write(fields, tmp_path / "gpu.json")

@@ -40,11 +40,11 @@ def test_a_run_prints_and_writes_its_exponents(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    plan = scaling.Plan((2, 4), 3, (1, 2), 2, repeats=1)
+    plan = scaling.ScalingPlan((2, 4), 3, (1, 2), 2, repeats=1)
     monkeypatch.setattr(scaling, "QUICK", plan)
     output = tmp_path / "scaling.json"
     assert scaling.main(["--quick", "--output", str(output)]) == 0
-    report = read(forms.Scaling, output)
+    report = read(forms.ScalingResults, output)
     rows = [(row.family, row.along) for row in report.growth]
     assert rows == [(f, a) for a in ("dim", "batch") for f in scaling.FAMILIES]
     assert [row.dim for row in report.along_dim[:: len(scaling.FAMILIES)]] == [2, 4]

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page
 
 from scripts.base.project import ROOT
-from scripts.results.forms import Accuracy, Course, Machine, Target
+from scripts.results.forms import Accuracy, Course, FittedTarget, Machine
 from scripts.site.measured.exactness import Fits, examine, fits
 from tests.support.visit import Visit
 
@@ -44,7 +44,7 @@ def fitted(*courses: Course) -> Fits:
             rate=1e-3,
             held_out=10,
             checkpoints=(1, 2),
-            targets=(Target(name="ring", dim=2, context=0, entropy=1.0),),
+            targets=(FittedTarget(name="ring", dim=2, context=0, entropy=1.0),),
             courses=courses,
             left_out=(),
         )

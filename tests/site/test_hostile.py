@@ -149,7 +149,7 @@ def roots(sites: tuple[Site, Site]) -> Iterator[tuple[str, str]]:
         yield hostile, harmless
 
 
-class Watch:
+class HostileVisit:
     """A visit on which whatever ran, asked or opened is written down."""
 
     def __init__(self, browser: Browser, root: str, bypass_csp: bool = False) -> None:
@@ -178,8 +178,8 @@ class Watch:
 
 
 @pytest.fixture
-def hostile(browser: Browser, roots: tuple[str, str]) -> Iterator[Watch]:
-    watch = Watch(browser, roots[0])
+def hostile(browser: Browser, roots: tuple[str, str]) -> Iterator[HostileVisit]:
+    watch = HostileVisit(browser, roots[0])
     yield watch
     watch.context.close()
     assert watch.visit.faults == []
@@ -200,7 +200,7 @@ def elements(page: Page, path: str) -> list[str]:
 
 @pytest.mark.parametrize("path", ["", "learn/", "list/", "genealogy/", "notebooks/"])
 def test_no_script_of_an_entry_runs_and_no_element_of_its_appears(
-    hostile: Watch, roots: tuple[str, str], path: str
+    hostile: HostileVisit, roots: tuple[str, str], path: str
 ) -> None:
     harmless = hostile.context.new_page()
     for page, root in zip((hostile.page, harmless), roots, strict=True):
@@ -229,7 +229,7 @@ ACTIVE = [n for n, p in enumerate(SPECIMENS) if re.search("pwned|elsewhere", p.t
     ids=["active", "all"],
 )
 def test_no_paper_runs_a_script_or_brings_an_element(
-    hostile: Watch, roots: tuple[str, str], numbers: list[int]
+    hostile: HostileVisit, roots: tuple[str, str], numbers: list[int]
 ) -> None:
     harmless = hostile.context.new_page()
     twins: dict[object, list[str]] = {}
@@ -243,7 +243,7 @@ def test_no_paper_runs_a_script_or_brings_an_element(
         assert hostile.visit.faults == [], payload
 
 
-def test_whatever_the_address_of_a_view_says_is_a_word(hostile: Watch) -> None:
+def test_whatever_the_address_of_a_view_says_is_a_word(hostile: HostileVisit) -> None:
     page = hostile.page
     page.goto(f"{hostile.visit.root}list/")
     before = page.evaluate("document.querySelectorAll('*').length")
@@ -263,7 +263,9 @@ def test_whatever_the_address_of_a_view_says_is_a_word(hostile: Watch) -> None:
     assert page.evaluate("document.querySelectorAll('*').length") == before
 
 
-def test_the_search_shows_texts_only(hostile: Watch, roots: tuple[str, str]) -> None:
+def test_the_search_shows_texts_only(
+    hostile: HostileVisit, roots: tuple[str, str]
+) -> None:
     harmless = hostile.context.new_page()
     found, expected = searched(hostile.page, roots[0]), searched(harmless, roots[1])
     assert len(found) > 100
@@ -285,7 +287,7 @@ LONG_WORD = SPECIMENS.index(PAYLOADS["long word"])
 
 
 @pytest.mark.parametrize("path", ["", "list/", f"papers/p{LONG_WORD}/"])
-def test_a_long_word_breaks_no_page(hostile: Watch, path: str) -> None:
+def test_a_long_word_breaks_no_page(hostile: HostileVisit, path: str) -> None:
     hostile.page.set_viewport_size(PHONE)
     hostile.visit.open(path)
     width = hostile.page.evaluate("document.documentElement.scrollWidth")
@@ -298,8 +300,8 @@ def test_a_watch_sees_what_runs(
     """Were an escape forgotten, the policy would hold it up, and be heard of."""
     page = sites[0].folder / "index.html"
     whole = page.read_text("utf-8")
-    protected = Watch(browser, roots[0])
-    bare = Watch(browser, roots[0], bypass_csp=True)
+    protected = HostileVisit(browser, roots[0])
+    bare = HostileVisit(browser, roots[0], bypass_csp=True)
     try:
         for text in ("handler", "script", "focus", "details"):
             page.write_text(whole.replace("</h1>", PAYLOADS[text].text + "</h1>"))
@@ -311,7 +313,7 @@ def test_a_watch_sees_what_runs(
         watch.context.close()
 
 
-def assert_seen(watch: Watch, fault: str) -> None:
+def assert_seen(watch: HostileVisit, fault: str) -> None:
     watch.visit.faults.clear()
     watch.visit.open("")
     watch.page.wait_for_timeout(100)

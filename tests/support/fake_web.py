@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from scripts.links.answers import Row
+from scripts.links.answers import Account
 from scripts.links.asking import Asker
 from scripts.links.linkchecker import LinkChecker
 from scripts.links.network import Found
@@ -100,14 +100,14 @@ class Scripted(LinkChecker):
     results: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
-    def ask(self, addresses: Sequence[str]) -> Generator[Row, None, None]:
+    def ask(self, addresses: Sequence[str]) -> Generator[Account, None, None]:
         for address in addresses:
             self.asked.append(address)
             if account := self.results[address]:
                 result, _, warnings = account.partition("|")
-                yield Row(address, "", result, warnings, "", "", address)
+                yield Account(address, "", result, warnings, "", "", address)
 
-    def crawl(self, start: str) -> Generator[Row, None, None]:
+    def crawl(self, start: str) -> Generator[Account, None, None]:
         yield from ()
 
 

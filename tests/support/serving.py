@@ -25,7 +25,7 @@ PREFIX = urlsplit(read_project().site_url).path.rstrip("/")
 TEXTS = (".css", ".html", ".js", ".json", ".svg", ".xml")
 
 
-class _Pages(SimpleHTTPRequestHandler):
+class _SiteHandler(SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"  # one connection for many requests
 
     def translate_path(self, path: str) -> str:
@@ -76,7 +76,7 @@ class _Server(ThreadingHTTPServer):
 @contextmanager
 def serving(site: Path) -> Iterator[str]:
     """Serve a directory; yield the address of its root, with a slash at the end."""
-    handler = partial(_Pages, directory=str(site))
+    handler = partial(_SiteHandler, directory=str(site))
     with _Server(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()

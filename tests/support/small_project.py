@@ -23,13 +23,13 @@ STAMP = {
 
 
 @dataclass(frozen=True)
-class Project:
+class SmallProject:
     """A project on disk, of papers and the modules that they import."""
 
     root: Path
 
     @classmethod
-    def make(cls, root: Path) -> Project:
+    def make(cls, root: Path) -> SmallProject:
         """Begin a project without papers in an empty folder."""
         (root / "mkdocs.yml").write_text(
             "site_name: Flows\nsite_url: https://flows.org/\n"

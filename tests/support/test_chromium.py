@@ -40,7 +40,7 @@ class sync_playwright:
 """
 
 
-class Machine:
+class BareMachine:
     """A machine without Chromium, without network, and with what a test puts there."""
 
     def __init__(self, folder: Path) -> None:
@@ -106,11 +106,11 @@ class Machine:
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    return Machine(tmp_path)
+def machine(tmp_path: Path) -> BareMachine:
+    return BareMachine(tmp_path)
 
 
-def test_one_that_starts_is_used(machine: Machine) -> None:
+def test_one_that_starts_is_used(machine: BareMachine) -> None:
     machine.command("chromium", STARTS)
     ran = machine.get(root=True)
     found = f"→ Chromium for the browser tests: {machine.bin}/chromium\n"
@@ -119,7 +119,7 @@ def test_one_that_starts_is_used(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("script", [LACKS, "exit 0", "sleep 60 & wait"])
-def test_one_that_does_not_start_is_none(machine: Machine, script: str) -> None:
+def test_one_that_does_not_start_is_none(machine: BareMachine, script: str) -> None:
     machine.command("chromium", script)
     machine.command("google-chrome", STARTS)
     ran = machine.get(seconds=3)
@@ -134,7 +134,7 @@ def running(pid: int) -> bool:
 
 
 def test_what_hangs_ends_with_its_children(
-    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    machine: BareMachine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine.command("chromium", f"sleep 60 & echo $! > {tmp_path}/child; wait")
     monkeypatch.setattr(chromium, "SECONDS", 1)
@@ -146,7 +146,7 @@ def test_what_hangs_ends_with_its_children(
         assert time.monotonic() < limit
 
 
-def test_a_named_one_is_the_only_one(machine: Machine, tmp_path: Path) -> None:
+def test_a_named_one_is_the_only_one(machine: BareMachine, tmp_path: Path) -> None:
     machine.command("chromium", STARTS)
     mine = tmp_path / "mine"
     machine.write(mine, STARTS)
@@ -163,7 +163,7 @@ def test_a_named_one_is_the_only_one(machine: Machine, tmp_path: Path) -> None:
     assert machine.ran == []
 
 
-def test_playwrights_download_comes_first(machine: Machine) -> None:
+def test_playwrights_download_comes_first(machine: BareMachine) -> None:
     machine.command("apt-get", "exit 1")
     machine.module("playwright", f"echo 180 MB; {machine.puts(machine.fetched)}")
     ran = machine.get(root=True)
@@ -176,7 +176,7 @@ def test_playwrights_download_comes_first(machine: Machine) -> None:
     assert "Fetching" not in machine.get(root=True).stdout
 
 
-def test_playwright_itself_is_installed_first(machine: Machine) -> None:
+def test_playwright_itself_is_installed_first(machine: BareMachine) -> None:
     package = machine.python / "playwright"
     away = package.rename(machine.python / "away")
     machine.module("pip", f"mv {away} {package}")
@@ -190,7 +190,7 @@ def test_playwright_itself_is_installed_first(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("ci", ["", "true"])
-def test_root_gets_the_systems_package(machine: Machine, ci: str) -> None:
+def test_root_gets_the_systems_package(machine: BareMachine, ci: str) -> None:
     machine.command(
         "apt-get", f"[ $1 = update ] || {machine.puts(machine.bin / 'chromium')}"
     )
@@ -207,7 +207,7 @@ def test_root_gets_the_systems_package(machine: Machine, ci: str) -> None:
 SUDO = '[ "$1" = -n ] || exit 1; shift; exec "$@"'
 
 
-def test_so_does_who_need_not_type_a_password(machine: Machine) -> None:
+def test_so_does_who_need_not_type_a_password(machine: BareMachine) -> None:
     machine.command("sudo", f"PATH={machine.bin}:$PATH\n{SUDO}")
     machine.command(
         "apt-get", f"[ $1 = update ] || {machine.puts(machine.bin / 'chromium')}"
@@ -220,7 +220,7 @@ def test_so_does_who_need_not_type_a_password(machine: Machine) -> None:
     assert all("sudo -n " in line for line in machine.ran if line.startswith("sudo"))
 
 
-def test_nothing_can_ask_a_person(machine: Machine) -> None:
+def test_nothing_can_ask_a_person(machine: BareMachine) -> None:
     asks = 'if : < /dev/tty; then echo "$0 asks" >> ' + f"{machine.log}; fi 2>&-\n"
     machine.command("sudo", f"{asks}PATH={machine.bin}:$PATH\n{SUDO}")
     machine.command("apt-get", f"{asks}exit 1")
@@ -240,7 +240,9 @@ def test_nothing_can_ask_a_person(machine: Machine) -> None:
         ("apk", "apk add chromium"),
     ],
 )
-def test_each_system_has_its_command(machine: Machine, name: str, command: str) -> None:
+def test_each_system_has_its_command(
+    machine: BareMachine, name: str, command: str
+) -> None:
     machine.command(name, "exit 1")
     ran = machine.get(root=True)
     assert machine.ran == [FETCH, command]
@@ -248,13 +250,13 @@ def test_each_system_has_its_command(machine: Machine, name: str, command: str) 
     assert f"\n  as root: {command}\n" in machine.get().stderr
 
 
-def test_on_ubuntu_the_package_has_another_name(machine: Machine) -> None:
+def test_on_ubuntu_the_package_has_another_name(machine: BareMachine) -> None:
     machine.command("apt-get", "exit 1")
     machine.get(root=True, system="ubuntu")
     assert machine.ran[-1] == f"{APT[1]}-browser"
 
 
-def test_libraries_that_playwrights_lacks_are_installed(machine: Machine) -> None:
+def test_libraries_that_playwrights_lacks_are_installed(machine: BareMachine) -> None:
     machine.command("apt-get", "exit 1")
     machine.module(
         "playwright",
@@ -267,7 +269,7 @@ def test_libraries_that_playwrights_lacks_are_installed(machine: Machine) -> Non
 
 
 def test_else_what_failed_is_told_with_the_commands_that_help(
-    machine: Machine,
+    machine: BareMachine,
 ) -> None:
     machine.command("chromium", LACKS)
     machine.command("sudo", "exit 1")
@@ -292,7 +294,7 @@ def test_else_what_failed_is_told_with_the_commands_that_help(
     assert machine.ran == [FETCH, "sudo -n true"]
 
 
-def test_a_failed_package_is_told_by_its_last_lines(machine: Machine) -> None:
+def test_a_failed_package_is_told_by_its_last_lines(machine: BareMachine) -> None:
     machine.command("apt-get", "for i in {1..200}; do echo $i; done; exit 100")
     ran = machine.get(root=True)
     assert ran.returncode == 1

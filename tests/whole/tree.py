@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.base.project import ROOT
-from tests.support.small_project import Project
+from tests.support.small_project import SmallProject
 
 # Longer than a page of memory, so that a full disk could cut it.
 PADDING = "# What stands here is a remark, and there are many of them.\n" * 150
@@ -139,7 +139,7 @@ class Tree:
         shutil.copytree(ROOT / "scripts", root / "scripts")
         for name in (".gitignore", "mkdocs.yml"):
             shutil.copy(ROOT / name, root)
-        project = Project(root)
+        project = SmallProject(root)
         project.write("made.py", PAPER.replace("return 1", "return 0"))
         project.commit("made")
         project.write("made.py", PAPER)

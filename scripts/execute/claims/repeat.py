@@ -21,7 +21,12 @@ from tqdm import tqdm
 from scripts.base.files import turn, write_atomic
 from scripts.execute import ipynb
 from scripts.execute.claims import results
-from scripts.execute.claims.results import Code, DifferentClaims, Finished, Results
+from scripts.execute.claims.results import (
+    CodeFingerprints,
+    DifferentClaims,
+    Finished,
+    Results,
+)
 from scripts.execute.kernel import FACTS
 from scripts.execute.notebooks import TIME_LIMIT
 from scripts.execute.replay import ShortRuns
@@ -43,7 +48,7 @@ class Task:
     """
 
     root: Path
-    codes: Mapping[str, Code]
+    codes: Mapping[str, CodeFingerprints]
     here: Mapping[str, str]
     seeds: int
     force: bool
@@ -59,7 +64,7 @@ def run(
     variables = environment(task.root, device, jobs)
     total = sum(map(len, seeds.values()))
     with tqdm(total=total, unit="seed", disable=None, leave=False) as bar:
-        batch = _Batch(task, variables, asyncio.Semaphore(jobs), bar)
+        batch = _SeedBatch(task, variables, asyncio.Semaphore(jobs), bar)
         try:
             return asyncio.run(batch.run(seeds))
         except asyncio.CancelledError:
@@ -70,7 +75,7 @@ def run(
 
 
 @dataclass(frozen=True)
-class _Batch:
+class _SeedBatch:
     """Runs that are made together, and what they share."""
 
     task: Task

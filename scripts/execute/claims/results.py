@@ -40,7 +40,7 @@ class DifferentClaims(Exception):
 
 
 @dataclass(frozen=True)
-class Code:
+class CodeFingerprints:
     """A paper's code of today, figures left out, as two fingerprints.
 
     `experiments` is of what a short run does not show (scripts/execute/replay.py).
@@ -50,7 +50,7 @@ class Code:
     experiments: str
 
 
-def codes(root: Path, papers: Iterable[str]) -> dict[str, Code]:
+def codes(root: Path, papers: Iterable[str]) -> dict[str, CodeFingerprints]:
     """Return the papers' code of today, by id; CellError where it is no notebook."""
     fingerprints = Fingerprints(root)
     found = {}
@@ -58,11 +58,13 @@ def codes(root: Path, papers: Iterable[str]) -> dict[str, Code]:
         file = f"{PACKAGE}/{paper}.py"
         exported = export((root / file).read_text("utf-8"), file)
         cells = [cell for cell in exported if "plot" not in cell.tags]
-        found[paper] = Code(fingerprints.of(cells), fingerprints.experiments(cells))
+        found[paper] = CodeFingerprints(
+            fingerprints.of(cells), fingerprints.experiments(cells)
+        )
     return found
 
 
-def stamp(code: Code, trace: Trace) -> Results:
+def stamp(code: CodeFingerprints, trace: Trace) -> Results:
     """Return what results say of the code that they came from.
 
     Of the trace of its short run they keep the numbers: the words are the notebook's.
@@ -103,7 +105,7 @@ def read(root: Path, paper: str) -> Results | None:
 
 
 def left_to_run(
-    results: Results | None, code: Code, here: Mapping[str, str], seeds: int
+    results: Results | None, code: CodeFingerprints, here: Mapping[str, str], seeds: int
 ) -> list[int]:
     """Return the seeds below `seeds` that have not finished with today's code.
 

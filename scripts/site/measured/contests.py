@@ -23,7 +23,7 @@ TASKS: dict[Task, str] = {
 }
 
 
-class Match(NamedTuple):
+class FlowContest(NamedTuple):
     """One flow in all libraries: how many times as fast, and as lean, as the best."""
 
     flow: str
@@ -48,7 +48,7 @@ class Times(NamedTuple):
     ms: dict[str, tuple[float, float]]
 
 
-def matches(run: Iterable[Race], memory: Iterable[Memory]) -> list[Match]:
+def matches(run: Iterable[Race], memory: Iterable[Memory]) -> list[FlowContest]:
     """Gather the races of each flow, and the peaks of its training steps."""
     peaks: dict[tuple[str, int, int], dict[str, int]] = {}
     for row in memory:
@@ -57,7 +57,7 @@ def matches(run: Iterable[Race], memory: Iterable[Memory]) -> list[Match]:
     for key, group in groupby(run, key=lambda race: race[:3]):
         together = list(group)
         found.append(
-            Match(
+            FlowContest(
                 FAMILIES[together[0].family],
                 together[0].dim,
                 together[0].batch,

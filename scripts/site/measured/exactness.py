@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scripts.base.text import significant
-from scripts.results.forms import Accuracy, Course, Exactness, Finding, Question
+from scripts.results.forms import Accuracy, Course, Exactness, FlowAnswer, Question
 from scripts.results.reading import read
 from scripts.site.measured.contests import FAMILIES
 
@@ -20,7 +20,7 @@ WIDTH, HEIGHT, MARGIN = 200.0, 130.0, 14.0
 EVEN = 0.002
 
 
-class Cell(NamedTuple):
+class SheetCell(NamedTuple):
     """One answer, and the number of the note that goes with it."""
 
     shown: str
@@ -28,12 +28,12 @@ class Cell(NamedTuple):
     note: int | None
 
 
-class Line(NamedTuple):
+class SheetRow(NamedTuple):
     """The answers of one flow to the questions of a sheet, in their order."""
 
     library: str
     flow: str
-    cells: Sequence[Cell]
+    cells: Sequence[SheetCell]
 
 
 class Sheet(NamedTuple):
@@ -41,7 +41,7 @@ class Sheet(NamedTuple):
 
     group: str
     questions: Sequence[Question]
-    lines: Sequence[Line]
+    lines: Sequence[SheetRow]
 
 
 class Tally(NamedTuple):
@@ -67,7 +67,7 @@ class End(NamedTuple):
     seconds: float
 
 
-class Match(NamedTuple):
+class Fitting(NamedTuple):
     """One family on one target, by library."""
 
     target: str
@@ -100,19 +100,19 @@ class Fits(NamedTuple):
     """The results of fitting known densities."""
 
     accuracy: Accuracy
-    matches: Sequence[Match]
+    matches: Sequence[Fitting]
     panels: dict[str, Sequence[Panel]]
 
     @property
-    def by_family(self) -> dict[str, list[Match]]:
+    def by_family(self) -> dict[str, list[Fitting]]:
         """Matches by the family's name."""
-        groups = {name: list[Match]() for name in self.panels}
+        groups = {name: list[Fitting]() for name in self.panels}
         for match in self.matches:
             groups[match.family].append(match)
         return groups
 
     @property
-    def behind(self) -> list[Match]:
+    def behind(self) -> list[Fitting]:
         """Where a peer is nearer to the truth, furthest first."""
         behind = [match for match in self.matches if match.behind]
         return sorted(behind, key=lambda match: -match.lag)
@@ -162,14 +162,14 @@ def _sheets(exactness: Exactness, notes: Sequence[str]) -> list[Sheet]:
         for (library, flow), rows in flows:
             by_check = {row.check: row for row in rows}
             cells = [_cell(by_check[each.check], notes) for each in asked]
-            lines.append(Line(library, flow, cells))
+            lines.append(SheetRow(library, flow, cells))
         sheets.append(Sheet(group, asked, lines))
     return sheets
 
 
-def _cell(finding: Finding, notes: Sequence[str]) -> Cell:
+def _cell(finding: FlowAnswer, notes: Sequence[str]) -> SheetCell:
     note = notes.index(finding.reason) + 1 if finding.reason else None
-    return Cell(_shown(finding.shown), finding.verdict, note)
+    return SheetCell(_shown(finding.shown), finding.verdict, note)
 
 
 def _shown(shown: str) -> str:
@@ -180,7 +180,7 @@ def _shown(shown: str) -> str:
         return shown
 
 
-def _tallies(findings: Iterable[Finding]) -> list[Tally]:
+def _tallies(findings: Iterable[FlowAnswer]) -> list[Tally]:
     tallies = []
     for library, rows in groupby(findings, key=lambda row: row.library):
         asked = [row for row in rows if row.verdict != "absent"]
@@ -204,9 +204,9 @@ def _kinds(courses: Iterable[Course]) -> Kinds:
     return kinds
 
 
-def _matches(kinds: Kinds) -> list[Match]:
+def _matches(kinds: Kinds) -> list[Fitting]:
     return [
-        Match(
+        Fitting(
             target,
             FAMILIES[family],
             {name: _end(courses) for name, courses in libraries.items()},

@@ -8,14 +8,14 @@ from typing import NamedTuple
 from scripts.base.dates import long_date
 from scripts.results.forms import races
 from scripts.results.gpu import SMALL, Gpu, Rounded
-from scripts.site.measured.contests import Match, Times, matches, times
+from scripts.site.measured.contests import FlowContest, Times, matches, times
 
 
 class OnGpu(NamedTuple):
     """The results of `make gpu`; tables as those of the CPU."""
 
     report: Gpu
-    matches: Sequence[Match]
+    matches: Sequence[FlowContest]
     times: Sequence[Times]
     compiled: Sequence[Times]
 

@@ -14,13 +14,13 @@ from scripts.results.forms import (
     Flows,
     Gaps,
     Growth,
-    Scaling,
+    ScalingResults,
     races,
 )
 from scripts.results.gpu import Gpu
 from scripts.results.reading import read
 from scripts.site.measured.axis import Axis, axis
-from scripts.site.measured.contests import FAMILIES, Match, Times, matches, times
+from scripts.site.measured.contests import FAMILIES, FlowContest, Times, matches, times
 from scripts.site.measured.gpu import OnGpu, on_gpu
 
 # What an event is, by how many axes it has.
@@ -33,7 +33,7 @@ EVENTS = {
 EVEN = 0.95
 
 
-class Line(NamedTuple):
+class FlowRow(NamedTuple):
     """One flow of ours: times in ms for a batch of events, gaps in nats by seed."""
 
     paper: str
@@ -68,13 +68,13 @@ class Comparison(NamedTuple):
 
     flows: Flows
     trained: Gaps
-    scaling: Scaling
-    lines: Sequence[Line]
-    matches: Sequence[Match]
+    scaling: ScalingResults
+    lines: Sequence[FlowRow]
+    matches: Sequence[FlowContest]
     times: Sequence[Times]
     gpu: OnGpu | None
 
-    def of(self, paper: str) -> list[Line]:
+    def of(self, paper: str) -> list[FlowRow]:
         """Lines of the paper's flows."""
         return [line for line in self.lines if line.paper == paper]
 
@@ -108,7 +108,7 @@ class Comparison(NamedTuple):
         return _sampling(self.scaling, "batch", self.scaling.along_batch)
 
     @property
-    def nearest_first(self) -> list[Line]:
+    def nearest_first(self) -> list[FlowRow]:
         """Lines with a gap, the smallest first."""
         with_gap = [line for line in self.lines if line.gaps]
         return sorted(with_gap, key=lambda line: line.gap or 0)
@@ -132,7 +132,7 @@ def compare(results: Path) -> Comparison:
     return Comparison(
         flows,
         trained,
-        read(Scaling, results / "scaling.json"),
+        read(ScalingResults, results / "scaling.json"),
         _lines(flows, trained),
         matches(run, flows.memory),
         [times(race) for race in run],
@@ -140,13 +140,13 @@ def compare(results: Path) -> Comparison:
     )
 
 
-def _lines(flows: Flows, trained: Gaps) -> list[Line]:
+def _lines(flows: Flows, trained: Gaps) -> list[FlowRow]:
     gaps = {(gap.paper, gap.name): gap for gap in trained.gaps}
     lines = []
     for flow in flows.flows:
         gap = gaps.get((flow.paper, flow.name))
         lines.append(
-            Line(
+            FlowRow(
                 paper=flow.paper,
                 name=flow.name,
                 family=flow.family,
@@ -164,7 +164,9 @@ def _lines(flows: Flows, trained: Gaps) -> list[Line]:
     return lines
 
 
-def _sampling(scaling: Scaling, along: str, draws: Iterable[Draw]) -> list[Sampling]:
+def _sampling(
+    scaling: ScalingResults, along: str, draws: Iterable[Draw]
+) -> list[Sampling]:
     rows = []
     for growth in (each for each in scaling.growth if each.along == along):
         ms = {

@@ -19,7 +19,7 @@ from implementations.real_nvp import (
 )
 
 
-class Part(nn.Module):
+class ScaleOrShift(nn.Module):
     """s or t of one of our couplings, as normflows wants them: as large as x."""
 
     def __init__(self, layer: Coupling | MaskedCoupling, which: int) -> None:
@@ -39,7 +39,9 @@ class Part(nn.Module):
 
 
 def twin(layer: Coupling | MaskedCoupling, mask: Tensor) -> MaskedAffineFlow:
-    return MaskedAffineFlow(mask.double(), t=Part(layer, 1), s=Part(layer, 0)).eval()
+    return MaskedAffineFlow(
+        mask.double(), t=ScaleOrShift(layer, 1), s=ScaleOrShift(layer, 0)
+    ).eval()
 
 
 def shake(module: nn.Module) -> None:

@@ -100,7 +100,7 @@ def escaped(character: str) -> str:
     return f"\\U{ord(character):08x}"
 
 
-class Place(NamedTuple):
+class Stretch(NamedTuple):
     """Where a value stands: its line, its first column and the one behind it.
 
     There YAML tells that a key is too long to be one.
@@ -114,11 +114,13 @@ class Place(NamedTuple):
         return line == self.line and self.start <= column <= self.end
 
 
-def put(text: str, field: str) -> tuple[str, Place]:
+def put(text: str, field: str) -> tuple[str, Stretch]:
     """Put the text in the place of what the good catalogue has."""
     before, _, after = GOOD.partition(field)
     line, start = before.count("\n") + 1, len(before) - before.rfind("\n")
-    return before + quoted(text) + after, Place(line, start, start + len(quoted(text)))
+    return before + quoted(text) + after, Stretch(
+        line, start, start + len(quoted(text))
+    )
 
 
 def load(text: str) -> Catalogue:

@@ -17,7 +17,7 @@ from scripts.base.files import write_atomic
 from scripts.base.project import ROOT
 from scripts.execute import claims
 from scripts.execute.claims.results import codes
-from tests.support.small_project import Project
+from tests.support.small_project import SmallProject
 
 PAPER = """
     # %%
@@ -38,7 +38,7 @@ PAPER = """
     """
 
 
-def write(project: Project, fails: int | None = None) -> Path:
+def write(project: SmallProject, fails: int | None = None) -> Path:
     project.write("made.py", PAPER.replace("FAILS", str(fails)))
     return project.root / "implementations" / "results" / "made.json"
 
@@ -52,7 +52,7 @@ def kept(path: Path) -> dict[int, float]:
 
 
 def test_values_stand_side_by_side_and_a_second_run_does_nothing(
-    project: Project, capsys: pytest.CaptureFixture[str]
+    project: SmallProject, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write(project)
     assert claims.run(project.root, seeds=3) == 0
@@ -71,7 +71,7 @@ def test_values_stand_side_by_side_and_a_second_run_does_nothing(
     assert path.stat().st_mtime_ns == before
 
 
-def test_code_makes_results_stale_and_figures_do_not(project: Project) -> None:
+def test_code_makes_results_stale_and_figures_do_not(project: SmallProject) -> None:
     write(project)
     fresh = codes(project.root, ["made"])
     project.edit("made.py", "a figure", "another figure")
@@ -81,7 +81,7 @@ def test_code_makes_results_stale_and_figures_do_not(project: Project) -> None:
 
 
 def test_every_finished_seed_has_its_line(
-    project: Project, capsys: pytest.CaptureFixture[str]
+    project: SmallProject, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write(project)
     project.edit("made.py", '"below": 2.5', '"below": 0.5')
@@ -99,7 +99,7 @@ def test_every_finished_seed_has_its_line(
 
 
 def test_from_three_seeds_to_five_runs_two(
-    project: Project, capsys: pytest.CaptureFixture[str]
+    project: SmallProject, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write(project)
     claims.run(project.root, seeds=3)
@@ -117,7 +117,7 @@ def test_from_three_seeds_to_five_runs_two(
 
 
 def test_a_seed_that_fails_costs_no_other(
-    project: Project, capsys: pytest.CaptureFixture[str]
+    project: SmallProject, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path, unlucky = write(project), project.root / "unlucky"
     unlucky.touch()
@@ -135,7 +135,7 @@ def test_a_seed_that_fails_costs_no_other(
 
 
 @pytest.mark.parametrize("what", ["fingerprint", "python", "torch", "device"])
-def test_seeds_of_another_kind_are_run_again(what: str, project: Project) -> None:
+def test_seeds_of_another_kind_are_run_again(what: str, project: SmallProject) -> None:
     path = write(project)
     claims.run(project.root, seeds=2)
     results = json.loads(path.read_text("utf-8"))
@@ -150,7 +150,7 @@ def test_seeds_of_another_kind_are_run_again(what: str, project: Project) -> Non
 
 
 def test_claims_that_change_with_the_seed_are_told(
-    project: Project, capsys: pytest.CaptureFixture[str]
+    project: SmallProject, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write(project)
     project.edit("made.py", '"text": "small"', '"text": f"small {seed}"')
@@ -161,7 +161,7 @@ def test_claims_that_change_with_the_seed_are_told(
 
 
 def test_what_has_finished_is_told_and_kept_when_the_rest_is_interrupted(
-    project: Project,
+    project: SmallProject,
 ) -> None:
     """In a log, which is no terminal, too."""
     path = write(project)
@@ -196,7 +196,7 @@ def test_what_has_finished_is_told_and_kept_when_the_rest_is_interrupted(
 
 
 def test_an_unknown_paper_is_named(
-    project: Project, capsys: pytest.CaptureFixture[str]
+    project: SmallProject, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(project)
     assert claims.run(project.root, only="mede") == 1
@@ -204,7 +204,7 @@ def test_an_unknown_paper_is_named(
 
 
 def test_results_that_are_no_json_are_told(
-    project: Project, capsys: pytest.CaptureFixture[str]
+    project: SmallProject, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write(project)
     write_atomic(path, "<<<<<<< HEAD\n{}\n")

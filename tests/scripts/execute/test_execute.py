@@ -11,7 +11,7 @@ from typing import NamedTuple
 import nbformat
 import pytest
 
-from tests.support.small_project import Project
+from tests.support.small_project import SmallProject
 
 GOOD = '''
     # %% [markdown]
@@ -91,19 +91,19 @@ FAULTS = {
 }
 
 
-class Ran(NamedTuple):
+class Execution(NamedTuple):
     """A run over all papers: what it told and wrote."""
 
-    project: Project
+    project: SmallProject
     status: int
     out: list[str]
     err: list[str]
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Execution:
     """Execute one good paper and many bad ones, all of which had notebooks before."""
-    project = Project.make(tmp_path_factory.mktemp("execute"))
+    project = SmallProject.make(tmp_path_factory.mktemp("execute"))
     project.write("core/lib.py", "def divide(x, y):\n    return x / y\n")
     project.write("good.py", GOOD)
     for name, (fault, _) in FAULTS.items():
@@ -112,10 +112,10 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
         project.path(name).write_text(f"before: {name}\n")
     process = project.start("device='cpu'", SMOKE="1", SEED="3", MPLBACKEND="agg")
     out, err = process.communicate(timeout=300)
-    return Ran(project, process.returncode, out.splitlines(), err.splitlines())
+    return Execution(project, process.returncode, out.splitlines(), err.splitlines())
 
 
-def test_a_failing_notebook_is_told_once_with_its_line(ran: Ran) -> None:
+def test_a_failing_notebook_is_told_once_with_its_line(ran: Execution) -> None:
     told = [re.sub("0x[0-9a-f]+", "0x_", line) for line in ran.err]
     assert sorted(told) == sorted(
         f"implementations/{name}.py{message}" for name, (_, message) in FAULTS.items()
@@ -123,7 +123,7 @@ def test_a_failing_notebook_is_told_once_with_its_line(ran: Ran) -> None:
     assert ran.status == 1
 
 
-def test_the_others_are_written_and_failed_ones_stay(ran: Ran) -> None:
+def test_the_others_are_written_and_failed_ones_stay(ran: Execution) -> None:
     assert [re.sub(r"\d+", "_", line) for line in ran.out] == ["good: executed in _ s"]
     folder = ran.project.path("good").parent
     files = {path.name: path.read_text() for path in folder.iterdir()}
@@ -133,7 +133,7 @@ def test_the_others_are_written_and_failed_ones_stay(ran: Ran) -> None:
     assert files == {f"{name}.ipynb": f"before: {name}\n" for name in FAULTS}
 
 
-def test_an_executed_notebook_has_its_outputs_and_is_fresh(ran: Ran) -> None:
+def test_an_executed_notebook_has_its_outputs_and_is_fresh(ran: Execution) -> None:
     made = nbformat.read(ran.project.path("good"), as_version=4)
     nbformat.validate(made)
     setup, _, imports, prints, plot = made.cells
@@ -154,7 +154,7 @@ def test_an_executed_notebook_has_its_outputs_and_is_fresh(ran: Ran) -> None:
     assert ran.project.read("good").state == "fresh"
 
 
-def test_the_stamp_says_what_it_ran_on(ran: Ran) -> None:
+def test_the_stamp_says_what_it_ran_on(ran: Execution) -> None:
     stamp = nbformat.read(ran.project.path("good"), as_version=4).metadata.stamp
     assert stamp.pop("seconds") in range(1, 100)
     executed = datetime.date.fromisoformat(stamp.pop("executed"))
@@ -169,7 +169,7 @@ def test_the_stamp_says_what_it_ran_on(ran: Ran) -> None:
     assert stamp == {"device": "cpu", "seed": 3}
 
 
-def test_the_same_notebook_again_is_the_same_file(ran: Ran) -> None:
+def test_the_same_notebook_again_is_the_same_file(ran: Execution) -> None:
     def lasting(text: str) -> str:
         return re.sub(r'"(executed|seconds)": .*', "", text)
 
@@ -185,7 +185,7 @@ def test_the_same_notebook_again_is_the_same_file(ran: Ran) -> None:
     assert lasting(path.read_text("utf-8")) == lasting(first)
 
 
-def test_a_hung_cell_ends_with_the_time_limit(project: Project) -> None:
+def test_a_hung_cell_ends_with_the_time_limit(project: SmallProject) -> None:
     project.write("hung.py", "# %%\nimport time\n\n# %%\nx = 1\ntime.sleep(300)\n")
     process = project.start("limit=3.0")
     out, err = process.communicate(timeout=60)

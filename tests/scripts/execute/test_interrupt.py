@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.small_project import Project
+from tests.support.small_project import SmallProject
 
 QUICK = "# %%\nprint(1)\n"
 SLOW = """
@@ -53,7 +53,7 @@ def lives(process: psutil.Process) -> bool:
 )
 @pytest.mark.parametrize("moment", ["kernels start", "a cell runs", "one is written"])
 def test_interrupting(
-    project: Project, tmp_path: Path, moment: str, signals: list[signal.Signals]
+    project: SmallProject, tmp_path: Path, moment: str, signals: list[signal.Signals]
 ) -> None:
     marker, temporary = tmp_path / "marker", tmp_path / "temporary"
     temporary.mkdir()

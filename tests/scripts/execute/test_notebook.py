@@ -15,7 +15,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 from scripts.base.project import ROOT
 from scripts.execute import notebooks
-from tests.support.small_project import STAMP, Project
+from tests.support.small_project import STAMP, SmallProject
 
 PAPER = """
     # %% [markdown]
@@ -32,7 +32,7 @@ PAPER = """
 
 
 @pytest.fixture
-def papers(project: Project) -> Project:
+def papers(project: SmallProject) -> SmallProject:
     """Return a project of three papers with fresh notebooks."""
     for name in ("glow", "made", "maf"):
         project.write(f"{name}.py", PAPER)
@@ -54,7 +54,7 @@ def never_executed(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
 
 def test_a_fresh_notebook_is_left_alone(
-    papers: Project, never_executed: list[str], capsys: pytest.CaptureFixture[str]
+    papers: SmallProject, never_executed: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = papers.path("made").stat()
     assert notebooks.run(papers.root) == 0
@@ -64,7 +64,7 @@ def test_a_fresh_notebook_is_left_alone(
 
 
 def test_prose_is_refreshed_and_outputs_stay(
-    papers: Project, never_executed: list[str], capsys: pytest.CaptureFixture[str]
+    papers: SmallProject, never_executed: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = papers.path("made")
     paper = papers.read("made")
@@ -101,14 +101,14 @@ def test_prose_is_refreshed_and_outputs_stay(
     ],
     ids=["other", "no stamp", "cut", "conflict", "list", "failed", "cell lost"],
 )
-def test_a_damaged_notebook_is_stale(papers: Project, damage: Any) -> None:
+def test_a_damaged_notebook_is_stale(papers: SmallProject, damage: Any) -> None:
     path = papers.path("made")
     path.write_text(damage(path.read_text("utf-8")), "utf-8")
     assert papers.stale() == {"made"}
 
 
 def test_executes_what_is_stale_or_missing_or_forced(
-    papers: Project, never_executed: list[list[str]]
+    papers: SmallProject, never_executed: list[list[str]]
 ) -> None:
     papers.edit("maf.py", "return x", "return -x")
     papers.path("made").unlink()
@@ -119,7 +119,7 @@ def test_executes_what_is_stale_or_missing_or_forced(
 
 
 def test_check_says_what_to_run_and_writes_nothing(
-    papers: Project, never_executed: list[str], capsys: pytest.CaptureFixture[str]
+    papers: SmallProject, never_executed: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert notebooks.run(papers.root, check=True) == 0
     assert capsys.readouterr().out == ""
@@ -143,7 +143,7 @@ def test_check_says_what_to_run_and_writes_nothing(
     [("mde", "did you mean made?"), ("zzz", "there are glow, made, maf")],
 )
 def test_an_unknown_paper(
-    papers: Project, capsys: pytest.CaptureFixture[str], only: str, hint: str
+    papers: SmallProject, capsys: pytest.CaptureFixture[str], only: str, hint: str
 ) -> None:
     assert notebooks.run(papers.root, only=f"maf,{only}") == 1
     printed = capsys.readouterr()
@@ -152,7 +152,7 @@ def test_an_unknown_paper(
 
 
 def test_a_broken_file_stops_no_other(
-    papers: Project,
+    papers: SmallProject,
     never_executed: list[list[str]],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -165,7 +165,7 @@ def test_a_broken_file_stops_no_other(
     assert never_executed == [["maf"]]
 
 
-def test_is_a_valid_notebook(papers: Project) -> None:
+def test_is_a_valid_notebook(papers: SmallProject) -> None:
     text = papers.path("made").read_text("utf-8")
     made = nbformat.reads(text, as_version=4)
     nbformat.validate(made)
@@ -182,7 +182,7 @@ def test_is_a_valid_notebook(papers: Project) -> None:
 
 @pytest.mark.parametrize("installed", [True, False])
 def test_the_first_cell_installs_the_project_where_it_is_missing(
-    papers: Project, monkeypatch: pytest.MonkeyPatch, installed: bool
+    papers: SmallProject, monkeypatch: pytest.MonkeyPatch, installed: bool
 ) -> None:
     first = nbformat.read(papers.path("made"), as_version=4).cells[0]
     assert first.metadata.tags == ["setup"]
@@ -205,7 +205,7 @@ def test_the_first_cell_installs_the_project_where_it_is_missing(
 
 @pytest.mark.thorough
 def test_eleven_papers_without_a_change_cost_little(
-    project: Project,
+    project: SmallProject,
 ) -> None:
     core = ROOT / "implementations" / "core"
     for path in core.glob("*.py"):
@@ -245,7 +245,9 @@ def test_eleven_papers_without_a_change_cost_little(
 
 
 def test_says_when_the_means_to_execute_are_missing(
-    papers: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    papers: SmallProject,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.delitem(sys.modules, "scripts.execute.runner")
     monkeypatch.setitem(sys.modules, "tqdm", None)

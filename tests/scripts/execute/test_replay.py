@@ -10,7 +10,7 @@ import pytest
 
 from scripts.execute import notebooks
 from scripts.execute.trace import Trace
-from tests.support.small_project import Project
+from tests.support.small_project import SmallProject
 
 FIT = """
     from dataclasses import dataclass
@@ -118,7 +118,7 @@ def test_descriptions_of_figures_are_text() -> None:
 
 
 @pytest.fixture
-def paper(project: Project) -> Project:
+def paper(project: SmallProject) -> SmallProject:
     project.write("core/fit.py", FIT)
     project.write("core/plots.py", PLOTS)
     project.write("made.py", PAPER)
@@ -135,7 +135,7 @@ def paper(project: Project) -> Project:
     ],
 )
 def test_what_a_short_run_does_not_show_is_never_replayed(
-    paper: Project, file: str, old: str, new: str
+    paper: SmallProject, file: str, old: str, new: str
 ) -> None:
     before = paper.read("made").experiments
     paper.edit(file, old, new)
@@ -153,7 +153,7 @@ def test_what_a_short_run_does_not_show_is_never_replayed(
     ],
 )
 def test_a_refactoring_changes_no_experiment(
-    paper: Project, file: str, old: str, new: str
+    paper: SmallProject, file: str, old: str, new: str
 ) -> None:
     before = paper.read("made").experiments
     paper.edit(file, old, new)
@@ -161,7 +161,7 @@ def test_a_refactoring_changes_no_experiment(
 
 
 def test_results_that_a_notebook_shows_belong_to_its_experiments(
-    paper: Project,
+    paper: SmallProject,
 ) -> None:
     results = paper.root / "implementations" / "results" / "made.json"
     results.parent.mkdir()
@@ -172,12 +172,12 @@ def test_results_that_a_notebook_shows_belong_to_its_experiments(
     assert len(seen) == 2
 
 
-def run(paper: Project, capsys: pytest.CaptureFixture[str], **options: Any) -> str:
+def run(paper: SmallProject, capsys: pytest.CaptureFixture[str], **options: Any) -> str:
     assert notebooks.run(paper.root, **options) == 0
     return capsys.readouterr().out.splitlines()[-1]
 
 
-def committed(paper: Project) -> dict[str, Any]:
+def committed(paper: SmallProject) -> dict[str, Any]:
     return json.loads(paper.path("made").read_text("utf-8"))
 
 
@@ -186,7 +186,7 @@ REPLAYED = "made: replayed, a short run gives the same numbers"
 
 @pytest.mark.thorough
 def test_only_another_number_executes_a_notebook_again(
-    paper: Project, capsys: pytest.CaptureFixture[str]
+    paper: SmallProject, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(paper, capsys).startswith("made: executed in ")
     first = committed(paper)
@@ -211,7 +211,7 @@ def test_only_another_number_executes_a_notebook_again(
 
 
 def test_a_short_run_is_made_once(
-    paper: Project, capsys: pytest.CaptureFixture[str]
+    paper: SmallProject, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(paper, capsys)
     (kept,) = (paper.root / ".cache" / "traces").iterdir()

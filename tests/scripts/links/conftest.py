@@ -12,7 +12,7 @@ from scripts.base.project import Project
 from scripts.catalogue import Blog, Catalogue, Video
 from scripts.links import history
 from scripts.links.asking import Asker
-from scripts.links.checking import Check
+from scripts.links.checking import LinkCheck
 from tests.support import fake_web
 
 PROJECT = Project("Flows", "https://me.example/flows/", "https://github.com/me/flows")
@@ -39,11 +39,11 @@ class World:
     root: Path
     now: datetime.datetime = START
 
-    def check(self, listed: Catalogue, asker: Asker) -> Check:
+    def check(self, listed: Catalogue, asker: Asker) -> LinkCheck:
         asker.now = lambda: self.now
-        return Check(self.root, PROJECT, listed, asker)
+        return LinkCheck(self.root, PROJECT, listed, asker)
 
-    def scripted(self, **results: str) -> tuple[Check, list[str]]:
+    def scripted(self, **results: str) -> tuple[LinkCheck, list[str]]:
         """Return a check of hosts that answer so, and the addresses it asks for."""
         told = {f"https://{host}.invalid/": said for host, said in results.items()}
         asker = fake_web.asker("http://127.0.0.1:1")

@@ -7,8 +7,8 @@ import pytest
 from scripts.links.answers import (
     LONGEST_PAUSE,
     NOT_ASKED,
+    Account,
     Answer,
-    Row,
     judge,
     moved_for_good,
 )
@@ -16,8 +16,10 @@ from scripts.links.answers import (
 HERE = "https://example.org/a"
 
 
-def row(result: str, warnings: str = "", infos: str = "", valid: str = "True") -> Row:
-    return Row(HERE, "", result, warnings, infos, valid, HERE)
+def row(
+    result: str, warnings: str = "", infos: str = "", valid: str = "True"
+) -> Account:
+    return Account(HERE, "", result, warnings, infos, valid, HERE)
 
 
 @pytest.mark.parametrize("code", [*range(100, 200), *range(300, 600)])

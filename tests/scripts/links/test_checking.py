@@ -16,7 +16,7 @@ import pytest
 
 from scripts.base.project import ROOT
 from scripts.catalogue import CatalogueError, Video
-from scripts.links.answers import Row
+from scripts.links.answers import Account
 from scripts.links.linkchecker import LinkChecker, LinkCheckerError
 from scripts.links.network import Found, lookup
 from tests.scripts.links.conftest import START, World, blog, catalogue
@@ -83,7 +83,7 @@ def test_over_days_what_dies_is_dead_and_what_comes_back_is_alive(
 class Blind(LinkChecker):
     """Asks as LinkChecker does, but spares the website."""
 
-    def crawl(self, start: str) -> Generator[Row, None, None]:
+    def crawl(self, start: str) -> Generator[Account, None, None]:
         yield from ()
 
 
@@ -315,7 +315,7 @@ def test_a_website_that_was_not_looked_through_is_no_website_without_links(
 
 
 def test_rows_survive_any_words_of_a_host() -> None:
-    said: list[Row] = []
+    said: list[Account] = []
     fields = ['https://a/";\n"', "", '404 "x";y', "", "", "False", "https://a"]
     quoted = ";".join('"' + field.replace('"', '""') + '"' for field in fields)
     script = f"#!/bin/sh\ncat <<'E'\nasked;parent;r;w;i;v;u\n{quoted}\nno row\nE\n"
@@ -326,7 +326,7 @@ def test_rows_survive_any_words_of_a_host() -> None:
         patch.setattr(sys, "executable", str(path))
         said.extend(LinkChecker("us").crawl("https://a"))
     path.unlink()
-    assert said == [Row(*fields)]
+    assert said == [Account(*fields)]
 
 
 def test_its_threads_have_room_in_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from markdown_it.token import Token
 
 from scripts.links import report
 from scripts.links.history import Record, key
-from scripts.links.places import Broken, Place, Places
+from scripts.links.places import Broken, LinkPlace, Places
 from tests.scripts.links.conftest import PROJECT, START
 
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough", "linkify"])
@@ -27,7 +27,7 @@ def render(*records: Record, **places: object) -> str:
     history = {each.url: each for each in records}
     known = Places(**places)  # type: ignore[arg-type]
     for each in records:
-        known.add(each.url, Place(entry="nice"))
+        known.add(each.url, LinkPlace(entry="nice"))
     return report.render(history, known, PROJECT, {"nice": 12})
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.small_project import Project
+from tests.support.small_project import SmallProject
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(tmp_path: Path) -> SmallProject:
     """Return a project without papers."""
-    return Project.make(tmp_path)
+    return SmallProject.make(tmp_path)

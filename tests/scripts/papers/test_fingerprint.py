@@ -7,7 +7,7 @@ import json
 import pytest
 
 from scripts.papers.cells import CellError
-from tests.support.small_project import Project
+from tests.support.small_project import SmallProject
 
 MODULES = {
     "core/__init__.py": """
@@ -184,7 +184,7 @@ EDITS = {
 
 
 @pytest.fixture
-def papers(project: Project) -> Project:
+def papers(project: SmallProject) -> SmallProject:
     """Return a project whose notebooks are all fresh."""
     for path, text in MODULES.items():
         project.write(path, text)
@@ -194,12 +194,12 @@ def papers(project: Project) -> Project:
 
 
 @pytest.mark.parametrize(("path", "old", "new", "stale"), EDITS.values(), ids=EDITS)
-def test_edit(papers: Project, path: str, old: str, new: str, stale: str) -> None:
+def test_edit(papers: SmallProject, path: str, old: str, new: str, stale: str) -> None:
     papers.edit(path, old, new)
     assert papers.stale() == set(stale.split())
 
 
-def test_a_paper_follows_its_recorded_results(papers: Project) -> None:
+def test_a_paper_follows_its_recorded_results(papers: SmallProject) -> None:
     def results(*values: float, **stamp: str) -> str:
         claims = [{"text": "a gap", "values": values}]
         return json.dumps({"seeds": [0], "claims": claims} | stamp)
@@ -213,7 +213,7 @@ def test_a_paper_follows_its_recorded_results(papers: Project) -> None:
     assert papers.stale() == {"made"}
 
 
-def test_results_that_are_no_json_are_named(papers: Project) -> None:
+def test_results_that_are_no_json_are_named(papers: SmallProject) -> None:
     papers.write("results/made.json", '{\n"seeds": [0],\n<<<<<<< HEAD\n')
     with pytest.raises(CellError, match=r"results/made\.json:3: is no JSON: restore"):
         papers.read("made")
@@ -257,7 +257,7 @@ REACHING = {
 
 @pytest.mark.parametrize("depth", ["in the notebook", "in a module"])
 @pytest.mark.parametrize(("imported", "use"), REACHING.values(), ids=REACHING)
-def test_reaches(project: Project, depth: str, imported: str, use: str) -> None:
+def test_reaches(project: SmallProject, depth: str, imported: str, use: str) -> None:
     code = f"{imported}\n\ndef g():\n    {use}\n    return 1\n"
     project.write("lib.py", "# %%\nclass A:\n    def f(self):\n        return 1\n")
     if depth == "in a module":
@@ -283,7 +283,7 @@ UNREACHED = {
 
 
 @pytest.mark.parametrize("code", UNREACHED.values(), ids=UNREACHED)
-def test_does_not_reach(project: Project, code: str) -> None:
+def test_does_not_reach(project: SmallProject, code: str) -> None:
     project.write("core/lib.py", "class A:\n    x = 1\n")
     project.write("core/g.py", f"from implementations.core.lib import A\n\n{code}\n")
     project.write("paper.py", "# %%\nfrom implementations.core.g import g\ng(1)\n")
@@ -292,7 +292,9 @@ def test_does_not_reach(project: Project, code: str) -> None:
     assert not project.stale()
 
 
-def test_a_module_is_reached_whole_though_it_imports_a_star(project: Project) -> None:
+def test_a_module_is_reached_whole_though_it_imports_a_star(
+    project: SmallProject,
+) -> None:
     project.write("core/lib.py", "from math import *\n\ndef f():\n    return 1\n")
     project.write("paper.py", "# %%\nfrom implementations.core import lib\nlib\n")
     project.commit("paper")
@@ -303,7 +305,7 @@ def test_a_module_is_reached_whole_though_it_imports_a_star(project: Project) ->
     assert project.stale() == {"paper"}
 
 
-def test_imports_in_a_circle_end(project: Project) -> None:
+def test_imports_in_a_circle_end(project: SmallProject) -> None:
     project.write("core/a.py", "from implementations.core.b import f as g\nf = 1\n")
     project.write("core/b.py", "import implementations.core.a\nfrom .a import f\n")
     project.write("paper.py", "# %%\nfrom implementations.core.a import g\ng\n")
@@ -312,7 +314,7 @@ def test_imports_in_a_circle_end(project: Project) -> None:
     assert project.stale() == {"paper"}
 
 
-def test_a_broken_module_is_named_with_its_line(project: Project) -> None:
+def test_a_broken_module_is_named_with_its_line(project: SmallProject) -> None:
     project.write("core/lib.py", "x = 1\ny = (\n")
     project.write("paper.py", "# %%\nfrom implementations.core.lib import x\nx\n")
     with pytest.raises(CellError) as error:
@@ -357,7 +359,7 @@ SYNTAX = r"""
     """
 
 
-def test_every_python_gives_the_same_fingerprint(project: Project) -> None:
+def test_every_python_gives_the_same_fingerprint(project: SmallProject) -> None:
     project.write("core/all.py", SYNTAX)
     project.write("paper.py", "# %%\nfrom implementations.core import all\nall\n")
     assert project.read("paper").fingerprint == "27bb744e4940f7de"

@@ -8,7 +8,7 @@ import pytest
 
 from scripts.base.project import ROOT
 from scripts.papers.cells import CellError
-from scripts.papers.genealogy import Import, Kin, genealogy, reused_by
+from scripts.papers.genealogy import Kin, PaperImport, genealogy, reused_by
 
 NICE = "from implementations.core.flow import Flow\n\nclass Coupling: ...\n"
 NSF = """
@@ -43,12 +43,12 @@ def test_imports_are_kin(root: Path) -> None:
     assert list(found) == ["glow", "made", "nice", "nsf", "real_nvp"]
     assert found["nice"] == Kin()
     assert found["nsf"].builds_on == (
-        Import("made", ("Autoregressive",)),
-        Import("nice", ("Coupling", "learn")),
+        PaperImport("made", ("Autoregressive",)),
+        PaperImport("nice", ("Coupling", "learn")),
     )
     assert found["nsf"].compared_with == (
-        Import("glow", ("glow",)),
-        Import("real_nvp", ("Affine",)),
+        PaperImport("glow", ("glow",)),
+        PaperImport("real_nvp", ("Affine",)),
     )
 
 
@@ -59,7 +59,7 @@ def test_reuse_is_the_other_direction(root: Path) -> None:
 
 
 def test_ideas_are_classes() -> None:
-    assert Import("nice", ("Coupling", "learn", "nice")).classes == ("Coupling",)
+    assert PaperImport("nice", ("Coupling", "learn", "nice")).classes == ("Coupling",)
 
 
 def test_what_is_no_python_is_told_at_its_line(root: Path) -> None:

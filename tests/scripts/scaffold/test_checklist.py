@@ -14,7 +14,7 @@ from scripts.execute.claims import results
 from scripts.execute.claims.results import Finished
 from scripts.execute.trace import Trace
 from scripts.scaffold.checklist import CHECKS, everything_left, lacking, not_in_git
-from tests.support.small_project import Project
+from tests.support.small_project import SmallProject
 
 CATALOGUE = """\
 tags: {coupling: Halves}
@@ -64,7 +64,7 @@ REGISTRATION = Registration(
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A project with one paper that lacks nothing."""
-    project = Project.make(tmp_path)
+    project = SmallProject.make(tmp_path)
     for name, text in FILES.items():
         write_atomic(tmp_path / name, text)
     project.write("made.py", MODULE)

@@ -6,7 +6,7 @@ import datetime
 
 from scripts.base.dates import PartialDate
 from scripts.catalogue import Publication
-from scripts.papers.genealogy import Import, Kin
+from scripts.papers.genealogy import Kin, PaperImport
 from scripts.site.lineage import ROW, rows
 
 
@@ -29,7 +29,10 @@ GENEALOGY = {
     "made": Kin(),
     "nice": Kin(),
     "nsf": Kin(
-        (Import("made", ("Autoregressive", "spread")), Import("nice", ("Coupling",)))
+        (
+            PaperImport("made", ("Autoregressive", "spread")),
+            PaperImport("nice", ("Coupling",)),
+        )
     ),
 }
 
