@@ -18,7 +18,7 @@ from torch import Tensor
 
 from benchmarks.command import FOLDER, Command, named, say, write
 from benchmarks.libraries.families import PEERS, bare
-from benchmarks.libraries.model import Model
+from benchmarks.libraries.model import FlowModel
 from benchmarks.machine import head
 from benchmarks.ours import OUR_FLOWS, UNMEASURED, OurFlow
 from benchmarks.speed.memory import peak_bytes
@@ -89,7 +89,7 @@ def planned_tasks(family: str, dim: int, batch: int) -> list[Task]:
 
 def contest(
     family: str,
-    libraries: Mapping[str, Model],
+    libraries: Mapping[str, FlowModel],
     x: Tensor,
     repeats: int,
     clock: Clock = processor,

@@ -25,7 +25,7 @@ from torch import Tensor
 from benchmarks.accuracy.targets import Target, targets
 from benchmarks.command import FOLDER, Command, named, say, write
 from benchmarks.libraries.families import LIBRARIES, PEERS, WHOLE, offers
-from benchmarks.libraries.model import Model
+from benchmarks.libraries.model import FlowModel
 from benchmarks.machine import head
 from implementations.core.nets import size
 from scripts.results import forms
@@ -139,7 +139,7 @@ def run(fit: Fit, budget: Budget) -> Course:
     )
 
 
-def train(model: Model, target: Target, budget: Budget) -> Iterator[float]:
+def train(model: FlowModel, target: Target, budget: Budget) -> Iterator[float]:
     """Train, and yield the processor seconds that it took at each checkpoint."""
     optimiser = torch.optim.Adam(model.parameters(), budget.rate, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, budget.steps)
@@ -159,7 +159,9 @@ def train(model: Model, target: Target, budget: Budget) -> Iterator[float]:
 
 
 @torch.no_grad()
-def gap(model: Model, log_p: Tensor, x: Tensor, context: Tensor | None) -> float | None:
+def gap(
+    model: FlowModel, log_p: Tensor, x: Tensor, context: Tensor | None
+) -> float | None:
     """Mean log p - log q, in nats; None where it is not finite."""
     model.eval()
     value = (log_p - model.log_prob(x, context)).double().mean().item()
@@ -201,7 +203,7 @@ def report(budget: Budget, rows: Sequence[Course]) -> forms.Accuracy:
         held_out=budget.held_out,
         checkpoints=budget.checkpoints,
         targets=tuple(
-            forms.Target(
+            forms.FittedTarget(
                 name=name,
                 dim=target.dim,
                 context=target.density.context,

@@ -12,7 +12,7 @@ from nflows.transforms import InverseNotAvailable
 from torch import Tensor
 
 from benchmarks.exactness.subjects import Subject
-from benchmarks.libraries.model import Model
+from benchmarks.libraries.model import FlowModel
 from implementations.core.bijection import Shape
 from scripts.results.forms import Verdict
 
@@ -81,7 +81,7 @@ def model(
     spread: float = 0.3,
     context: int = 0,
     seed: int = 0,
-) -> Model:
+) -> FlowModel:
     """Build the subject in float64, its parameters moved away from their start.
 
     `spread` is the noise's deviation, less in wide layers, whose outputs stay as large.
@@ -100,7 +100,7 @@ def model(
 
 
 @torch.no_grad()
-def shake(built: Model, spread: float) -> None:
+def shake(built: FlowModel, spread: float) -> None:
     """Add noise to every parameter, less to those of wide layers."""
     for parameter in built.parameters():
         if parameter.is_floating_point():
@@ -108,7 +108,7 @@ def shake(built: Model, spread: float) -> None:
             parameter.add_(torch.randn_like(parameter), alpha=spread / fan_in**0.5)
 
 
-def in_float32(built: Model) -> Model:
+def in_float32(built: FlowModel) -> FlowModel:
     """Return a copy in float32."""
     return copy.deepcopy(built).float()
 
@@ -120,7 +120,7 @@ def relative(actual: Tensor, expected: Tensor) -> float:
     return difference.max().item()
 
 
-def integrate(built: Model, shape: Shape, n: int) -> float:
+def integrate(built: FlowModel, shape: Shape, n: int) -> float:
     """Integrate the density by quadrature on a grid of n points along each axis.
 
     The grid reaches ten times as far as samples, which are drawn in float32, and is

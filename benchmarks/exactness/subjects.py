@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from benchmarks.libraries import nflows, normflows, ours, zuko
-from benchmarks.libraries.model import Builder, Model
+from benchmarks.libraries.model import Builder, FlowModel
 from implementations.core.bijection import Shape
 from implementations.registrations import SMALL_IMAGE as IMAGE
 from implementations.registrations import WIDTH, Examined, registrations
 
 # Dimension, layers and the context's width.
-Build = Callable[[int, int, int], Model]
+Build = Callable[[int, int, int], FlowModel]
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from benchmarks.flows import line
 from benchmarks.gpu import words
 from benchmarks.gpu.parts import Emit, Place
 from benchmarks.gpu.speed import clock, on_device
-from benchmarks.libraries.model import Model
+from benchmarks.libraries.model import FlowModel
 from benchmarks.speed.timing import interleaved, rounded
 from implementations.core.fit import fit
 from implementations.core.nets import size
@@ -48,7 +48,7 @@ def run(place: Place, emit: Emit) -> None:
 
 
 def contest(
-    family: str, dim: int, libraries: Mapping[str, Model], place: Place
+    family: str, dim: int, libraries: Mapping[str, FlowModel], place: Place
 ) -> Iterator[Contest]:
     """Time a step of each library's training; the mean of some at a time."""
     steps, repeats = (2, 2) if place.smoke else (STEPS, REPEATS)
@@ -72,7 +72,7 @@ def contest(
 
 
 def training(
-    model: Model, draw: Callable[[], Tensor], steps: int, compile: bool
+    model: FlowModel, draw: Callable[[], Tensor], steps: int, compile: bool
 ) -> Callable[[], object]:
     """Return what trains the flow for some steps."""
 

@@ -10,7 +10,7 @@ from benchmarks.flows import contest, line, planned_tasks
 from benchmarks.gpu import words
 from benchmarks.gpu.parts import Emit, Place
 from benchmarks.libraries.families import bare
-from benchmarks.libraries.model import Model
+from benchmarks.libraries.model import FlowModel
 from benchmarks.speed.tasks import tasks
 from benchmarks.speed.timing import Clock, processor, waiting
 from scripts.results.forms import Task, races
@@ -54,14 +54,14 @@ def clock(place: Place) -> Clock:
 
 def on_device(
     family: str, dim: int, batch: int, planned: Sequence[Task], place: Place, emit: Emit
-) -> Mapping[str, Model]:
+) -> Mapping[str, FlowModel]:
     """Build the flow in all libraries; leave out, in words, who does not run there.
 
     Raises:
         RuntimeError: when no peer does, or ours does not.
     """
     x = torch.randn(batch, dim, device=place.device)
-    found: dict[str, Model] = {}
+    found: dict[str, FlowModel] = {}
     for name, model in bare(family, dim).items():
         what = f"{family}, {dim}-d, {batch}: {name}"
         with words.left_out_if_it_fails(what, emit):

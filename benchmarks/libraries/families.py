@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from benchmarks.libraries import nflows, normflows, ours, zuko
-from benchmarks.libraries.model import Builder, Model
+from benchmarks.libraries.model import Builder, FlowModel
 from implementations.core.nets import size
 
 PEERS = ("zuko", "nflows", "normflows")
@@ -43,7 +43,7 @@ def offers(family: str, library: str, context: int) -> bool:
     return not (context and library == "normflows" and family == "real_nvp")
 
 
-def bare(family: str, dim: int) -> dict[str, Model]:
+def bare(family: str, dim: int) -> dict[str, FlowModel]:
     """Build the family's bare flow on vectors of width `dim` in each library.
 
     Raises:

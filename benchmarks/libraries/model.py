@@ -16,7 +16,7 @@ BINS, BOUND = 8, 3.0
 Mapped = tuple[Tensor, Tensor]
 
 
-class Model(nn.Module, ABC):
+class FlowModel(nn.Module, ABC):
     """A density with its bijection: data x to noise z and back, with log-determinants.
 
     Each method is one call of the library's own, and nothing else: what goes wrong in
@@ -57,4 +57,4 @@ class Model(nn.Module, ABC):
 
 # Takes the events' dimension, the number of layers, the width of networks' hidden
 # layers, and the context's width.
-Builder = Callable[[int, int, int, int], Model]
+Builder = Callable[[int, int, int, int], FlowModel]

@@ -32,11 +32,11 @@ from nflows.transforms import (
 )
 from torch import Tensor, nn
 
-from benchmarks.libraries.model import BINS, BOUND, Builder, Mapped, Model
+from benchmarks.libraries.model import BINS, BOUND, Builder, FlowModel, Mapped
 from implementations.core.bijection import Shape
 
 
-class Nflows(Model):
+class Nflows(FlowModel):
     """A flow of nflows."""
 
     def normalise(self, x: Tensor, context: Tensor | None = None) -> Mapped:

@@ -33,7 +33,7 @@ from normflows.flows.neural_spline.autoregressive import (
 from normflows.flows.neural_spline.coupling import PiecewiseRationalQuadraticCoupling
 from torch import Tensor
 
-from benchmarks.libraries.model import BINS, BOUND, Builder, Mapped, Model
+from benchmarks.libraries.model import BINS, BOUND, Builder, FlowModel, Mapped
 from benchmarks.libraries.nflows import (
     BARE_MADE,
     SPLINE,
@@ -46,7 +46,7 @@ from implementations.core.bijection import Shape
 Layer = normflows.flows.Flow
 
 
-class Normflows(Model):
+class Normflows(FlowModel):
     """A flow of normflows, which calls forward what goes from noise to data."""
 
     flow: normflows.NormalizingFlow

@@ -11,7 +11,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from benchmarks.libraries.model import BINS, BOUND, Builder, Mapped, Model
+from benchmarks.libraries.model import BINS, BOUND, Builder, FlowModel, Mapped
 from implementations.core.bijection import (
     Bijection,
     Compose,
@@ -27,7 +27,7 @@ from implementations.nsf import Spline
 from implementations.real_nvp import Affine, real_nvp_vector
 
 
-class Ours(Model):
+class Ours(FlowModel):
     """A flow of this project."""
 
     flow: Flow

@@ -9,10 +9,10 @@ from typing import Any
 import zuko
 from torch import Tensor
 
-from benchmarks.libraries.model import BINS, BOUND, Builder, Mapped, Model
+from benchmarks.libraries.model import BINS, BOUND, Builder, FlowModel, Mapped
 
 
-class Zuko(Model):
+class Zuko(FlowModel):
     """A flow of zuko, which builds a distribution for each context."""
 
     def normalise(self, x: Tensor, context: Tensor | None = None) -> Mapped:

@@ -18,4 +18,4 @@ def links(catalogue: Path) -> int:
     project, listing = read_project(), loaded(catalogue)
     asker = checking.public_asker(project)
     with telling_faults():
-        return checking.Check(ROOT, project, listing, asker).run()
+        return checking.LinkCheck(ROOT, project, listing, asker).run()

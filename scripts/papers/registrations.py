@@ -59,10 +59,12 @@ def read(root: Path, paper: str) -> Registered:
     if not (root / name).exists():
         problem = f"is missing: write it as {file('nice')} is written"
         raise CellError(name, 1, problem)
-    return _Reader(name, parse((root / name).read_text("utf-8"), name)).registered()
+    return _RegistrationReader(
+        name, parse((root / name).read_text("utf-8"), name)
+    ).registered()
 
 
-class _Reader:
+class _RegistrationReader:
     def __init__(self, file: str, tree: ast.Module) -> None:
         self._file, self._tree = file, tree
 

@@ -14,7 +14,7 @@ from benchmarks.accuracy import command
 from benchmarks.accuracy.command import LAYERS, Budget, Fit, gap, matched_widths, run
 from benchmarks.accuracy.targets import targets
 from benchmarks.libraries.families import WHOLE, offers
-from benchmarks.libraries.model import BOUND, Model
+from benchmarks.libraries.model import BOUND, FlowModel
 from benchmarks.libraries.ours import Ours
 from implementations.core.flow import Flow, StandardNormal
 from implementations.core.nets import size
@@ -79,7 +79,7 @@ def test_all_libraries_see_the_same_batches() -> None:
         fit = Fit("two moons, 2-d", "maf", library, 8, seed=3)
         seen = drawn.setdefault(library, [])
 
-        def remember(model: Model, target, budget, seen=seen):
+        def remember(model: FlowModel, target, budget, seen=seen):
             seen.append(target.draw(5)[0])
             return iter([0.1])
 

@@ -51,7 +51,7 @@ class Inexact(Sound):
         return x + 1e-6, log_det
 
 
-class Density(Sound):
+class OtherDensity(Sound):
     """Any other density, made of the sound one's."""
 
     def __init__(self, change: Callable[[Tensor, Tensor], Tensor]) -> None:
@@ -63,8 +63,8 @@ class Density(Sound):
         return self.change(self.flow.log_prob(x[:, :4].to(dtype)), x)
 
 
-def changed(change: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Density]:
-    return lambda dim, layers, context: Density(change)
+def changed(change: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., OtherDensity]:
+    return lambda dim, layers, context: OtherDensity(change)
 
 
 def asked(name: str, build: Callable[..., Ours], **more: Any) -> Outcome:

@@ -23,7 +23,7 @@ from benchmarks.exactness.outcomes import (
     relative,
 )
 from benchmarks.exactness.subjects import Subject
-from benchmarks.libraries.model import Mapped, Model
+from benchmarks.libraries.model import FlowModel, Mapped
 
 INTEGRATED = 1e-3
 
@@ -58,7 +58,7 @@ def log_det(subject: Subject, dtype: torch.dtype) -> Outcome:
     return error(relative(found, expected), most(subject, dtype))
 
 
-def _way(built: Model, x: Tensor) -> Callable[[Model, Tensor], Mapped]:
+def _way(built: FlowModel, x: Tensor) -> Callable[[FlowModel, Tensor], Mapped]:
     """Return the direction that there is: to the noise, else to the data."""
     try:
         built.normalise(x)

@@ -23,7 +23,7 @@ from benchmarks.exactness.outcomes import (
     relative,
 )
 from benchmarks.exactness.subjects import Subject
-from benchmarks.libraries.model import Model
+from benchmarks.libraries.model import FlowModel
 
 SPOILT = 3
 
@@ -46,7 +46,7 @@ def far(subject: Subject, size: float) -> Outcome:
     return _finite(built, torch.cat((x, -x)))
 
 
-def _finite(built: Model, x: Tensor) -> Outcome:
+def _finite(built: FlowModel, x: Tensor) -> Outcome:
     x = x.requires_grad_()
     log_prob = built.log_prob(x)
     if not log_prob.isfinite().all():
@@ -106,7 +106,7 @@ def integers(subject: Subject) -> Outcome:
     return _refused([refusal])
 
 
-def _refusal(built: Model, x: Tensor) -> Exception | None:
+def _refusal(built: FlowModel, x: Tensor) -> Exception | None:
     try:
         built.log_prob(x)
     except Exception as problem:
