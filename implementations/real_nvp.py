@@ -327,7 +327,7 @@ class Convolution(nn.Module):
         return conv2d(x, w, self.bias, padding="same")
 
 
-class Residual(nn.Module):
+class ResidualBlock(nn.Module):
     """h + m(h), with m two convolutions, each after normalising and a ReLU."""
 
     def __init__(self, maps: int) -> None:
@@ -346,7 +346,7 @@ def resnet(n_in: int, n_out: int, maps: int, blocks: int) -> nn.Sequential:
     last = Convolution(maps, n_out, 1)
     for parameter in (last.g, last.bias):
         nn.init.zeros_(parameter)
-    stem = (Convolution(n_in, maps, 3), *(Residual(maps) for _ in range(blocks)))
+    stem = (Convolution(n_in, maps, 3), *(ResidualBlock(maps) for _ in range(blocks)))
     return nn.Sequential(*stem, nn.BatchNorm2d(maps), nn.ReLU(), last)
 
 

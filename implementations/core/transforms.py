@@ -7,7 +7,7 @@ from torch.autograd import forward_ad
 
 
 def transformed() -> bool:
-    """Whether a compiler, torch.func or forward-mode derivatives are at work.
+    """Return whether a compiler, torch.func or forward-mode derivatives are at work.
 
     Writing in place, or a backward pass of one's own, is beyond them.
     """

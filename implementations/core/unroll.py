@@ -30,7 +30,7 @@ class Sorted(NamedTuple):
 
 
 class _Joined:
-    """What a layer sees: `known` before a block of degrees, and `new` in it.
+    """A layer's input: `known` before a block of degrees, and `new` in it.
 
     `first` is known from the start; `ends` say where the rows of each degree end.
     """
@@ -81,7 +81,7 @@ class _Written(_Joined):
 
 
 class _Block:
-    """What a layer makes of a block of degrees.
+    """A layer's output for a block of degrees.
 
     What was known before it counts for all at once; what is new in it is added degree
     by degree.
@@ -155,7 +155,7 @@ def _sizes(ends: Sequence[int]) -> list[int]:
 
 
 def _nothing_follows(x: Tensor) -> bool:
-    """Whether no gradient, transform, compiler or autocast follows what is computed."""
+    """Return whether no gradient, transform, compiler or autocast follows."""
     kind = x.device.type
     return not (
         torch.is_grad_enabled()

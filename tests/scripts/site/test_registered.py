@@ -1,4 +1,4 @@
-"""What the site takes from registrations: families, and what is not promised."""
+"""The site's facts from registrations: families, and what is not promised."""
 
 from __future__ import annotations
 
