@@ -93,14 +93,14 @@ def model(
     torch.manual_seed(seed)
     built = subject.build(dim, subject.layers if layers is None else layers, context)
     built = built.double()
-    shake(built, spread)
+    perturb(built, spread)
     given = points((context,), seed=5) if context else None
     built.prepare(points(subject.shape(dim), seed=4), given)
     return built.eval()
 
 
 @torch.no_grad()
-def shake(built: FlowModel, spread: float) -> None:
+def perturb(built: FlowModel, spread: float) -> None:
     """Add noise to every parameter, less to those of wide layers."""
     for parameter in built.parameters():
         if parameter.is_floating_point():

@@ -36,7 +36,7 @@ def start(case: Case) -> Flow:
     return built.eval()
 
 
-def shaken(case: Case, seed: int = 0, spread: float = 0.3) -> Flow:
+def perturbed(case: Case, seed: int = 0, spread: float = 0.3) -> Flow:
     """Build the flow in float64, its parameters moved away from their start."""
     torch.manual_seed(seed)
     built = start(case).double()

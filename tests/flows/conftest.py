@@ -73,9 +73,9 @@ def _is_planar(case: Case) -> bool:
 
 @pytest.fixture
 def flow(case: Case) -> Flow:
-    from tests.flows.cases import shaken
+    from tests.flows.cases import perturbed
 
-    return shaken(case)
+    return perturbed(case)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -19,7 +19,7 @@ from torch import Tensor
 from implementations.core.flow import Flow
 from implementations.registrations import Case
 from scripts.base.project import ROOT
-from tests.flows.cases import BATCH, CASES, batch, shaken
+from tests.flows.cases import BATCH, CASES, batch, perturbed
 
 DTYPES = [torch.float64, torch.float32]
 
@@ -39,7 +39,7 @@ def cast(flow: Flow, dtype: torch.dtype) -> tuple[Flow, Tensor, Tensor | None]:
 
 def maps_a_batch(case: Case) -> None:
     """Run the map both ways, which checks the shapes of what it returns."""
-    flow = shaken(case)
+    flow = perturbed(case)
     x, context = batch(flow)
     flow.bijection(x, context)
     flow.bijection.inverse(x.new_zeros(BATCH, *flow.bijection.z_shape), context)

@@ -15,7 +15,7 @@ from torch.func import functional_call, jacrev, vmap
 from implementations.core.bijection import Bijection, Compose, DataDependent, Mapped
 from implementations.core.flow import Flow, StandardNormal
 from implementations.registrations import Case
-from tests.flows.cases import BATCH, batch, shaken
+from tests.flows.cases import BATCH, batch, perturbed
 from tests.flows.promises import DTYPES, cast, close, maps_a_batch, tolerance
 
 
@@ -252,7 +252,7 @@ def test_deep_stack(case: Case) -> None:
     """
     layers: list[Bijection] = []
     for seed in range(100):
-        f = shaken(case, seed, spread=0.05).bijection
+        f = perturbed(case, seed, spread=0.05).bijection
         layers += [f, Reshape(f.z_shape, f.x_shape)]
     deep = Flow(StandardNormal(layers[0].x_shape), Compose(*layers))
     sets = [module for module in deep.modules() if isinstance(module, DataDependent)]

@@ -20,7 +20,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from implementations.core.flow import Flow
 from implementations.registrations import Case
-from tests.flows.cases import BATCH, CASES, batch, shaken, start
+from tests.flows.cases import BATCH, CASES, batch, perturbed, start
 from tests.flows.promises import DTYPES, cast, close, tolerance
 from tests.flows.two_processes import train_all
 
@@ -38,7 +38,7 @@ def saved(value: object) -> Any:
 def test_weights_survive_saving(case: Case, flow: Flow) -> None:
     """A flow that loads the weights of another has its density."""
     x, context = batch(flow)
-    other = shaken(case, seed=5)
+    other = perturbed(case, seed=5)
     assert not torch.equal(other.log_prob(x, context), flow.log_prob(x, context))
     other.load_state_dict(saved(flow.state_dict()))
     assert torch.equal(other.log_prob(x, context), flow.log_prob(x, context))

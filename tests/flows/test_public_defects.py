@@ -21,7 +21,7 @@ from implementations.nice import nice
 from implementations.nsf import Linear, Spline, nsf, nsf_autoregressive
 from implementations.real_nvp import Affine, real_nvp_vector
 from implementations.vi_flows import Planar
-from tests.flows.cases import CASES, batch, shaken
+from tests.flows.cases import CASES, batch, perturbed
 
 
 def jacobians(f: Callable[[Tensor], tuple[Tensor, Tensor]], x: Tensor) -> Tensor:
@@ -65,7 +65,7 @@ def test_inverse_has_the_sign_of_its_own_determinant(name: str) -> None:
     github.com/ikostrikov/pytorch-flows/issues/16 and
     github.com/VincentStimper/normalizing-flows/pull/28.
     """
-    flow = shaken(CASES[name])
+    flow = perturbed(CASES[name])
     z, _ = batch(flow)
     _, log_det = flow.bijection.inverse(z)
     expected = torch.linalg.slogdet(jacobians(flow.bijection.inverse, z)).logabsdet
@@ -190,7 +190,7 @@ def test_double_models_have_double_log_determinants(name: str) -> None:
     So it is in normflows 1.7.3: `NormalizingFlow.forward_and_log_det` starts from
     `torch.zeros(len(z), device=z.device)`.
     """
-    flow = shaken(CASES[name])
+    flow = perturbed(CASES[name])
     x, context = batch(flow)
     z, log_det = flow.bijection(x, context)
     _, back = flow.bijection.inverse(z, context)

@@ -20,7 +20,7 @@ from implementations.nice import Coupling
 from implementations.nsf import Linear, Spline
 from implementations.real_nvp import Affine, BatchNorm
 from implementations.registrations import Case
-from tests.flows.cases import shaken
+from tests.flows.cases import perturbed
 
 Stack = Callable[..., Bijection]
 
@@ -34,7 +34,7 @@ def pair(name: str, depth: int) -> list[Flow]:
     """Return the same flow twice: stored, and recomputed."""
     build = FLOWS[name]
     return [
-        shaken(Case(partial(build, depth, stack)), spread=0.05)
+        perturbed(Case(partial(build, depth, stack)), spread=0.05)
         for stack in (Compose, Reversible)
     ]
 

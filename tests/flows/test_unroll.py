@@ -15,7 +15,7 @@ from implementations.nsf import Spline
 from implementations.real_nvp import Affine
 
 
-def shaken(model: nn.Module) -> nn.Module:
+def perturbed(model: nn.Module) -> nn.Module:
     torch.manual_seed(0)
     with torch.no_grad():
         for weight in model.double().parameters():
@@ -46,7 +46,7 @@ def test_it_is_what_a_pass_for_each_component_gives(
 ) -> None:
     order = torch.randperm(dim, generator=torch.Generator().manual_seed(2)).tolist()
     layer = Autoregressive(dim, Affine(), hidden, order, context)
-    shaken(layer)
+    perturbed(layer)
     z = torch.randn(6, dim).double().requires_grad_()
     h = torch.randn(6, context).double() if context else None
     weights = [z, *layer.parameters()]
@@ -73,7 +73,7 @@ def test_every_mask_and_direct_weights_count(k: int) -> None:
     dim, g = BLOCK + 4, Affine().double()
     orders = [range(dim), torch.randperm(dim).tolist()]
     m = MaskedMLP(dim, 2, (30, 30), orders, context=2, direct=True)
-    shaken(m)
+    perturbed(m)
     z, h = torch.randn(4, dim).double(), torch.randn(4, 2).double()
     for follows in (True, False):
         with torch.set_grad_enabled(follows):
@@ -85,7 +85,7 @@ def test_every_mask_and_direct_weights_count(k: int) -> None:
 def wide() -> Autoregressive:
     """A layer whose blocks have too many units to multiply what is not known yet."""
     layer = Autoregressive(3, Affine(), (2 * FEW, 2 * FEW))
-    shaken(layer)
+    perturbed(layer)
     return layer
 
 

@@ -26,7 +26,7 @@ from torch.nn.utils import parameters_to_vector
 
 from implementations.registrations import Case
 from scripts.base.project import ROOT
-from tests.flows.cases import CASES, batch, shaken
+from tests.flows.cases import CASES, batch, perturbed
 
 SECONDS = 600  # for all cases, on a busy machine
 
@@ -59,7 +59,7 @@ def compare(case: Case, rank: int) -> str:
     training mode a normalising layer has the statistics of its own half, as those of
     torch have; then the two need only agree with each other.
     """
-    flow = shaken(case)
+    flow = perturbed(case)
     x, context = batch(flow, 6)
     rows = slice(3 * rank, 3 * rank + 3)
     half = x[rows], None if context is None else context[rows]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 M = TypeVar("M", bound=nn.Module)
 
 
-def shaken(module: M, seed: int = 0) -> M:
+def perturbed(module: M, seed: int = 0) -> M:
     """Return the module in float64 and evaluation mode, with random weights."""
     torch.manual_seed(seed)
     with torch.no_grad():

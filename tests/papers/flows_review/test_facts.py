@@ -40,7 +40,7 @@ from tests.support.perturb import noise
 M = TypeVar("M", bound=nn.Module)
 
 
-def shaken(module: M, size: float = 0.3) -> M:
+def perturbed(module: M, size: float = 0.3) -> M:
     torch.manual_seed(0)
     with torch.no_grad():
         for parameter in module.parameters():
@@ -105,7 +105,7 @@ def test_power_iteration_would_miss_weights_that_moved() -> None:
 
 def test_blocks_stretch_and_shrink_within_bounds() -> None:
     """By 1 + L at most, and by 1 - L: log 10 takes 4 blocks of L = 0.9, not 3."""
-    block = shaken(Residual(1, (1,), 0.9), size=3)
+    block = perturbed(Residual(1, (1,), 0.9), size=3)
     _, j = jacobian(block.g.bounded(), 5 * noise(200, 1))
     assert 0.1 <= (1 + j).min() and (1 + j).max() <= 1.9
     assert 0.85 < j.abs().max() <= 0.9
@@ -138,7 +138,7 @@ def test_cutting_the_series_off_is_biased(slope: float, errors) -> None:
 @pytest.mark.parametrize("roulette", [Roulette(0), Roulette(2), Roulette(1, 0.3)])
 def test_roulette_is_unbiased(roulette: Roulette) -> None:
     """Within four standard errors, on a block whose slope is 0.5 at most, in 4-d."""
-    g = shaken(Residual(4, (16,), 0.5), size=2).g.bounded()
+    g = perturbed(Residual(4, (16,), 0.5), size=2).g.bounded()
     torch.manual_seed(0)
     with torch.no_grad():
         x = noise(1, 4).expand(500, 4)
@@ -152,7 +152,7 @@ def test_roulette_is_unbiased(roulette: Roulette) -> None:
 
 
 def test_so_are_its_gradients() -> None:
-    block = shaken(Residual(3, (8,), 0.5, train_log_det=Roulette()), size=2)
+    block = perturbed(Residual(3, (8,), 0.5, train_log_det=Roulette()), size=2)
     x = noise(1, 3).expand(500, 3)
     weight = block.g.layers[0].weight
     (exact,) = torch.autograd.grad(block(x)[1].mean(), weight)
@@ -210,7 +210,7 @@ def test_training_on_the_roulette_works_in_more_dimensions() -> None:
 
 @pytest.mark.parametrize("lipschitz", [0.5, 0.9])
 def test_the_inverse_keeps_to_banachs_bound(lipschitz: float) -> None:
-    block = shaken(Residual(3, (16, 16), lipschitz, 1e-12), size=3)
+    block = perturbed(Residual(3, (16, 16), lipschitz, 1e-12), size=3)
     x = 2 * noise(50, 3)
     z, _ = block(x)
     torch.testing.assert_close(block.inverse(z)[0], x, atol=1e-11, rtol=0)
@@ -265,7 +265,7 @@ def test_rk4_is_of_order_four() -> None:
 
 
 def test_log_det_of_the_ode_is_that_of_its_jacobian() -> None:
-    flow = shaken(Continuous(3, (8, 8), rk4(40)))
+    flow = perturbed(Continuous(3, (8, 8), rk4(40)))
     x = noise(6, 3)
     exact = torch.linalg.slogdet(jacobians(flow, x)).logabsdet
     torch.testing.assert_close(flow(x)[1], exact, atol=1e-7, rtol=0)
@@ -273,7 +273,7 @@ def test_log_det_of_the_ode_is_that_of_its_jacobian() -> None:
 
 
 def test_adaptive_steps_agree() -> None:
-    flow = shaken(Continuous(2, (8,), rk4(80)))
+    flow = perturbed(Continuous(2, (8,), rk4(80)))
     x = noise(6, 2)
     z, log_det = flow(x)
     flow.solve = partial(odeint, method="dopri5", rtol=1e-9, atol=1e-9)
@@ -283,7 +283,7 @@ def test_adaptive_steps_agree() -> None:
 
 def test_adjoint_gradients_agree_with_those_through_the_steps() -> None:
     """Up to the error of the solver, which runs a second time, backwards."""
-    flow = shaken(Continuous(2, (8,), rk4(60)))
+    flow = perturbed(Continuous(2, (8,), rk4(60)))
     parameters = tuple(flow.parameters())
     x = noise(6, 2)
     through = torch.autograd.grad(flow(x)[1].sum(), parameters)
@@ -310,7 +310,7 @@ def test_random_signs_estimate_the_trace() -> None:
 
 
 def test_the_trace_is_estimated_without_bias_in_training_and_exact_after() -> None:
-    flow = shaken(Continuous(4, (8,), rk4(5), train_vectors=signs))
+    flow = perturbed(Continuous(4, (8,), rk4(5), train_vectors=signs))
     x = noise(1, 4).expand(20_000, 4)
     exact = flow(x)[1]
     assert (exact == exact[0]).all() and exact[0].abs() > 0.05
@@ -322,7 +322,7 @@ def test_the_trace_is_estimated_without_bias_in_training_and_exact_after() -> No
 
 
 def test_signs_stay_the_same_within_one_solution() -> None:
-    flow = shaken(Continuous(2, (8,), rk4(3), train_vectors=signs)).train()
+    flow = perturbed(Continuous(2, (8,), rk4(3), train_vectors=signs)).train()
     drawn = []
 
     def once(x: Tensor) -> list[Tensor]:
@@ -351,7 +351,7 @@ def test_the_log_ratio_is_the_same_in_x_and_in_u() -> None:
     """So maximum likelihood of a MAF is reverse KL of an IAF (§2.3.3)."""
     torch.manual_seed(0)
     target = eight_gaussians().double()
-    flow = shaken(maf(2, 2, (8,)), size=0.1)
+    flow = perturbed(maf(2, 2, (8,)), size=0.1)
     backwards = Flow(target, Inverse(flow.bijection))
     x = target.sample(100)
     u = flow.bijection(x)[0]

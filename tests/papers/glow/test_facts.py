@@ -47,7 +47,7 @@ M = TypeVar("M", bound=nn.Module)
 IMAGE = (4, 2, 3)
 
 
-def shaken(module: M, seed: int = 0, spread: float = 0.5) -> M:
+def perturbed(module: M, seed: int = 0, spread: float = 0.5) -> M:
     """Return the module in float64, its weights moved away from their start."""
     torch.manual_seed(seed)
     with torch.no_grad():
@@ -70,7 +70,7 @@ def test_log_det_of_the_convolution(matrix: type[Plain] | type[LU]) -> None:
     """It is h · w · log|det W|, whatever the sign of det W."""
     signs = set()
     for channels in (3, 4):
-        layer = shaken(Conv1x1((channels, 2, 3), matrix))
+        layer = perturbed(Conv1x1((channels, 2, 3), matrix))
         x = noise(5, channels, 2, 3)
         z, log_det = layer(x)
         W, _ = layer.matrix()
@@ -103,7 +103,7 @@ def test_factors_start_as_the_matrix_that_they_came_from() -> None:
 
 
 def test_factors_keep_their_form_in_training() -> None:
-    layer = shaken(LU(torch.linalg.qr(noise(5, 5)).Q))
+    layer = perturbed(LU(torch.linalg.qr(noise(5, 5)).Q))
     W, log_det = layer()
     lower_upper = layer.P.T @ W
     lower, upper = layer.triangles.tril(-1) + torch.eye(5), layer.triangles.triu(1)
@@ -155,7 +155,7 @@ def outputs(flow: Flow, x: Tensor) -> list[Tensor]:
 
 
 def test_the_first_batch_comes_out_normalised_after_every_actnorm() -> None:
-    flow = shaken(glow((2, 8, 8), 2, 3, 6))
+    flow = perturbed(glow((2, 8, 8), 2, 3, 6))
     x = 3 * noise(40, 2, 8, 8) + 5
     assert max(z.mean(1).abs().max() for z in outputs(flow, x)) > 1
     flow.initialise(x)
@@ -166,7 +166,7 @@ def test_the_first_batch_comes_out_normalised_after_every_actnorm() -> None:
 
 def test_what_a_first_batch_set_stays() -> None:
     """A second one changes nothing, not even after saving, loading and training."""
-    flow = shaken(glow((1, 4, 4), 2, 1, 4))
+    flow = perturbed(glow((1, 4, 4), 2, 1, 4))
     x = 3 * noise(40, 1, 4, 4) + 5
     flow.initialise(x)
     before = {name: value.clone() for name, value in flow.state_dict().items()}
@@ -202,7 +202,7 @@ def test_a_constant_channel_stays_finite() -> None:
 @pytest.mark.parametrize("channels", [2, 3, 4])
 def test_the_second_half_steers_the_first(channels: int) -> None:
     shape = (channels, 2, 4)
-    layer = shaken(ChannelCoupling(shape, Affine(), partial(network, width=5)))
+    layer = perturbed(ChannelCoupling(shape, Affine(), partial(network, width=5)))
     x, moved = noise(3, *shape), channels - channels // 2
     z, _ = layer(x)
     assert torch.equal(z[:, moved:], x[:, moved:])
@@ -231,7 +231,7 @@ def test_a_fresh_model_changes_no_volume() -> None:
 
 def test_a_split_prior_is_a_gaussian_given_the_other_half() -> None:
     coupling = ChannelCoupling((2, 1, 1), Affine(), zero_convolution)
-    f = shaken(Compose(coupling, FactorOut((2, 1, 1), ActNorm((1, 1, 1)))))
+    f = perturbed(Compose(coupling, FactorOut((2, 1, 1), ActNorm((1, 1, 1)))))
     x = noise(9, 2, 1, 1)
     log_prob = Flow(StandardNormal((2,)), f).log_prob(x)
     s, t = coupling._params(x[:, 1:])[:, 0, 0, 0].unbind(-1)
@@ -244,7 +244,7 @@ def test_a_split_prior_is_a_gaussian_given_the_other_half() -> None:
 
 
 def test_the_top_prior_is_a_gaussian_of_its_class() -> None:
-    base = shaken(TopPrior((5,), 3, context=2))
+    base = perturbed(TopPrior((5,), 3, context=2))
     y = torch.eye(2).double()
     z = noise(2, 5)
     assert base.by_context is not None
@@ -271,7 +271,7 @@ def test_density_integrates_to_one() -> None:
         ChannelCoupling(shape, Affine(), zero_convolution),
         FactorOut(shape, ActNorm((1, 1, 1))),
     )
-    flow = shaken(Flow(TopPrior((2,), 1, context=2), f))
+    flow = perturbed(Flow(TopPrior((2,), 1, context=2), f))
     places = torch.linspace(-30, 30, 301, dtype=torch.float64)
     x = torch.cartesian_prod(places, places)[..., None, None]
     for y in torch.eye(2).double():
@@ -282,7 +282,7 @@ def test_density_integrates_to_one() -> None:
 
 
 def test_contexts_reach_the_prior_and_wrong_ones_are_refused() -> None:
-    flow = shaken(glow((1, 4, 4), 2, 1, 4, context=3))
+    flow = perturbed(glow((1, 4, 4), 2, 1, 4, context=3))
     x, y = noise(4, 1, 4, 4), noise(4, 3, seed=2)
     assert (flow.log_prob(x, y) != flow.log_prob(x, y + 1)).all()
     for wrong in (None, y[:, 1:], y[1:], y[0]):
@@ -292,7 +292,7 @@ def test_contexts_reach_the_prior_and_wrong_ones_are_refused() -> None:
 
 
 def test_gradients_reach_the_prior_through_samples() -> None:
-    flow = shaken(glow((1, 4, 4), 2, 1, 4, context=3))
+    flow = perturbed(glow((1, 4, 4), 2, 1, 4, context=3))
     x, _ = flow.rsample_and_log_prob(4, noise(4, 3))
     x.square().sum().backward()
     for parameter in flow.base.parameters():
@@ -312,7 +312,7 @@ def test_the_paper_has_32_steps_of_12_24_and_48_channels() -> None:
 
 
 def test_rows_count_one_by_one() -> None:
-    flow = shaken(glow((1, 4, 4), 2, 2, 4))
+    flow = perturbed(glow((1, 4, 4), 2, 2, 4))
     x = noise(2, 1, 4, 4)
     z, log_det = flow.bijection(x)
     for row in range(2):
@@ -323,12 +323,12 @@ def test_rows_count_one_by_one() -> None:
 
 
 def test_every_pixel_reaches_every_noise_of_the_last_level() -> None:
-    flow = shaken(glow((1, 4, 4), 2, 2, 4))
+    flow = perturbed(glow((1, 4, 4), 2, 2, 4))
     assert (jacobians(flow.bijection, noise(4, 1, 4, 4))[:, 8:] != 0).any(0).all()
 
 
 def test_temperature_scales_the_noise_around_the_mean() -> None:
-    flow = shaken(glow((1, 4, 4), 2, 1, 4, context=2), spread=0.2)
+    flow = perturbed(glow((1, 4, 4), 2, 1, 4, context=2), spread=0.2)
     assert isinstance(flow.base, TopPrior)
     y = torch.eye(2).double()
     z = []
@@ -350,7 +350,7 @@ def test_at_constant_volume_temperature_raises_the_density_to_its_inverse_square
     None
 ):
     """p_T ∝ p^(1/T²), which the paper prints as p^(T²)."""
-    flow = shaken(glow((1, 4, 4), 2, 1, 4, Shift))
+    flow = perturbed(glow((1, 4, 4), 2, 1, 4, Shift))
     assert isinstance(flow.base, TopPrior)
     x, T = noise(5, 1, 4, 4), 0.7
     z, log_det = flow.bijection(x)
@@ -376,7 +376,7 @@ def test_no_model_beats_the_entropy_of_noise() -> None:
 
 
 def test_the_marginal_is_the_mean_over_classes() -> None:
-    flow = shaken(glow((1, 4, 4), 2, 1, 4, context=10))
+    flow = perturbed(glow((1, 4, 4), 2, 1, 4, context=10))
     x, classes = noise(3, 1, 4, 4), torch.eye(10).double()
     each = torch.stack([flow.log_prob(x, y.expand(3, -1)) for y in classes], 1)
     close(by_class(flow, x), each)
@@ -384,7 +384,7 @@ def test_the_marginal_is_the_mean_over_classes() -> None:
 
 
 def test_interpolation_starts_and_ends_with_the_images() -> None:
-    flow = shaken(glow((1, 4, 4), 2, 1, 4))
+    flow = perturbed(glow((1, 4, 4), 2, 1, 4))
     x, y = noise(3, 1, 4, 4), noise(3, 1, 4, 4, seed=2)
     line = interpolate(flow, x, y, 5)
     assert line.shape == (3, 5, 1, 4, 4)

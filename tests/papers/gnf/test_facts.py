@@ -40,7 +40,7 @@ from tests.support.perturb import noise
 M = TypeVar("M", bound=nn.Module)
 
 
-def shaken(module: M, seed: int = 0, spread: float = 0.5) -> M:
+def perturbed(module: M, seed: int = 0, spread: float = 0.5) -> M:
     """Return the module in float64 with weights away from their start."""
     torch.manual_seed(seed)
     with torch.no_grad():
@@ -64,11 +64,11 @@ SIZES = torch.tensor([[4.0], [6.0], [1.0], [3.0], [5.0]]).double()
 
 def sized() -> tuple[Flow, Tensor]:
     """Return a flow over at most 6 nodes, and sets of 4, 6, 1, 3 and 5 of them."""
-    return shaken(gnf(6, 4, 3, 8, sized=True)), noise(5, 6, 4)
+    return perturbed(gnf(6, 4, 3, 8, sized=True)), noise(5, 6, 4)
 
 
 def test_a_half_step_is_the_formula_and_keeps_its_half() -> None:
-    layer = shaken(HalfStep(5, 4, 8, swap=False))
+    layer = perturbed(HalfStep(5, 4, 8, swap=False))
     x = noise(3, 5, 4)
     z, log_det = layer(x)
     kept, moved = x.chunk(2, -1)
@@ -77,14 +77,14 @@ def test_a_half_step_is_the_formula_and_keeps_its_half() -> None:
     s = layer.univariate.a * f1.tanh()
     close(z, torch.cat((kept, moved * s.exp() + f2), -1))
     close(log_det, s.sum((1, 2)))
-    other = shaken(HalfStep(5, 4, 8, swap=True))
+    other = perturbed(HalfStep(5, 4, 8, swap=True))
     z = other(x)[0]
     assert torch.equal(z[..., 2:], x[..., 2:]) and (z[..., :2] != x[..., :2]).all()
 
 
 def test_log_det_and_round_trip() -> None:
     """On 4 nodes of 4 features: the Jacobian of all 16 numbers at once."""
-    flow = shaken(gnf(4, 4, 3, 8))
+    flow = perturbed(gnf(4, 4, 3, 8))
     x = noise(5, 4, 4)
     z, log_det = flow.bijection(x)
     jacobian = vmap(jacrev(lambda x: flow.bijection(x[None])[0].flatten()))(x)
@@ -95,7 +95,7 @@ def test_log_det_and_round_trip() -> None:
 
 def test_nodes_hear_each_other() -> None:
     """Not so a flow of independent nodes, whose Jacobian would be block diagonal."""
-    flow = shaken(gnf(3, 2, 2, 8))
+    flow = perturbed(gnf(3, 2, 2, 8))
     x = noise(1, 3, 2)
     jacobian = vmap(jacrev(lambda x: flow.bijection(x[None])[0][0]))(x)[0]
     for v, u in combinations(range(3), 2):
@@ -103,7 +103,7 @@ def test_nodes_hear_each_other() -> None:
 
 
 def test_permuted_nodes_give_permuted_noise_and_the_same_density() -> None:
-    flow = shaken(gnf(6, 4, 3, 8))
+    flow = perturbed(gnf(6, 4, 3, 8))
     x = noise(5, 6, 4)
     z, log_det = flow.bijection(x)
     for seed in range(3):
@@ -144,7 +144,7 @@ def test_what_fills_up_changes_nothing_and_does_not_change() -> None:
 
 
 def test_half_steps_leave_what_fills_up_where_it_is() -> None:
-    layer = shaken(HalfStep(6, 4, 8, swap=False, context=1))
+    layer = perturbed(HalfStep(6, 4, 8, swap=False, context=1))
     x = noise(5, 6, 4)
     filled = torch.arange(6)[None, :] >= SIZES
     z, log_det = layer(x, SIZES)
@@ -153,7 +153,7 @@ def test_half_steps_leave_what_fills_up_where_it_is() -> None:
 
 
 def test_the_density_of_one_node_integrates_to_one() -> None:
-    flow = shaken(gnf(1, 2, 3, 8))
+    flow = perturbed(gnf(1, 2, 3, 8))
     x = torch.linspace(-12, 12, 600, dtype=torch.float64)
     with torch.no_grad():
         p = flow.log_prob(torch.cartesian_prod(x, x)[:, None]).exp()
@@ -172,7 +172,7 @@ def test_it_starts_as_mirrors_only() -> None:
 def test_recomputed_gradients_are_those_of_backpropagation(
     context: Tensor | None,
 ) -> None:
-    flow = shaken(gnf(6, 4, 8, 8, sized=context is not None))
+    flow = perturbed(gnf(6, 4, 8, 8, sized=context is not None))
     weight = noise(5, 6, 4, seed=3)
     found = []
     for run in (flow.bijection, lambda x, n: reversible(layers(flow), x, n)):
@@ -191,7 +191,7 @@ def test_recomputing_holds_the_same_at_every_depth() -> None:
     x = noise(4, 6, 4)
     stored, anew = [], []
     for depth in (2, 4, 8, 16, 32, 64):
-        flow = shaken(gnf(6, 4, depth, 8), spread=0.02)
+        flow = perturbed(gnf(6, 4, depth, 8), spread=0.02)
         stored.append(gradients(flow, x, recompute=False)[1])
         anew.append(gradients(flow, x, recompute=True)[1])
     assert len(set(anew)) == 1
@@ -201,7 +201,7 @@ def test_recomputing_holds_the_same_at_every_depth() -> None:
 
 
 def test_gradients_are_exact_through_64_steps() -> None:
-    flow = shaken(gnf(6, 4, 64, 8), spread=0.05)
+    flow = perturbed(gnf(6, 4, 64, 8), spread=0.05)
     stored, anew = (gradients(flow, noise(4, 6, 4), r)[0] for r in (False, True))
     assert ((anew - stored).norm() / stored.norm()).item() < 1e-10
 
@@ -218,7 +218,7 @@ def test_held_bytes_are_counted_once_and_given_back() -> None:
 
 
 def test_messages_come_from_neighbours_only() -> None:
-    m = shaken(MessagePassing(3, 2, 8))
+    m = perturbed(MessagePassing(3, 2, 8))
     h = noise(1, 4, 3)
     path = torch.eye(4).bool()[None]
     for v in range(3):
@@ -263,7 +263,7 @@ def test_the_loss_is_that_of_all_pairs_of_different_nodes() -> None:
 def test_encodings_follow_permutations_and_ignore_what_fills_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    coder = shaken(AutoEncoder(3, noise=5, width=8))
+    coder = perturbed(AutoEncoder(3, noise=5, width=8))
     graphs = dense([nx.path_graph(5), nx.star_graph(3)], 6)
     graphs = Graphs(graphs.edges.double(), graphs.n.double())
     start = noise(2, 6, 5)

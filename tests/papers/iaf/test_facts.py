@@ -35,12 +35,12 @@ from implementations.made import Autoregressive
 from implementations.maf import maf
 from implementations.nice import Shift
 from implementations.vi_flows import Diagonal
-from tests.support.perturb import shaken
+from tests.support.perturb import perturbed
 
 
 def step(order: tuple[int, ...] | None = None, context: int = 3) -> Autoregressive:
     """Return one gated step for four components."""
-    return shaken(Autoregressive(4, Gated(), (32, 32), order, context, nn.ELU))
+    return perturbed(Autoregressive(4, Gated(), (32, 32), order, context, nn.ELU))
 
 
 def batch(n: int = 20, dim: int = 4, context: int = 3) -> tuple[Tensor, Tensor]:
@@ -132,12 +132,12 @@ def test_order_turns_from_step_to_step() -> None:
     assert places == [[0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [0, 1, 2, 3, 4]]
     for before, after in pairwise(places):
         assert before == after[::-1]
-    turned, (z, h) = shaken(Compose(*gated_steps(4, 2, (32,), 3))), batch()
+    turned, (z, h) = perturbed(Compose(*gated_steps(4, 2, (32,), 3))), batch()
     assert (jacobians(turned, z, h) != 0).any(0).all()
 
 
 def test_the_density_is_that_of_equation_11() -> None:
-    flow, (noise, h) = shaken(iaf(4, 3, (16, 16), context=3)), batch()
+    flow, (noise, h) = perturbed(iaf(4, 3, (16, 16), context=3)), batch()
     chain = flow.bijection.get_submodule("bijection")
     assert isinstance(chain, Compose)
     torch.manual_seed(2)
@@ -182,7 +182,7 @@ def test_the_same_weights_in_zuko() -> None:
 
 def test_maf_read_backwards_is_iaf_with_the_same_weights() -> None:
     """The samples of one are what the other makes of data, and so are densities."""
-    forth = shaken(maf(4, 3, (16, 16)))
+    forth = perturbed(maf(4, 3, (16, 16)))
     turned = Flow(forth.base, Inverse(forth.bijection))
     own = {id(p) for p in forth.parameters()}
     assert {id(p) for p in turned.parameters()} == own
@@ -200,7 +200,7 @@ def test_maf_read_backwards_is_iaf_with_the_same_weights() -> None:
 
 
 def test_fitting_iaf_to_a_density_is_fitting_maf_to_noise() -> None:
-    flow, target = shaken(iaf(2, 2, (16,))), Banana().double()
+    flow, target = perturbed(iaf(2, 2, (16,))), Banana().double()
     noise = torch.randn(30, 2).double()
     log_p = backwards(flow, target).log_prob(noise)
     left, right = excess(flow, target, noise), flow.base.log_prob(noise) - log_p
@@ -219,7 +219,7 @@ def test_fitting_iaf_to_a_density_is_fitting_maf_to_noise() -> None:
 def test_linear_iaf_is_a_gaussian_of_any_covariance() -> None:
     """z = L z₀ with a unit triangular L: covariance L diag(σ²) Lᵀ (appendix A)."""
     linear = Autoregressive(3, Shift(), ())
-    flow = shaken(Flow(StandardNormal((3,)), Inverse(Compose(Diagonal(3), linear))))
+    flow = perturbed(Flow(StandardNormal((3,)), Inverse(Compose(Diagonal(3), linear))))
     points = torch.randn(20, 3).double()
     chain = flow.bijection.get_submodule("bijection")
     zero = torch.zeros(1, 3).double()

@@ -47,10 +47,10 @@ NETS: dict[str, Callable[[], MaskedMLP]] = {
 
 @pytest.fixture(params=NETS)
 def net(request: pytest.FixtureRequest) -> MaskedMLP:
-    return shaken(NETS[request.param]())
+    return perturbed(NETS[request.param]())
 
 
-def shaken(module: M, seed: int = 0) -> M:
+def perturbed(module: M, seed: int = 0) -> M:
     """Return the module in float64, with random weights."""
     torch.manual_seed(seed)
     with torch.no_grad():
@@ -121,7 +121,7 @@ def test_what_comes_later_changes_no_bit(net: MaskedMLP) -> None:
 
 
 def test_the_network_is_not_linear_in_a_context_where_the_first_sees_no_more() -> None:
-    net = shaken(MaskedMLP(3, 1, (16,), context=2))
+    net = perturbed(MaskedMLP(3, 1, (16,), context=2))
     x, context = data(net, 9)
     assert context is not None
     first = [net(x, scale * context)[:, 0] for scale in (0, 1, 2)]
@@ -176,7 +176,7 @@ def test_unrolling_takes_half_the_multiplications_of_one_pass(
 def test_bijections_are_triangular_in_their_order(
     order: tuple[int, ...], direction: Callable
 ) -> None:
-    f = shaken(direction(Autoregressive(5, Shift(), (64, 64), order)))
+    f = perturbed(direction(Autoregressive(5, Shift(), (64, 64), order)))
     x = torch.randn(20, 5, dtype=torch.float64)
     jacobian = vmap(jacrev(lambda x: f(x[None])[0][0]))(x)[:, order][..., order]
     assert (jacobian.triu() == torch.eye(5)).all()
@@ -186,7 +186,7 @@ def test_bijections_are_triangular_in_their_order(
 @pytest.mark.parametrize("context", [0, 2])
 def test_probabilities_sum_to_one_under_every_mask(context: int) -> None:
     torch.manual_seed(1)
-    model = shaken(made(8, (20, 20), masks=3, context=context))
+    model = perturbed(made(8, (20, 20), masks=3, context=context))
     x = states(8)
     given = torch.randn(1, context).double().expand(len(x), -1) if context else None
     for k in range(3):
@@ -197,25 +197,25 @@ def test_probabilities_sum_to_one_under_every_mask(context: int) -> None:
 
 
 def test_those_of_an_autoencoder_do_not() -> None:
-    copier = shaken(mlp(8, 8, (20,)))
+    copier = perturbed(mlp(8, 8, (20,)))
     assert abs(reconstruction(copier, states(8)).exp().sum().item() - 1) > 0.1
 
 
 def test_one_dimension_is_a_coin() -> None:
-    model = shaken(made(1, (4,), masks=2))
+    model = perturbed(made(1, (4,), masks=2))
     zero, one = model.log_prob(states(1)).exp().tolist()
     assert zero + one == pytest.approx(1, abs=1e-12) and 0.01 < one < 0.99
 
 
 def test_log_probability_is_minus_the_cross_entropy() -> None:
-    model, x = shaken(MADE(8, Binary(), (20,))), states(8)
+    model, x = perturbed(MADE(8, Binary(), (20,))), states(8)
     logits = model.m(x).squeeze(-1)
     expected = -binary_cross_entropy_with_logits(logits, x, reduction="none").sum(1)
     torch.testing.assert_close(model.log_prob(x), expected)
 
 
 def test_models_are_averaged_as_probabilities() -> None:
-    model, x = shaken(made(6, (20,), masks=4)), states(6)
+    model, x = perturbed(made(6, (20,), masks=4)), states(6)
     members = torch.stack([model.log_prob_under(k, x) for k in range(4)])
     torch.testing.assert_close(model.log_prob(x), members.exp().mean(0).log())
     assert (model.log_prob(x) >= members.mean(0)).all()
@@ -223,7 +223,7 @@ def test_models_are_averaged_as_probabilities() -> None:
 
 @pytest.mark.parametrize("masks", [1, 3])
 def test_samples_follow_their_probabilities(masks: int) -> None:
-    model = shaken(made(4, (12,), masks=masks))
+    model = perturbed(made(4, (12,), masks=masks))
     torch.manual_seed(0)
     n = 200_000
     x = model.sample(n)
@@ -235,7 +235,7 @@ def test_samples_follow_their_probabilities(masks: int) -> None:
 
 
 def test_samples_follow_their_contexts() -> None:
-    model = shaken(made(3, (12,), masks=3, context=1))
+    model = perturbed(made(3, (12,), masks=3, context=1))
     context = torch.tensor([[-1.0], [2.0]]).double().repeat(50_000, 1)
     torch.manual_seed(0)
     x = model.sample(len(context), context)
@@ -245,7 +245,7 @@ def test_samples_follow_their_contexts() -> None:
 
 
 def test_gaussian_outputs_are_a_density() -> None:
-    model = shaken(MADE(2, Gaussian(), (8,), orders=[(1, 0), (0, 1)]))
+    model = perturbed(MADE(2, Gaussian(), (8,), orders=[(1, 0), (0, 1)]))
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(0.3)
@@ -272,7 +272,7 @@ def test_starts_as_fair_coins_or_standard_normal() -> None:
 
 def test_masks_are_saved_with_the_weights() -> None:
     x = states(6)
-    first, second = (shaken(made(6, (20,), masks=3), seed) for seed in (0, 1))
+    first, second = (perturbed(made(6, (20,), masks=3), seed) for seed in (0, 1))
     assert not torch.equal(first.m.place, second.m.place)
     second.load_state_dict(first.state_dict())
     assert torch.equal(first.log_prob(x), second.log_prob(x))
@@ -283,7 +283,7 @@ def test_masks_are_saved_with_the_weights() -> None:
 
 
 def test_a_model_of_several_masks_can_be_built_on_meta() -> None:
-    x, source = states(6), shaken(made(6, (20,), masks=3))
+    x, source = states(6), perturbed(made(6, (20,), masks=3))
     with torch.device("meta"):
         model = made(6, (20,), masks=3)
     assert model.log_prob(x.to("meta")).shape == (len(x),)
@@ -293,7 +293,7 @@ def test_a_model_of_several_masks_can_be_built_on_meta() -> None:
 
 
 def test_masked_weights_have_no_gradient_and_keep_their_values() -> None:
-    model, x = shaken(MADE(6, Binary(), (20, 20))), states(6)
+    model, x = perturbed(MADE(6, Binary(), (20, 20))), states(6)
     layers = [layer for layer in model.modules() if isinstance(layer, MaskedLinear)]
     assert len(layers) == 4
     before = [layer.weight.clone() for layer in layers]
@@ -341,7 +341,7 @@ def test_what_is_no_number_of_events_is_refused() -> None:
 
 
 def test_empty_batches_are_fine_and_bad_rows_stay_alone() -> None:
-    model = shaken(made(4, (8,), masks=2))
+    model = perturbed(made(4, (8,), masks=2))
     assert model.log_prob(torch.zeros(0, 4).double()).shape == (0,)
     assert model.sample(0).shape == (0, 4)
     x = states(4)
@@ -356,7 +356,7 @@ def test_agrees_with_nflows_under_the_same_weights() -> None:
     torch.manual_seed(0)
     peer = Peer(5, 12, num_blocks=2, output_multiplier=2, use_residual_blocks=False)
     peer = peer.double()
-    net = shaken(MaskedMLP(5, 2, (12, 12, 12)))
+    net = perturbed(MaskedMLP(5, 2, (12, 12, 12)))
     theirs = [peer.initial_layer, *(block.linear for block in peer.blocks)]
     # nflows deals degrees out in turn; ours are sorted.
     order = theirs[0].degrees.argsort(stable=True)

@@ -29,12 +29,12 @@ from implementations.maf import (
     mixture_made,
 )
 from implementations.real_nvp import Affine, BatchNorm
-from tests.support.perturb import shaken
+from tests.support.perturb import perturbed
 
 
 def test_a_layer_is_a_model_with_gaussian_conditionals() -> None:
     """Equations 2 to 5, with the densities by torch."""
-    layer = shaken(Autoregressive(4, Affine(), (32, 32)))
+    layer = perturbed(Autoregressive(4, Affine(), (32, 32)))
     x = torch.randn(30, 4, dtype=torch.float64)
     s, t = layer.m(x).unbind(-1)
     s = layer.univariate.get_parameter("a") * s.tanh()
@@ -44,7 +44,7 @@ def test_a_layer_is_a_model_with_gaussian_conditionals() -> None:
 
 
 def test_orders_take_turns_and_each_layer_is_normalised() -> None:
-    f = shaken(autoregressions(4, 3, (64, 64)))
+    f = perturbed(autoregressions(4, 3, (64, 64)))
     assert isinstance(f, Compose)
     kinds = [type(layer) for layer in f.layers]
     assert kinds == [Autoregressive, BatchNorm] * 3
@@ -57,17 +57,17 @@ def test_orders_take_turns_and_each_layer_is_normalised() -> None:
 
 
 def test_layers_of_one_order_are_as_triangular_as_one() -> None:
-    f = shaken(autoregressions(4, 3, (64, 64), turns=False))
+    f = perturbed(autoregressions(4, 3, (64, 64), turns=False))
     x = torch.randn(20, 4, dtype=torch.float64)
     jacobian = vmap(jacrev(lambda x: f(x[None])[0][0]))(x)
     assert (jacobian.triu(1) == 0).all()
-    turned = shaken(autoregressions(4, 2, (64, 64)))
+    turned = perturbed(autoregressions(4, 2, (64, 64)))
     jacobian = vmap(jacrev(lambda x: turned(x[None])[0][0]))(x)
     assert (jacobian != 0).any(0).all()
 
 
 def test_slices_and_passes_invert_alike() -> None:
-    layer = shaken(Autoregressive(6, Affine(), (32, 32)))
+    layer = perturbed(Autoregressive(6, Affine(), (32, 32)))
     u = torch.randn(20, 6, dtype=torch.float64)
     expected = inverse_by_passes(layer, u)
     torch.testing.assert_close(layer.inverse(u)[0], expected, atol=1e-10, rtol=1e-10)
@@ -80,7 +80,7 @@ def test_starts_as_the_standard_normal() -> None:
 
 
 def test_the_first_variable_depends_on_the_label() -> None:
-    flow = shaken(maf(3, 1, (16,), context=2))
+    flow = perturbed(maf(3, 1, (16,), context=2))
     x = torch.zeros(9, 3, dtype=torch.float64)
     z, _ = flow.bijection(x, torch.randn(9, 2).double())
     assert z[:, 0].std() > 1e-3
@@ -158,7 +158,7 @@ def test_has_the_density_and_the_samples_of_zuko_with_the_same_weights() -> None
     flow = maf(5, 3, (32, 32)).double()
     for _ in range(3):  # statistics of its own
         flow.bijection(2 * torch.randn(50, 5).double() + 1)
-    flow = shaken(flow)
+    flow = perturbed(flow)
     assert isinstance(flow.bijection, Compose)
     transform = ComposedTransform(*map(theirs, flow.bijection.layers))
     base = Independent(Normal(torch.zeros(5).double(), 1.0), 1)

@@ -36,7 +36,7 @@ from tests.support.perturb import noise
 M = TypeVar("M", bound=nn.Module)
 
 
-def shaken(module: M, seed: int = 0, size: float = 0.3) -> M:
+def perturbed(module: M, seed: int = 0, size: float = 0.3) -> M:
     """Return the module in float64, its weights moved away from their start."""
     torch.manual_seed(seed)
     with torch.no_grad():
@@ -77,7 +77,7 @@ def test_a_step_keeps_088_at_the_start() -> None:
 
 
 def test_steps_move_every_other_unit_in_turns() -> None:
-    steps = [shaken(step) for step in gates(5, 4, 7)]
+    steps = [perturbed(step) for step in gates(5, 4, 7)]
     x = noise(6, 5)
     for t, step in enumerate(steps):
         z, log_det = step(x)
@@ -91,7 +91,7 @@ def test_steps_move_every_other_unit_in_turns() -> None:
 
 def test_divergence_of_gaussians() -> None:
     """KL(q(W | z) ‖ p(W)), against torch's, for a prior that is not standard."""
-    g = shaken(Gaussians(torch.randn(3, 4), prior=0.7, sigma=0.4))
+    g = perturbed(Gaussians(torch.randn(3, 4), prior=0.7, sigma=0.4))
     z = noise(5, 3)
     q = Normal(z[:, :, None] * g.mu, g.log_sigma.exp())
     p = Normal(torch.zeros(3, 4).double(), 0.7)
@@ -101,7 +101,7 @@ def test_divergence_of_gaussians() -> None:
 
 def test_mean_field_is_torch_s_divergence() -> None:
     net = network((1, 8, 8), 5, nn.Identity(), maps=(3,), size=3, hidden=(7,))
-    net = shaken(net)
+    net = perturbed(net)
     total = torch.zeros((), dtype=torch.float64)
     for g in net.modules():
         if isinstance(g, Gaussians):
@@ -115,7 +115,7 @@ def test_mean_field_is_torch_s_divergence() -> None:
 )
 def test_without_noise_it_is_mean_field(layer: MeanField) -> None:
     """A point mass at z = 1, which r knows, adds nothing to the closed form."""
-    model = shaken(MNF(shaken(layer), steps=0), seed=2, size=0)
+    model = perturbed(MNF(perturbed(layer), steps=0), seed=2, size=0)
     with torch.no_grad():
         for normal in model.modules():
             if isinstance(normal, module.Normal):
@@ -128,7 +128,7 @@ def test_without_noise_it_is_mean_field(layer: MeanField) -> None:
 
 def test_dense_outputs_are_those_of_drawn_weights() -> None:
     """Local reparametrisation against drawn (W, b), z held fixed (algorithm 1)."""
-    n, layer = 40_000, shaken(MeanFieldLinear(3, 2, sigma=0.4))
+    n, layer = 40_000, perturbed(MeanFieldLinear(3, 2, sigma=0.4))
     x, z = noise(3), noise(3, seed=2)
     with torch.no_grad():
         ours = layer.given(x.expand(n, 3), z.expand(n, 3))
@@ -139,7 +139,7 @@ def test_dense_outputs_are_those_of_drawn_weights() -> None:
 
 def test_convolutions_are_those_of_drawn_filters() -> None:
     """The same, for a convolution whose z multiplies its bias too (algorithm 2)."""
-    n, layer = 20_000, shaken(MeanFieldConv2d(2, 3, 2, sigma=0.4))
+    n, layer = 20_000, perturbed(MeanFieldConv2d(2, 3, 2, sigma=0.4))
     x, z = noise(2, 3, 3), noise(3, seed=2)
     with torch.no_grad():
         ours = layer.given(x.expand(n, 2, 3, 3), z.expand(n, 3))
@@ -177,7 +177,7 @@ def test_every_example_has_a_z_of_its_own() -> None:
 
 
 def test_the_projection_is_that_of_drawn_weights() -> None:
-    n, layer = 40_000, shaken(MeanFieldLinear(3, 4, sigma=0.4))
+    n, layer = 40_000, perturbed(MeanFieldLinear(3, 4, sigma=0.4))
     c, z = noise(3), noise(3, seed=2)
     with torch.no_grad():
         ours = layer.weights.project(c, z.expand(n, 3))
@@ -243,7 +243,7 @@ def test_the_bound_bounds_and_is_tight_for_the_right_r(
 @pytest.mark.parametrize("steps", [0, 3])
 def test_q_and_r_are_densities(steps: int) -> None:
     """Both integrate to one, r under any a: no sign of a log-determinant is wrong."""
-    model = shaken(MNF(MeanFieldLinear(2, 3), steps, hidden=5))
+    model = perturbed(MNF(MeanFieldLinear(2, 3), steps, hidden=5))
     side = torch.linspace(-12, 14, 1301, dtype=torch.float64)
     z = torch.cartesian_prod(side, side)
     a = torch.full((len(z), 1), 0.4, dtype=torch.float64)
@@ -256,7 +256,7 @@ def test_q_and_r_are_densities(steps: int) -> None:
 
 def test_r_s_log_determinant_has_a_plus() -> None:
     """log r(z_T) = log r(z_B) + log |det ∂z_B/∂z_T| (eq. 8), by hand."""
-    model = shaken(MNF(MeanFieldLinear(3, 2), 2, hidden=5))
+    model = perturbed(MNF(MeanFieldLinear(3, 2), 2, hidden=5))
     z, a = noise(4, 3), noise(4, 1, seed=2)
     x, log_det = z, torch.zeros(4, dtype=torch.float64)
     *steps, normal = layers(model.r)
@@ -298,13 +298,13 @@ def test_the_bound_of_a_layer_is_above_the_exact_divergence() -> None:
         p = MultivariateNormal(torch.zeros(2).double(), torch.eye(2).double())
         exact = kl_divergence(q, p).item()
         for seed in range(3):
-            shaken(model.r, seed)
+            perturbed(model.r, seed)
             assert model.kl(50_000).item() > exact - 0.01
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_bound_and_gradients_stay_finite(seed: int) -> None:
-    net = shaken(mnf((1, 8, 8), 5, (4,), 3, (6,)), seed, 1.0)
+    net = perturbed(mnf((1, 8, 8), 5, (4,), 3, (6,)), seed, 1.0)
     (kl(net) + net(noise(3, 1, 8, 8)).logsumexp(1).mean()).backward()
     for name, parameter in net.named_parameters():
         assert parameter.grad is not None and parameter.grad.isfinite().all(), name

@@ -25,7 +25,7 @@ from implementations.nice import (
     inpaint,
     nice,
 )
-from tests.support.perturb import shaken
+from tests.support.perturb import perturbed
 
 SMALL = (16, 16)
 
@@ -36,7 +36,7 @@ def jacobians(f: Bijection, n: int = 20) -> Tensor:
 
 
 def test_couplings_preserve_volume_and_scaling_carries_the_log_det() -> None:
-    stack, scaling = shaken(Compose(*couplings(6, 4, SMALL))), shaken(Scaling(6))
+    stack, scaling = perturbed(Compose(*couplings(6, 4, SMALL))), perturbed(Scaling(6))
     log_det = torch.linalg.slogdet(jacobians(stack)).logabsdet
     assert log_det.abs().max() < 1e-12
     log_det = torch.linalg.slogdet(jacobians(Compose(stack, scaling))).logabsdet
@@ -45,7 +45,7 @@ def test_couplings_preserve_volume_and_scaling_carries_the_log_det() -> None:
 
 @pytest.mark.parametrize("dim", [6, 7])
 def test_the_first_layer_moves_the_even_components_by_the_odd(dim: int) -> None:
-    stack = shaken(Compose(*couplings(dim, 4, SMALL)))
+    stack = perturbed(Compose(*couplings(dim, 4, SMALL)))
     for k, layer in enumerate(stack.layers):
         odd, even = torch.arange(0, dim, 2), torch.arange(1, dim, 2)
         kept, moved = (even, odd) if k % 2 else (odd, even)
@@ -60,7 +60,7 @@ def test_three_layers_let_every_component_influence_every_other() -> None:
     """Two do not: the even ones are then still shifted by the odd ones alone (§3.2)."""
     odd, even = torch.arange(0, 6, 2), torch.arange(1, 6, 2)
     reached = {
-        k: (jacobians(shaken(Compose(*couplings(6, k, SMALL)))) != 0).any(0)
+        k: (jacobians(perturbed(Compose(*couplings(6, k, SMALL)))) != 0).any(0)
         for k in (1, 2, 3)
     }
     assert not reached[1][odd][:, even].any()
@@ -116,7 +116,7 @@ def test_logistic_samples() -> None:
 
 @pytest.mark.parametrize("dim", [2, 5])
 def test_log_densities_of_samples_have_a_law_that_no_weight_changes(dim: int) -> None:
-    flow = shaken(nice(dim, 4, SMALL, StandardNormal))
+    flow = perturbed(nice(dim, 4, SMALL, StandardNormal))
     torch.manual_seed(1)
     with torch.no_grad():
         log_q = flow.log_prob(flow.sample(100_000))
@@ -128,7 +128,7 @@ def test_log_densities_of_samples_have_a_law_that_no_weight_changes(dim: int) ->
 
 def test_a_change_of_scale_costs_its_logarithm() -> None:
     """Data in [0, 256] instead of [0, 1]: D log 256 nats, and nothing else."""
-    flow, shrink = shaken(nice(6, 4, SMALL)), Scaling(6).double()
+    flow, shrink = perturbed(nice(6, 4, SMALL)), Scaling(6).double()
     shrink.s.data.fill_(-math.log(256))
     bytes_ = Flow(flow.base, Compose(shrink, flow.bijection))
     u = torch.rand(20, 6, dtype=torch.float64)
@@ -156,7 +156,7 @@ def test_defaults_are_those_for_mnist() -> None:
 
 
 def test_one_dimension_is_a_logistic_of_any_place_and_scale() -> None:
-    flow = shaken(nice(1, 4, SMALL))
+    flow = perturbed(nice(1, 4, SMALL))
     x = torch.linspace(-3, 3, 7, dtype=torch.float64)[:, None]
     z = flow.bijection(x)[0]
     slopes = z.diff(dim=0)
@@ -172,7 +172,7 @@ def test_least_gaps() -> None:
 
 
 def test_inpainting_climbs_and_changes_only_what_is_hidden() -> None:
-    flow = shaken(Flow(Logistic((4,)), Compose(*couplings(4, 4, SMALL), Scaling(4))))
+    flow = perturbed(Flow(Logistic((4,)), Compose(*couplings(4, 4, SMALL), Scaling(4))))
     x = torch.rand(20, 4, dtype=torch.float64)
     hidden = torch.tensor([False, True, False, True])
     torch.manual_seed(0)
@@ -184,6 +184,6 @@ def test_inpainting_climbs_and_changes_only_what_is_hidden() -> None:
 
 
 def test_any_network_will_do() -> None:
-    layer = shaken(Coupling(5, Shift(), partial(mlp, hidden=(), activation=nn.Tanh)))
+    layer = perturbed(Coupling(5, Shift(), partial(mlp, hidden=(), activation=nn.Tanh)))
     x = torch.randn(10, 5, dtype=torch.float64)
     torch.testing.assert_close(layer.inverse(layer(x)[0])[0], x)

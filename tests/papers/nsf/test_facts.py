@@ -57,7 +57,7 @@ def knots(params: Tensor, bound: float = BOUND) -> tuple[Tensor, Tensor, Tensor]
     return places[0], places[1], torch.cat((one, slopes, one), -1)
 
 
-def shaken(flow: Flow, spread: float = 0.5) -> Flow:
+def perturbed(flow: Flow, spread: float = 0.5) -> Flow:
     torch.manual_seed(0)
     with torch.no_grad():
         for parameter in flow.parameters():
@@ -228,7 +228,7 @@ def test_without_linear_layers_nothing_beyond_the_box_is_moved() -> None:
 
 @pytest.mark.parametrize("build", [nsf, nsf_autoregressive])
 def test_bfloat16_and_autocast_stay_close(build: Callable[..., Flow]) -> None:
-    flow = shaken(build(2, hidden=(16, 16)), 0.1).float()
+    flow = perturbed(build(2, hidden=(16, 16)), 0.1).float()
     torch.manual_seed(1)
     x = torch.randn(500, 2)
     exact = flow.log_prob(x)
@@ -274,7 +274,7 @@ def peer_spline(x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
 def test_has_the_density_that_zuko_finds_with_the_same_weights(
     build: Callable[..., Flow],
 ) -> None:
-    flow = shaken(build(5, hidden=(16, 16), bins=6), 0.3)
+    flow = perturbed(build(5, hidden=(16, 16), bins=6), 0.3)
     x = 2 * torch.randn(200, 5, dtype=torch.float64)
     torch.testing.assert_close(
         flow.log_prob(x), peer_log_prob(flow, x), atol=1e-9, rtol=1e-9

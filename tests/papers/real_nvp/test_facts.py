@@ -28,7 +28,7 @@ from implementations.real_nvp import (
     real_nvp_vector,
     resnet,
 )
-from tests.support.perturb import noise, shaken
+from tests.support.perturb import noise, perturbed
 
 IMAGE = (2, 4, 4)
 
@@ -56,7 +56,7 @@ def test_without_scale_it_is_nice() -> None:
 
 
 def test_couplings_change_volume_from_place_to_place() -> None:
-    layer = shaken(real_nvp_vector(4, 2, (16,))).bijection
+    layer = perturbed(real_nvp_vector(4, 2, (16,))).bijection
     log_det = layer(noise(20, 4))[1]
     assert log_det.std() > 0.1
 
@@ -97,7 +97,7 @@ def test_the_channel_mask_keeps_the_first_half() -> None:
 
 @pytest.mark.parametrize("mask", [checkerboard(IMAGE), first_channels(IMAGE)])
 def test_what_the_mask_keeps_stays_and_counts_for_nothing(mask: Tensor) -> None:
-    layer = shaken(MaskedCoupling(mask, Affine(), resnet(2, 4, 6, 1)))
+    layer = perturbed(MaskedCoupling(mask, Affine(), resnet(2, 4, 6, 1)))
     x = noise(6, *IMAGE)
     z, log_det = layer(x)
     assert torch.equal(z[:, mask], x[:, mask])
@@ -135,7 +135,9 @@ def test_odd_images_are_not_squeezed(shape: tuple[int, int, int]) -> None:
 
 
 def test_factoring_out_leaves_the_first_half_alone() -> None:
-    layer = shaken(FactorOut((4, 2, 2), shaken(real_nvp((2, 2, 2), 4, 1)).bijection))
+    layer = perturbed(
+        FactorOut((4, 2, 2), perturbed(real_nvp((2, 2, 2), 4, 1)).bijection)
+    )
     x = noise(3, 4, 2, 2)
     z, log_det = layer(x)
     assert z.shape == (3, 16)
@@ -146,7 +148,7 @@ def test_factoring_out_leaves_the_first_half_alone() -> None:
 
 
 def test_a_context_reaches_what_is_factored_out() -> None:
-    rest = shaken(Coupling(2, Affine(), mlp, context=3))
+    rest = perturbed(Coupling(2, Affine(), mlp, context=3))
     layer, x, context = FactorOut((4,), rest), noise(3, 4), noise(3, 3)
     z, log_det = layer(x, context)
     expected, term = rest(x[:, 2:], context)
@@ -190,7 +192,7 @@ def test_maps_double_where_resolution_halves() -> None:
 
 
 def test_every_pixel_reaches_every_noise_of_the_last_scale() -> None:
-    flow = shaken(real_nvp((1, 8, 8), 4, 1))
+    flow = perturbed(real_nvp((1, 8, 8), 4, 1))
     jacobian = jacobians(flow.bijection, noise(4, 1, 8, 8))
     assert (jacobian[:, 32:] != 0).any(0).all()
 
@@ -199,7 +201,7 @@ def test_round_trip_through_the_scales() -> None:
     flow = real_nvp((2, 8, 8), 4, 1).double()
     for _ in range(3):
         flow.bijection(2 * torch.randn(50, 2, 8, 8).double() + 1)
-    f = shaken(flow).bijection
+    f = perturbed(flow).bijection
     x = noise(5, 2, 8, 8)
     z, log_det = f(x)
     back, negated = f.inverse(z)
@@ -289,7 +291,7 @@ def test_batch_normalisation_starts_with_the_first_batch() -> None:
 
 
 def test_layers_after_factoring_out_start_with_the_first_batch_too() -> None:
-    flow = shaken(real_nvp((1, 8, 8), 2, 1))
+    flow = perturbed(real_nvp((1, 8, 8), 2, 1))
     x = 5 * noise(200, 1, 8, 8) + 7
     flow.initialise(x)
     last = flow.bijection(x)[0][:, 32:].unflatten(1, (2, 16))
@@ -327,7 +329,7 @@ def test_pixels_out_of_range_have_no_density_and_stay_alone() -> None:
 
 def test_the_manifold_goes_through_its_corners() -> None:
     """φ, φ' = 0 and π/2 give the four examples themselves (eq. 19)."""
-    flow = shaken(real_nvp_vector(3, 4, (8,)))
+    flow = perturbed(real_nvp_vector(3, 4, (8,)))
     x = noise(4, 3)
     page = manifold(flow, x, 5)
     assert page.shape == (5, 5, 3)
@@ -339,7 +341,7 @@ def test_the_manifold_goes_through_its_corners() -> None:
 
 
 def test_coupling_with_shift_has_constant_volume() -> None:
-    flow = shaken(real_nvp((1, 8, 8), 4, 1, univariate=Shift))
+    flow = perturbed(real_nvp((1, 8, 8), 4, 1, univariate=Shift))
     log_det = flow.bijection(noise(5, 1, 8, 8))[1]
     torch.testing.assert_close(log_det, log_det[:1].expand(5), atol=1e-12, rtol=0)
     couplings = [m for m in flow.modules() if isinstance(m, Coupling | MaskedCoupling)]

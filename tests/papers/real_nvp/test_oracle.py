@@ -44,7 +44,7 @@ def twin(layer: Coupling | MaskedCoupling, mask: Tensor) -> MaskedAffineFlow:
     ).eval()
 
 
-def shake(module: nn.Module) -> None:
+def perturb(module: nn.Module) -> None:
     torch.manual_seed(0)
     with torch.no_grad():
         for parameter in module.parameters():
@@ -55,7 +55,7 @@ def shake(module: nn.Module) -> None:
 def test_masked_couplings(mask: Tensor) -> None:
     channels = len(mask)
     layer = MaskedCoupling(mask, Affine(), resnet(channels, 2 * channels, 4, 1))
-    shake(layer)
+    perturb(layer)
     layer = layer.double().eval()
     x = torch.randn(9, *mask.shape).double()
     theirs = twin(layer, mask)
@@ -65,7 +65,7 @@ def test_masked_couplings(mask: Tensor) -> None:
 
 def test_log_density_of_vectors() -> None:
     flow: Flow = real_nvp_vector(5, 6, (8, 8))
-    shake(flow)
+    perturb(flow)
     flow = flow.double()
     x = z = torch.randn(9, 5).double()
     total = torch.zeros(9).double()

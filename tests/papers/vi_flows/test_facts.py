@@ -247,7 +247,7 @@ def test_radial_agrees_with_normflows(alpha: float, beta: float) -> None:
 # The deep latent Gaussian model
 
 
-def shaken(flow: Bijection | None, latent: int = 1) -> LatentGaussian:
+def perturbed(flow: Bijection | None, latent: int = 1) -> LatentGaussian:
     """Return a model of three pixels, with random weights and wide posteriors."""
     torch.manual_seed(0)
     model = LatentGaussian(3, latent, (8,), flow).double()
@@ -277,7 +277,7 @@ def flows() -> Sequence[Bijection | None]:
 @pytest.mark.parametrize("which", range(4))
 def test_likelihoods_are_those_of_quadrature(which: int) -> None:
     """Importance sampling is right just if q's density is that of q's samples."""
-    model, x = shaken(flows()[which]), all_images(3)
+    model, x = perturbed(flows()[which]), all_images(3)
     z = torch.linspace(-9, 9, 2001).double()[:, None]
     with torch.no_grad():
         pixels = Bernoulli(logits=model.decoder(z)).log_prob(x[:, None]).sum(2)
@@ -303,7 +303,7 @@ def test_a_chain_that_does_nothing_changes_nothing() -> None:
 
 
 def test_beta_scales_the_joint_density_only() -> None:
-    model, x = shaken(Planar(2, context=3), 2), all_images(3)
+    model, x = perturbed(Planar(2, context=3), 2), all_images(3)
     values = []
     for scale in (0.0, 0.25, 1.0):
         torch.manual_seed(4)
@@ -328,7 +328,7 @@ def test_amortised_posteriors_learn_from_the_start() -> None:
 
 
 def test_images_are_drawn_from_the_prior() -> None:
-    model, x = shaken(None), all_images(3)
+    model, x = perturbed(None), all_images(3)
     drawn = model.sample(40_000)
     assert drawn.shape == (40_000, 3)
     found = (drawn[:, None] == x).all(2).double().mean(0)

@@ -152,8 +152,8 @@ def test_a_draft_runs_and_joins_the_contract(tree: Path) -> None:
     lines = f"""
 import runpy
 runpy.run_module("implementations.{name}", run_name="__main__")
-from tests.flows.cases import CASES, shaken
-shaken(CASES["{name}, 2-d"])
+from tests.flows.cases import CASES, perturbed
+perturbed(CASES["{name}, 2-d"])
 from tests.papers.{name}.test_facts import *
 test_starts_as_its_base()
 """
