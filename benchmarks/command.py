@@ -72,7 +72,7 @@ def say(progress: str) -> None:
 def write(report: Head, output: Path | None) -> None:
     """Write the results, where there is a file for them."""
     if output:
-        from scripts.results import forms
+        from scripts.results import files
 
-        forms.write(report, output)
+        files.write(report, output)
         say(f"written: {output}")

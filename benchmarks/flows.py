@@ -27,7 +27,8 @@ from benchmarks.speed.timing import Clock, interleaved, processor, rounded
 from implementations.core.flow import Flow
 from implementations.core.nets import size
 from scripts.results import forms
-from scripts.results.forms import Contest, Memory, Race, Seconds, Task, Timing, races
+from scripts.results.forms import LibraryTiming, Memory, Seconds, Task, Timing
+from scripts.results.races import Race, races
 
 RESULTS = FOLDER / "flows.json"
 
@@ -87,13 +88,13 @@ def planned_tasks(family: str, dim: int, batch: int) -> list[Task]:
     return tasks
 
 
-def contest(
+def library_timings(
     family: str,
     libraries: Mapping[str, FlowModel],
     x: Tensor,
     repeats: int,
     clock: Clock = processor,
-) -> Iterator[Contest]:
+) -> Iterator[LibraryTiming]:
     """Time every task of the flow in all libraries, which take turns."""
     batch, dim = x.shape
     runs = {name: tasks(model, x) for name, model in libraries.items()}
@@ -102,7 +103,7 @@ def contest(
             model.train(task == "training_step")
         turns = {name: run[task] for name, run in runs.items()}
         for name, seconds in interleaved(turns, repeats, clock).items():
-            yield Contest(
+            yield LibraryTiming(
                 family=family,
                 dim=dim,
                 batch=batch,
@@ -164,12 +165,12 @@ def measure(plan: Plan, families: Sequence[str]) -> forms.Flows:
         for dim in plan.dims[family]
         for batch in plan.batches
     ]
-    contests: list[Contest] = []
+    contests: list[LibraryTiming] = []
     peaks: list[Memory] = []
     for number, (family, dim, batch) in enumerate(places, 1):
         say(f"[{number}/{len(places)}] {family}, {dim} dimensions, batch {batch}")
         x = torch.randn(batch, dim)
-        rows = list(contest(family, bare(family, dim), x, plan.repeats))
+        rows = list(library_timings(family, bare(family, dim), x, plan.repeats))
         for race in races(rows):
             print(line(race), flush=True)
         contests += rows

@@ -22,7 +22,8 @@ from benchmarks.libraries.model import FlowModel
 from benchmarks.speed.timing import interleaved, rounded
 from implementations.core.fit import fit
 from implementations.core.nets import size
-from scripts.results.forms import Contest, races
+from scripts.results.forms import LibraryTiming
+from scripts.results.races import races
 
 BATCH, STEPS, REPEATS = 512, 30, 5
 DIMS = (("real_nvp", 64), ("maf", 64), ("nsf", 64), ("nsf_autoregressive", 64))
@@ -42,14 +43,14 @@ def run(place: Place, emit: Emit) -> None:
             with words.left_out_if_it_fails(f"{family}, {dim}-d", emit):
                 steps = ("training_step",)
                 libraries = on_device(family, dim, BATCH, steps, place, emit)
-                rows = list(contest(family, dim, libraries, place))
+                rows = list(library_timings(family, dim, libraries, place))
                 emit(*(row.model_dump(mode="json") for row in rows))
                 print(*map(line, races(rows)), flush=True)
 
 
-def contest(
+def library_timings(
     family: str, dim: int, libraries: Mapping[str, FlowModel], place: Place
-) -> Iterator[Contest]:
+) -> Iterator[LibraryTiming]:
     """Time a step of each library's training; the mean of some at a time."""
     steps, repeats = (2, 2) if place.smoke else (STEPS, REPEATS)
     draw = partial(torch.randn, BATCH, dim, device=place.device)
@@ -60,7 +61,7 @@ def contest(
     for train in runs.values():
         train()  # Compiles, which counts nowhere.
     for name, seconds in interleaved(runs, repeats, clock(place)).items():
-        yield Contest(
+        yield LibraryTiming(
             family=family,
             dim=dim,
             batch=BATCH,

@@ -63,8 +63,8 @@ def fault(path: Path) -> str | None:
     if find_spec("pydantic") is None:
         print("pydantic is not installed: `make site` will check the form of gpu.json")
         return None
+    from scripts.results.files import ResultsError, read
     from scripts.results.gpu import Gpu
-    from scripts.results.reading import ResultsError, read
 
     try:
         read(Gpu, path)

@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from benchmarks.flows import contest, line, planned_tasks
+from benchmarks.flows import library_timings, line, planned_tasks
 from benchmarks.gpu import words
 from benchmarks.gpu.parts import Emit, Place
 from benchmarks.libraries.families import bare
 from benchmarks.libraries.model import FlowModel
 from benchmarks.speed.tasks import tasks
 from benchmarks.speed.timing import Clock, processor, waiting
-from scripts.results.forms import Task, races
+from scripts.results.forms import Task
+from scripts.results.races import races
 
 # Those that matter most come first: time may be over before the last.
 DIMS = (
@@ -41,7 +42,9 @@ def run(place: Place, emit: Emit) -> None:
                 planned = planned_tasks(family, dim, batch)
                 libraries = on_device(family, dim, batch, planned, place, emit)
                 x = torch.randn(batch, dim, device=place.device)
-                rows = list(contest(family, libraries, x, repeats, clock(place)))
+                rows = list(
+                    library_timings(family, libraries, x, repeats, clock(place))
+                )
                 emit(*(row.model_dump(mode="json") for row in rows))
                 for race in races(rows):
                     print(line(race), flush=True)

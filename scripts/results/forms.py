@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import datetime
-import statistics
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
-
-from scripts.base.files import write_atomic
-from scripts.results.rows import as_rows
 
 Task = Literal["log_density", "sample", "training_step"]
 # Seconds of one call, once for each repeat.
@@ -48,8 +42,8 @@ class Head(Form):
     gpu: str
 
 
-class Contest(Form):
-    """One library's time for one task of one flow."""
+class LibraryTiming(Form):
+    """One library's times of one task of one flow."""
 
     family: str
     dim: PositiveInt
@@ -90,7 +84,7 @@ class Flows(Head):
 
     repeats: PositiveInt
     flows: Annotated[tuple[Timing, ...], Field(strict=False)]
-    contests: Annotated[tuple[Contest, ...], Field(strict=False)]
+    contests: Annotated[tuple[LibraryTiming, ...], Field(strict=False)]
     memory: Annotated[tuple[Memory, ...], Field(strict=False)]
     # What was not measured, and why.
     left_out: Annotated[tuple[str, ...], Field(strict=False)]
@@ -232,46 +226,3 @@ class Exactness(Head):
 
     questions: Annotated[tuple[Question, ...], Field(strict=False)]
     findings: Annotated[tuple[FlowAnswer, ...], Field(strict=False)]
-
-
-def write(report: Head, path: Path) -> None:
-    """Write results, a row of a table a line."""
-    write_atomic(path, as_rows(report.model_dump(mode="json")))
-
-
-class Race(NamedTuple):
-    """The libraries' times of one task: `ratio` times as fast as the best peer we are.
-
-    `ratio` is the median over repeats, in each of which all took turns.
-    """
-
-    family: str
-    dim: int
-    batch: int
-    task: Task
-    ratio: float
-    rows: dict[str, Contest]
-
-    @property
-    def best(self) -> str:
-        """The fastest of the others."""
-        return _best(self.rows)
-
-
-def races(contests: Iterable[Contest]) -> list[Race]:
-    """Group contests by flow, batch and task, in their order."""
-    groups: dict[tuple[str, int, int, Task], dict[str, Contest]] = {}
-    for row in contests:
-        key = (row.family, row.dim, row.batch, row.task)
-        groups.setdefault(key, {})[row.library] = row
-    return [Race(*key, _ratio(rows), rows) for key, rows in groups.items()]
-
-
-def _best(rows: dict[str, Contest]) -> str:
-    peers = [name for name in rows if name != "ours"]
-    return min(peers, key=lambda name: statistics.median(rows[name].seconds))
-
-
-def _ratio(rows: dict[str, Contest]) -> float:
-    theirs, ours = rows[_best(rows)].seconds, rows["ours"].seconds
-    return statistics.median(t / o for t, o in zip(theirs, ours, strict=True))

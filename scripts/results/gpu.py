@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
-from scripts.results.forms import Contest, Form, Head
+from scripts.results.forms import Form, Head, LibraryTiming
 
 # How far bfloat16 may move a mean log-density, in nats per dimension.
 SMALL = 1e-2
@@ -89,7 +89,7 @@ class Gpu(Head):
 
     endings: Annotated[tuple[Ending, ...], Field(strict=False)]
     contract: Annotated[tuple[Kept, ...], Field(strict=False)]
-    speed: Annotated[tuple[Contest, ...], Field(strict=False)]
-    compiled: Annotated[tuple[Contest, ...], Field(strict=False)]
+    speed: Annotated[tuple[LibraryTiming, ...], Field(strict=False)]
+    compiled: Annotated[tuple[LibraryTiming, ...], Field(strict=False)]
     autocast: Annotated[tuple[Rounded, ...], Field(strict=False)]
     notebooks: Annotated[tuple[Ran, ...], Field(strict=False)]

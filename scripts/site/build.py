@@ -24,7 +24,7 @@ from scripts.base.files import write_atomic
 from scripts.catalogue import CatalogueError
 from scripts.exports import EXPORTS
 from scripts.papers.cells import CellError
-from scripts.results.reading import ResultsError
+from scripts.results.files import ResultsError
 from scripts.site import cards, edition, glossary, notebook_page, pages, policy
 from scripts.site.cards import Card
 from scripts.site.edition import Edition

@@ -19,8 +19,8 @@ from benchmarks.libraries.ours import Ours
 from implementations.core.flow import Flow, StandardNormal
 from implementations.core.nets import size
 from implementations.nsf import Linear
+from scripts.results.files import read
 from scripts.results.forms import Accuracy
-from scripts.results.reading import read
 
 
 @pytest.mark.parametrize("family", WHOLE)

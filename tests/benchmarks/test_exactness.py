@@ -17,8 +17,8 @@ from benchmarks.libraries.model import Mapped
 from benchmarks.libraries.ours import Ours
 from implementations.core.flow import Flow, StandardNormal
 from implementations.nsf import Linear
+from scripts.results.files import read
 from scripts.results.forms import Exactness
-from scripts.results.reading import read
 
 BY_NAME = {check.name: check for check in CHECKS}
 

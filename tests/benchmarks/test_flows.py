@@ -16,8 +16,10 @@ from benchmarks.flows import FULL, LEFT_OUT, collapsed, main
 from benchmarks.ours import OUR_FLOWS, UNMEASURED
 from implementations.registrations import PLANE
 from scripts.base.project import ROOT
-from scripts.results.forms import Flows, Gaps, Race, races, write
-from scripts.results.reading import ResultsError, read
+from scripts.results import files
+from scripts.results.files import ResultsError, read, write
+from scripts.results.forms import Flows, Gaps
+from scripts.results.races import Race, races
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +172,7 @@ def test_a_part_overwrites_nothing(
 ) -> None:
     monkeypatch.setattr(flows, "measure", lambda plan, families: results)
     written: list[Path] = []
-    monkeypatch.setattr(flows.forms, "write", lambda report, path: written.append(path))
+    monkeypatch.setattr(files, "write", lambda report, path: written.append(path))
     assert main(part) == 0
     assert written == []
     assert main([]) == 0

@@ -18,8 +18,8 @@ from benchmarks.gpu import contract, part, report, words
 from benchmarks.gpu.parts import PARTS, Part, Place
 from benchmarks.gpu.running import PartOutcome, run_part, run_within
 from scripts.base.project import ROOT, read_project
+from scripts.results.files import read
 from scripts.results.gpu import Gpu
-from scripts.results.reading import read
 from scripts.site import pages
 from scripts.site.edition import Edition
 from scripts.site.measured.exactness import examine
@@ -296,7 +296,7 @@ def test_the_core_needs_no_package_that_a_lent_machine_lacks() -> None:
     assert run.returncode == 0, run.stderr
 
 
-def contest(family: str, library: str, seconds: float) -> dict[str, object]:
+def timing(family: str, library: str, seconds: float) -> dict[str, object]:
     return {
         **{"family": family, "dim": 64, "batch": 512, "task": "training_step"},
         **{"library": library, "parameters": 100, "seconds": [seconds] * 3},
@@ -315,8 +315,8 @@ def results(tmp_path: Path) -> Path:
     claims = [claim, claim | {"value": 1.5}]
     rows = {
         "contract": [*[announced] * 3, KEPT, broken],
-        "speed": [contest("maf", "ours", 0.002), contest("maf", "zuko", 0.005)],
-        "compiled": [contest("nsf", "ours", 0.001), contest("nsf", "zuko", 0.0041)],
+        "speed": [timing("maf", "ours", 0.002), timing("maf", "zuko", 0.005)],
+        "compiled": [timing("nsf", "ours", 0.001), timing("nsf", "zuko", 0.0041)],
         "autocast": [ROUNDED, ROUNDED | {"name": "Rough", "shift": 0.02}],
         "notebooks": [{"paper": "nice", "seconds": 41, "claims": claims}],
     }

@@ -13,7 +13,7 @@ from benchmarks import scaling
 from benchmarks.scaling import exponent, multiply_adds
 from implementations.core.flow import Flow
 from scripts.results import forms
-from scripts.results.reading import read
+from scripts.results.files import read
 
 
 def test_the_exponent_of_a_power_law_is_found() -> None:

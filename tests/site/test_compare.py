@@ -13,7 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 from scripts.base.project import ROOT
 from scripts.base.text import significant
 from scripts.catalogue import Catalogue
-from scripts.results.reading import ResultsError
+from scripts.results.files import ResultsError
 from scripts.site.measured.axis import axis
 from scripts.site.measured.speed import Comparison, compare
 from tests.support.building import build
@@ -117,7 +117,7 @@ def test_plots_have_a_mark_for_each_value(page: Page, comparison: Comparison) ->
     gaps, ratios = page.locator("figure.dots").all()
     number = sum(len(line.gaps) for line in comparison.lines)
     expect(gaps.locator("circle")).to_have_count(number)
-    number = sum(len(match.ratios) for match in comparison.matches)
+    number = sum(len(match.ratios) for match in comparison.ratios)
     expect(ratios.locator("use")).to_have_count(number)
     assert number == len(comparison.times)
     for plot in (gaps, ratios):
@@ -130,8 +130,8 @@ def test_plots_have_a_mark_for_each_value(page: Page, comparison: Comparison) ->
 
 def test_what_a_peer_does_faster_is_said(page: Page, comparison: Comparison) -> None:
     behind = page.get_by_role("region", name="Our speed").locator(".behind")
-    ratios = [ratio for match in comparison.matches for ratio in match.ratios.values()]
-    ratios += [match.memory for match in comparison.matches if match.memory]
+    ratios = [ratio for match in comparison.ratios for ratio in match.ratios.values()]
+    ratios += [match.memory for match in comparison.ratios if match.memory]
     expect(behind).to_have_count(sum(ratio < 0.95 for ratio in ratios))
     slower = sum(time.ratio < 0.95 for time in comparison.times)
     sentence = f"In {slower or 'none'} of {len(comparison.times)} "
@@ -208,7 +208,7 @@ def test_medians_and_ratios_are_those_of_the_results(comparison: Comparison) -> 
     first = comparison.flows.memory[:4]
     (ours,) = [row.bytes for row in first if row.library == "ours"]
     leanest = min(row.bytes for row in first if row.library != "ours")
-    match = next(match for match in comparison.matches if match.memory)
+    match = next(match for match in comparison.ratios if match.memory)
     assert match.memory == leanest / ours
     times = comparison.times[0]
     assert set(times.ms) == {"ours", "zuko", "nflows", "normflows"}

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scripts.base.text import significant
+from scripts.results.files import read
 from scripts.results.forms import Accuracy, Course, Exactness, FlowAnswer, Question
-from scripts.results.reading import read
-from scripts.site.measured.contests import FAMILIES
+from scripts.site.measured.races import FAMILIES
 
 # Panels of the plot, in its own units, with room for the numbers at its edges.
 WIDTH, HEIGHT, MARGIN = 200.0, 130.0, 14.0

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from scripts.base.dates import long_date
-from scripts.results.forms import races
 from scripts.results.gpu import SMALL, Gpu, Rounded
-from scripts.site.measured.contests import FlowContest, Times, matches, times
+from scripts.results.races import races
+from scripts.site.measured.races import FlowRatios, Times, ratios, times
 
 
 class OnGpu(NamedTuple):
     """The results of `make gpu`; tables as those of the CPU."""
 
     report: Gpu
-    matches: Sequence[FlowContest]
+    ratios: Sequence[FlowRatios]
     times: Sequence[Times]
     compiled: Sequence[Times]
 
@@ -49,4 +49,4 @@ def on_gpu(report: Gpu) -> OnGpu:
     """Gather what is shown of a report."""
     run = races(report.speed)
     compiled = [times(race) for race in races(report.compiled)]
-    return OnGpu(report, matches(run, ()), [times(race) for race in run], compiled)
+    return OnGpu(report, ratios(run, ()), [times(race) for race in run], compiled)

@@ -9,19 +9,19 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
+from scripts.results.files import read
 from scripts.results.forms import (
     Draw,
     Flows,
     Gaps,
     Growth,
     ScalingResults,
-    races,
 )
 from scripts.results.gpu import Gpu
-from scripts.results.reading import read
+from scripts.results.races import races
 from scripts.site.measured.axis import Axis, axis
-from scripts.site.measured.contests import FAMILIES, FlowContest, Times, matches, times
 from scripts.site.measured.gpu import OnGpu, on_gpu
+from scripts.site.measured.races import FAMILIES, FlowRatios, Times, ratios, times
 
 # What an event is, by how many axes it has.
 EVENTS = {
@@ -70,7 +70,7 @@ class Comparison(NamedTuple):
     trained: Gaps
     scaling: ScalingResults
     lines: Sequence[FlowRow]
-    matches: Sequence[FlowContest]
+    ratios: Sequence[FlowRatios]
     times: Sequence[Times]
     gpu: OnGpu | None
 
@@ -134,7 +134,7 @@ def compare(results: Path) -> Comparison:
         trained,
         read(ScalingResults, results / "scaling.json"),
         _lines(flows, trained),
-        matches(run, flows.memory),
+        ratios(run, flows.memory),
         [times(race) for race in run],
         on_gpu(read(Gpu, gpu)) if gpu.exists() else None,
     )

@@ -1,4 +1,4 @@
-"""Reading the files of benchmarks/results/, and what to do where one is at fault."""
+"""The files of benchmarks/results/: read, and written a row of a table a line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
+from scripts.base.files import write_atomic
 from scripts.results.forms import Head
+from scripts.results.rows import as_rows
 
 Report = TypeVar("Report", bound=Head)
 
@@ -29,3 +31,8 @@ def read(form: type[Report], path: Path) -> Report:
         place = ".".join(map(str, first["loc"])) or "the whole"
         fix = f"`python -m {command}` writes it anew"
         raise ResultsError(f"{name}: {place}: {first['msg']}; {fix}") from None
+
+
+def write(report: Head, path: Path) -> None:
+    """Write results, a row of a table a line."""
+    write_atomic(path, as_rows(report.model_dump(mode="json")))

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from itertools import groupby
 from typing import NamedTuple
 
-from scripts.results.forms import Memory, Race, Seconds, Task
+from scripts.results.forms import Memory, Seconds, Task
+from scripts.results.races import Race
 
 FAMILIES = {
     "real_nvp": "Real NVP",
@@ -23,7 +24,7 @@ TASKS: dict[Task, str] = {
 }
 
 
-class FlowContest(NamedTuple):
+class FlowRatios(NamedTuple):
     """One flow in all libraries: how many times as fast, and as lean, as the best."""
 
     flow: str
@@ -48,7 +49,7 @@ class Times(NamedTuple):
     ms: dict[str, tuple[float, float]]
 
 
-def matches(run: Iterable[Race], memory: Iterable[Memory]) -> list[FlowContest]:
+def ratios(run: Iterable[Race], memory: Iterable[Memory]) -> list[FlowRatios]:
     """Gather the races of each flow, and the peaks of its training steps."""
     peaks: dict[tuple[str, int, int], dict[str, int]] = {}
     for row in memory:
@@ -57,7 +58,7 @@ def matches(run: Iterable[Race], memory: Iterable[Memory]) -> list[FlowContest]:
     for key, group in groupby(run, key=lambda race: race[:3]):
         together = list(group)
         found.append(
-            FlowContest(
+            FlowRatios(
                 FAMILIES[together[0].family],
                 together[0].dim,
                 together[0].batch,
