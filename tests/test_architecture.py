@@ -28,7 +28,7 @@ ARROWS = {
     "scripts.results": "base",
     "scripts.sources": "base catalogue",
     "scripts.links": "base catalogue sources",
-    "scripts.readme": "base catalogue links",
+    "scripts.readme": "base catalogue links papers",
     "scripts.exports": "base catalogue",
     "scripts.add": "base catalogue links readme sources",
     "scripts.execute": "base papers",

@@ -66,7 +66,8 @@ def _entry(
     elif publications:
         yield f"    papers: [publications_{chance.randrange(publications)}]"
     if section == "code":
-        yield "    language: Python"
+        yield "    kind: package"
+        yield "    languages: [Python]"
     yield "    note: >-"
     yield f"      {note}"
     yield ""

@@ -10,7 +10,7 @@
  * @property {HTMLElement} element
  * @property {ParentNode & HTMLElement} home where it stands as long as the list is grouped
  * @property {string} text what the search looks at, folded
- * @property {Record<string, string[]>} facets
+ * @property {string[][]} facets its values, by facet
  * @property {boolean} shown
  */
 
@@ -22,7 +22,8 @@ const flat = /** @type {any} */ (document.getElementById("flat"));
 const sections = [...document.querySelectorAll(".entries.kind")].map((s) => /** @type {any} */ (s));
 /** @type {HTMLInputElement[]} */
 const boxes = [...form.querySelectorAll("input[type=checkbox]")].map((b) => /** @type {any} */ (b));
-const FACETS = [...new Set(boxes.map((box) => box.name))];
+/** @type {HTMLInputElement[][]} the boxes of each facet; those of tags have one name in common */
+const FACETS = [...form.querySelectorAll("fieldset")].map((set) => boxes.filter((box) => set.contains(box)));
 
 /** Fold case and accents. @param {string} text */
 const fold = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
@@ -30,12 +31,12 @@ const fold = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase(
 /** @type {Entry[]} */
 const entries = [...document.querySelectorAll("article.entry")].map((node) => {
   const element = /** @type {HTMLElement} */ (node);
-  const facets = FACETS.map((name) => [name, (element.dataset[name] ?? "").split(" ").filter(Boolean)]);
+  const { dataset } = element;
   return {
     element,
     home: /** @type {any} */ (element.parentElement),
-    text: fold(element.textContent ?? ""),
-    facets: Object.fromEntries(facets),
+    text: fold([element.textContent, dataset.tag, dataset.also].join(" ")),
+    facets: FACETS.map(([box]) => (dataset[box.name] ?? "").split(" ").filter(Boolean)),
     shown: true,
   };
 });
@@ -57,23 +58,17 @@ function compare(a, b, field) {
   return x < y ? -1 : x > y ? 1 : 0;
 }
 
-/** @returns {Record<string, Set<string>>} what is ticked, by facet */
-function ticked() {
-  const chosen = Object.fromEntries(FACETS.map((name) => [name, new Set()]));
-  for (const box of boxes) if (box.checked) chosen[box.name].add(box.value);
-  return chosen;
-}
+/** @returns {Set<string>[]} what is ticked, by facet */
+const ticked = () =>
+  FACETS.map((facet) => new Set(facet.filter((box) => box.checked).map((box) => box.value)));
 
 /**
  * Whether the entry has one of the chosen values of each facet, `but` one left aside.
- * @param {Entry} entry @param {Record<string, Set<string>>} chosen @param {string} [but]
+ * @param {Entry} entry @param {Set<string>[]} chosen @param {number} [but]
  */
 function passes(entry, chosen, but) {
-  return FACETS.every(
-    (name) =>
-      name === but ||
-      !chosen[name].size ||
-      entry.facets[name].some((value) => chosen[name].has(value)),
+  return chosen.every(
+    (values, n) => n === but || !values.size || entry.facets[n].some((value) => values.has(value)),
   );
 }
 
@@ -93,18 +88,17 @@ function show() {
 
 /**
  * Beside each value: how many entries it would show, other facets being as they are.
- * @param {Entry[]} found @param {Record<string, Set<string>>} chosen
+ * @param {Entry[]} found @param {Set<string>[]} chosen
  */
 function count(found, chosen) {
-  for (const name of FACETS) {
+  for (const [n, facet] of FACETS.entries()) {
     /** @type {Record<string, number>} */
     const counts = {};
     for (const entry of found) {
-      if (!passes(entry, chosen, name)) continue;
-      for (const value of entry.facets[name]) counts[value] = (counts[value] ?? 0) + 1;
+      if (!passes(entry, chosen, n)) continue;
+      for (const value of entry.facets[n]) counts[value] = (counts[value] ?? 0) + 1;
     }
-    for (const box of boxes) {
-      if (box.name !== name) continue;
+    for (const box of facet) {
       const number = /** @type {HTMLElement} */ (box.parentElement?.querySelector("small"));
       number.textContent = String(counts[box.value] ?? 0);
       box.parentElement?.classList.toggle("none", !counts[box.value] && !box.checked);
@@ -126,7 +120,7 @@ function arrange(shown) {
   const filled = new Set(order in ORDERS ? [] : [...shown].map((entry) => entry.home));
   for (const section of sections) {
     const heading = /** @type {HTMLElement} */ (section.previousElementSibling);
-    heading.hidden = !filled.has(section);
+    heading.hidden = section.hidden = !filled.has(section);
   }
 }
 

@@ -117,8 +117,8 @@ class Adder:
         entry = self._entry(section, fields)
         content, catalogue = listing.joined(section, entry)
         dead = history.dead_in(self.catalogue.resolve().parent)
-        drafts = readme.drafts(catalogue, self.implementations)
-        page = readme.render(catalogue, self.project, dead, drafts=drafts)
+        runs = readme.running(catalogue, self.implementations)
+        page = readme.render(catalogue, self.project, dead, runs=runs)
         _show(self.catalogue.name, listing.content, content)
         _show(self.readme.name, _text(self.readme), page)
         return listing.content, content, page
@@ -146,7 +146,7 @@ class Adder:
             "organisations": organisations if facts.marked else "",
             "date": facts.date,
             "venue": facts.venue,
-            "language": facts.language if section == "code" else "",
+            "languages": facts.language if section == "code" else "",
         }
         return {name: text for name, text in told.items() if text} | said
 

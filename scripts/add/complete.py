@@ -20,19 +20,21 @@ Ask = Callable[[str], str]
 """Shows a prompt and returns what is typed."""
 
 _AS_A_DATE = "as in 2018-07-09, or 2018-07 or 2018 where no more is known"
-LISTS = ("papers", "tags")
+LISTS = ("papers", "tags", "languages", "frameworks")
 _HINTS = {
     "id": "names the entry for good",
     "title": "as it stands on the work itself",
     "authors": "all of them, in full, with commas between",
     "organisations": "those of the authors that are no persons, with ; between",
     "date": f"of publication, {_AS_A_DATE}",
-    "language": "as in Python",
+    "kind": "package, repository or application",
+    "languages": "as in Python, with commas between",
     "tags": "some of ",
     "note": "one to three sentences of your own: what it contributes, why to open it",
 }
-_REQUIRED = ("title", "authors", "date", "language", "tags", "note")
-_OF_CODE = ("language",)
+_REQUIRED = ("title", "authors", "date", "languages", "tags", "note")
+_OF_CODE = ("languages",)
+_KINDS = ("package", "repository", "application")
 _PREFIXES = {section.key: section.kind for section in SECTIONS[1:]}
 
 
@@ -88,6 +90,8 @@ class Blank:
         if not fields.get("organisations"):
             none = authors.NONE
             fields["organisations"] = self.asked(ask, "organisations", fields, none)
+        if self.section == CODE.key and not fields.get("kind"):
+            fields["kind"] = self.asked(ask, "kind", fields, "repository")
         if not fields.get("id"):
             fields["id"] = self.asked(ask, "id", fields, self.proposal(fields))
 
@@ -127,6 +131,8 @@ class Blank:
                 return _date_problem(value)
             case "id":
                 return self._id_problem(value)
+            case "kind" if value not in _KINDS:
+                return f"{quote(value)} is none of {', '.join(_KINDS)}"
             case "tags":
                 return self._unknown(listed(value), self.catalogue.tags, "tag")
             case "papers":

@@ -15,7 +15,8 @@ Fields = Mapping[str, Value]
 
 ORDER = (
     *("id", "title", "authors", "affiliation", "date", "url", "venue"),
-    *("language", "framework", "papers", "tags", "added", "implementation", "note"),
+    *("kind", "languages", "frameworks", "papers", "tags", "added"),
+    *("implementation", "note"),
 )
 _WIDTH = 100
 

@@ -44,6 +44,11 @@ class Project:
         """Address of a page of the website, `path` relative to its root."""
         return f"{self.site_url.rstrip('/')}/{path}"
 
+    @property
+    def how_to_implement(self) -> str:
+        """Address of what there is to do for a paper without a notebook."""
+        return self.blob("CONTRIBUTING.md#implement-a-paper")
+
 
 def read_project(config: Path = ROOT / "mkdocs.yml") -> Project:
     """Read the project's name and addresses from mkdocs.yml."""

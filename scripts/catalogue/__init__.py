@@ -29,8 +29,10 @@ from scripts.catalogue.published import Published
 from scripts.catalogue.sections import (
     BLOGS,
     CODE,
+    FURTHER,
     PUBLICATIONS,
     SECTIONS,
+    SHELVES,
     VIDEOS,
     Section,
 )
@@ -137,9 +139,9 @@ class Entry(BaseModel):
     ] = {}
 
     @property
-    def kind(self) -> str:
-        """Its section, as the exports name it."""
-        return self.section.kind
+    def shelf(self) -> Section:
+        """The section in which readers find it."""
+        return self.section
 
 
 class Publication(Entry):
@@ -154,6 +156,11 @@ class Publication(Entry):
     def implemented(self) -> bool:
         """True where `implementations/<id>.py` exists (the loader has checked)."""
         return self.implementation is None
+
+    @property
+    def shelf(self) -> Section:
+        """Further reading, unless it runs here."""
+        return PUBLICATIONS if self.implemented else FURTHER
 
 
 class Video(Entry):
@@ -171,12 +178,24 @@ class Blog(Entry):
 
 
 class Code(Entry):
-    """A repository or notebook, and the publications it implements."""
+    """Software, and the publications it implements."""
 
     section = CODE
     papers: Papers = ()
-    language: Annotated[str, _field("What it is written in", "Python")]
-    framework: Annotated[str | None, _field("What it builds on", "PyTorch")] = None
+    kind: Annotated[
+        Literal["package", "repository", "application"],
+        _field(
+            "A package to build flows with, a repository or notebook to read and run, "
+            "or an application that uses flows for something else",
+            "package",
+        ),
+    ]
+    languages: Annotated[
+        tuple[str, ...], _field("What it is written in", ["Python"], minItems=1)
+    ]
+    frameworks: Annotated[
+        tuple[str, ...], _field("What it builds on", ["JAX", "Equinox"])
+    ] = ()
 
 
 class Catalogue(BaseModel):
@@ -195,6 +214,20 @@ class Catalogue(BaseModel):
             },
         ),
     ]
+    groups: Annotated[
+        dict[str, tuple[str, ...]],
+        _field(
+            "The tags by what they tell, each in one group",
+            {"Family": ["coupling", "spline"]},
+        ),
+    ] = {}
+    aliases: Annotated[
+        dict[str, str],
+        _field(
+            "What readers search for → the id of the entry, or the tag, that they mean",
+            {"RealNVP": "real_nvp"},
+        ),
+    ] = {}
     publications: Annotated[tuple[Publication, ...], _field("Papers", [])]
     videos: Annotated[tuple[Video, ...], _field("Talks and animations", [])]
     blogs: Annotated[tuple[Blog, ...], _field("Blog posts", [])]
@@ -208,9 +241,23 @@ class Catalogue(BaseModel):
         return {section: getattr(self, section.key) for section in SECTIONS}
 
     @property
-    def entries(self) -> Iterator[Entry]:
-        """All entries, section by section."""
+    def shelves(self) -> dict[Section, tuple[Entry, ...]]:
+        """The entries as readers find them: papers that run here, then the others."""
+        shelves: dict[Section, list[Entry]] = {shelf: [] for shelf in SHELVES}
         for entries in self.sections.values():
+            for entry in entries:
+                shelves[entry.shelf].append(entry)
+        return {shelf: tuple(entries) for shelf, entries in shelves.items()}
+
+    def also(self, entry: Entry) -> list[str]:
+        """Return by what other words readers search for an entry or for its tags."""
+        names = {entry.id, *entry.tags}
+        return [alias for alias, name in self.aliases.items() if name in names]
+
+    @property
+    def entries(self) -> Iterator[Entry]:
+        """All entries, shelf by shelf."""
+        for entries in self.shelves.values():
             yield from entries
 
     @property

@@ -105,8 +105,12 @@ class Draft:
     @property
     def tags(self) -> dict[str, Any]:
         """The vocabulary of tags, empty where the file has no good one."""
-        tags = self.data.get("tags") if isinstance(self.data, dict) else None
-        return tags if isinstance(tags, dict) else {}
+        return self.mapping("tags")
+
+    def mapping(self, name: str) -> dict[str, Any]:
+        """Return a mapping at the top of the file, empty where it has no good one."""
+        found = self.data.get(name) if isinstance(self.data, dict) else None
+        return found if isinstance(found, dict) else {}
 
     @property
     def knows_every_paper(self) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from scripts.catalogue.draft import Draft, below
 from scripts.catalogue.faults import Finding, Path, quote
-from scripts.catalogue.sections import SECTIONS
+from scripts.catalogue.sections import SHELVES
 from scripts.papers import FOLDERS
 
 LONGEST_TEXT = 300
@@ -29,7 +29,7 @@ RESERVED = {
     *(f"{port}{number}" for port in ("com", "lpt") for number in range(10)),
     "index",  # the page of a folder
     # on the list
-    *(section.anchor for section in SECTIONS),
+    *(section.anchor for section in SHELVES),
     *("browse", "flat", "nothing"),
 }
 
@@ -68,6 +68,9 @@ def lengths(draft: Draft) -> Iterator[Finding]:
     for tag, sentence in draft.tags.items():
         yield from _key_too_long(("tags", tag), LONGEST_NAME)
         yield from _too_long(("tags", tag), sentence, LONGEST_TEXT)
+    for name in ("groups", "aliases"):
+        for key in draft.mapping(name):
+            yield from _key_too_long((name, key), LONGEST_NAME)
 
 
 _LONGEST = {"id": LONGEST_NAME, "url": LONGEST_ADDRESS, "links": LONGEST_ADDRESS}

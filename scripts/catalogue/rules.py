@@ -10,13 +10,15 @@ import datetime
 import re
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from scripts.base.dates import PartialDate
 from scripts.catalogue import addresses, limits, names
-from scripts.catalogue.draft import Draft, Item, below, is_id, nearest_id
+from scripts.catalogue.draft import Draft, Item, below, is_id, nearest_id, parts
 from scripts.catalogue.faults import Finding, Path, did_you_mean, quote
 from scripts.catalogue.notes import note_faults
+
+_VOCABULARY = ("tags", "groups", "aliases")
 
 
 def emptiness(draft: Draft) -> Iterator[Finding]:
@@ -26,7 +28,8 @@ def emptiness(draft: Draft) -> Iterator[Finding]:
         for item in draft.items
         for field, value in item.fields.items()
     ]
-    values += [(("tags", tag), sentence) for tag, sentence in draft.tags.items()]
+    for name in _VOCABULARY:
+        values += [((name, key), value) for key, value in draft.mapping(name).items()]
     for path, value in values:
         if value in ("", [], {}):
             yield Finding(path, "is empty", "fill it in")
@@ -157,11 +160,15 @@ def _name_fault(person: str) -> tuple[str, str] | None:
     return None
 
 
+_LISTS = ("tags", "papers", "languages", "frameworks")
+
+
 def repetitions(draft: Draft) -> Iterator[Finding]:
     """Refuse lists that name the same thing twice."""
     for item in draft.items:
         authors = ((path, name) for path, name, _ in item.authors())
-        for texts in (authors, item.texts("tags"), item.texts("papers")):
+        lists = (item.texts(name) for name in _LISTS)
+        for texts in (authors, *lists):
             seen = set()
             for path, text in texts:
                 if text in seen:
@@ -237,6 +244,47 @@ def tags(draft: Draft) -> Iterator[Finding]:
                 yield Finding(path, f"{quote(tag)} is not a known tag", fix)
 
 
+def groups(draft: Draft) -> Iterator[Finding]:
+    """Refuse groups of tags that are unknown, and tags in no group or in several."""
+    known, given = draft.tags, draft.mapping("groups")
+    if not known or not given:
+        return
+    seen, faultless = dict[str, str](), True
+    for group, tags in given.items():
+        faultless &= isinstance(tags, list)
+        for number, tag in parts(tags):
+            if isinstance(tag, str) and tag in known and tag not in seen:
+                seen[tag] = group
+                continue
+            faultless = False
+            if isinstance(tag, str):
+                fault = _group_fault(tag, seen.get(tag), known)
+                yield Finding(("groups", group, number), *fault)
+    for tag in known if faultless else ():
+        if tag not in seen:
+            fix = "name it in one of them"
+            yield Finding(("tags", tag), "is in none of the groups", fix, of_key=True)
+
+
+def _group_fault(
+    tag: str, group: str | None, known: Collection[str]
+) -> tuple[str, str]:
+    if group is not None:
+        return f"{quote(tag)} is in {quote(group)} too", "keep it in one of the two"
+    fix = did_you_mean(tag, known, "explain it under tags, or remove it")
+    return f"{quote(tag)} is not a known tag", fix
+
+
+def aliases(draft: Draft) -> Iterator[Finding]:
+    """Refuse aliases of what is neither an entry nor a tag."""
+    known = {*draft.tags, *(item.name for item in draft.items)}
+    for alias, name in draft.mapping("aliases").items():
+        if isinstance(name, str) and name and name not in known:
+            fix = did_you_mean(name, known, "name the entry or the tag that it is for")
+            problem = f"{quote(name)} is neither the id of an entry nor a tag"
+            yield Finding(("aliases", alias), problem, fix)
+
+
 def references(draft: Draft) -> Iterator[Finding]:
     """Refuse references to papers that are not on the list."""
     papers = _papers(draft)
@@ -306,6 +354,8 @@ RULES: tuple[Callable[[Draft], Iterator[Finding]], ...] = (
     titles,
     limits.tag_names,
     tags,
+    groups,
+    aliases,
     references,
     limits.lengths,
     notes,

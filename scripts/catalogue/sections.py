@@ -8,10 +8,10 @@ from typing import NamedTuple
 class Section(NamedTuple):
     """One section of the list.
 
-    `key` names it in resources.yaml and in flags, `kind` each of its entries in the
-    exports, `one` such an entry in forms and on pages, `heading` all of them, and
-    `emoji` marks it in README.md. `about` is the heading of those that explain a paper,
-    on the paper's page.
+    `key` names it in resources.yaml, in flags and in the exports, `kind` each of its
+    entries in addresses, `one` such an entry in forms and on pages, `heading` all of
+    them, and `emoji` marks it in README.md. `about` is the heading of those that
+    explain a paper, on the paper's page.
     """
 
     key: str
@@ -33,3 +33,9 @@ BLOGS = Section("blogs", "blog", "Blog post", "Blog posts", "🌐", "Read on")
 CODE = Section("code", "code", "Code", "Code", "🧑‍💻", "Other code")
 SECTIONS = (PUBLICATIONS, VIDEOS, BLOGS, CODE)
 KEYS = tuple(section.key for section in SECTIONS)
+
+# Publications whose implementation is wanted, wherever the list is shown: in the file
+# they stand among the others.
+FURTHER = Section("further_reading", "further", "Paper", "Further reading", "📚")
+SHELVES = (PUBLICATIONS, FURTHER, VIDEOS, BLOGS, CODE)
+"""The sections as readers see them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -53,8 +53,7 @@ def _finding(
             fix = f"add a line such as {_example(path, models)}"
             return Finding(path, "is missing", fix)
         case "literal_error":
-            fix = f"write {_example(path, models)}, or remove the line"
-            return Finding(path, f"cannot be {quote(value)}", fix)
+            return Finding(path, f"cannot be {quote(value)}", _choice(path, models))
         case _:
             problem = f"is {_kind(value)}, not {_EXPECTED[kind]}"
             return Finding(path, problem, _right_kind(path, models))
@@ -69,6 +68,14 @@ def _unknown(path: Path, document: Document, models: Models) -> Finding:
         kind, otherwise = "a field of an author", "a person's name is plain text"
     fix = did_you_mean(str(name), fields, otherwise)
     return Finding(path, f"is not {kind}", fix, document.key_position(path))
+
+
+def _choice(path: Path, models: Models) -> str:
+    field = _model(path, models).model_fields[str(path[2])]
+    if field.is_required():
+        *others, last = get_args(field.annotation)
+        return f"write {', '.join(others)} or {last}"
+    return f"write {_example(path, models)}, or remove the line"
 
 
 def _kind(value: Any) -> str:
@@ -87,7 +94,8 @@ def _right_kind(path: Path, models: Models) -> str:
 
 def _example(path: Path, models: Models) -> str:
     # The section itself, a field of an entry, or one of an author.
-    name = str(path[0 if len(path) < 3 else 2 if len(path) < 5 else 4])
+    in_entry = len(path) > 2 and path[0] in models
+    name = str(path[(2 if len(path) < 5 else 4) if in_entry else 0])
     examples = _model(path, models).model_fields[name].examples or []
     return f'"{name}: {_yaml(examples[0])}"'
 
@@ -96,7 +104,7 @@ def _model(path: Path, models: Models) -> type[BaseModel]:
     """Return the model that has the field at this path."""
     if len(path) > 4:
         return Organisation
-    return models[str(path[0]) if len(path) > 2 else ""]
+    return models[str(path[0]) if len(path) > 2 and path[0] in models else ""]
 
 
 def _yaml(value: Any) -> str:
@@ -104,6 +112,7 @@ def _yaml(value: Any) -> str:
         case list():
             return f"[{', '.join(value)}]"
         case dict():
-            return f"{{{', '.join(f'{key}: {text}' for key, text in value.items())}}}"
+            items = (f"{key}: {_yaml(text)}" for key, text in value.items())
+            return f"{{{', '.join(items)}}}"
         case _:
             return value

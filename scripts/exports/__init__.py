@@ -18,6 +18,7 @@ from scripts.base.dates import long_date
 from scripts.base.project import Project
 from scripts.base.text import html, html_note, html_people, plain
 from scripts.catalogue import Catalogue, Entry, Publication
+from scripts.catalogue.sections import FURTHER
 from scripts.exports.bibtex import bibtex_entry
 
 FEED_LENGTH = 50
@@ -43,9 +44,9 @@ def _notebook(entry: Entry, project: Project) -> dict[str, str]:
 
 
 def _record(entry: Entry, project: Project) -> dict[str, Any]:
-    """Every field of the entry, and the addresses that we give it."""
+    """Every field of the entry, its section, and the addresses that we give it."""
     return {
-        "kind": entry.kind,
+        "section": entry.shelf.key,
         **dict(entry),
         "date": str(entry.date),
         "page": _page(entry, project),
@@ -56,25 +57,29 @@ def _record(entry: Entry, project: Project) -> dict[str, Any]:
 def to_json(catalogue: Catalogue, project: Project) -> str:
     """Write everything as JSON: the list's `name` and `url`, its `tags`, its `entries`.
 
-    `tags` maps each tag to its sentence. An entry has its `kind` (publication, video,
-    blog or code), every field that it has in resources.yaml by the same name (null
-    where it has none), and `page`, its place on our website; an implemented
-    publication also has `notebook` and `colab`. An author is a name, or `organisation`
-    and its name. Dates are ISO 8601, cut to what is known of them (2020-02, 2020); a
-    note keeps its `[label](address)` links and its code between backticks.
+    `tags` maps each tag to its sentence, `groups` each group to its tags, and
+    `aliases` what readers search for to an id or a tag. An entry has its `section`
+    (publications, further_reading, videos, blogs or code), every field that it has in
+    resources.yaml by the same name (null where it has none), and `page`, its place on
+    our website; a publication that is no further reading has `notebook` and `colab`.
+    An author is a name, or `organisation` and its name. Dates are ISO 8601, cut to
+    what is known of them (2020-02, 2020); a note keeps its `[label](address)` links
+    and its code between backticks.
     """
     content = {
         "name": project.name,
         "url": project.page(""),
         "tags": catalogue.tags,
+        "groups": catalogue.groups,
+        "aliases": catalogue.aliases,
         "entries": [_record(entry, project) for entry in catalogue.entries],
     }
     return dump_json(content, indent=2).decode("utf-8") + "\n"
 
 
 _COLUMNS = (
-    "kind id title authors date url note tags added venue affiliation links papers "
-    "language framework implementation page notebook colab"
+    "section id title authors date url note tags added venue affiliation links papers "
+    "kind languages frameworks implementation page notebook colab"
 ).split()
 
 
@@ -112,8 +117,9 @@ def _cell(value: Any) -> str:
 
 
 def to_bibtex(catalogue: Catalogue, project: Project) -> str:
-    """One BibTeX entry per publication, its id as the key."""
-    return "\n".join(bibtex_entry(paper) for paper in catalogue.publications)
+    """One BibTeX entry per publication, its id as the key; further reading follows."""
+    papers = (entry for entry in catalogue.entries if isinstance(entry, Publication))
+    return "\n".join(bibtex_entry(paper) for paper in papers)
 
 
 def to_atom(catalogue: Catalogue, project: Project) -> str:
@@ -164,6 +170,8 @@ def _html(entry: Entry, project: Project) -> Markup:
         *((name.capitalize(), url) for name, url in ours),
         *entry.links.items(),
     ]
+    if entry.shelf == FURTHER:
+        links.append(("Implement it", project.how_to_implement))
     anchor = Markup('<a href="{}">{}</a>')
     anchors = (anchor.format(url, html(name)) for name, url in links)
     return Markup("<p>{}</p><p>{}</p><p>{}</p>").format(

@@ -12,7 +12,7 @@ _NOUNS = {"publication": "Paper", "video": "Video", "blog": "Post", "code": "Cod
 
 def addresses(entry: Entry) -> Iterator[tuple[str, str]]:
     """Every address of an entry, after what the entry calls it."""
-    yield _NOUNS[entry.kind], entry.url
+    yield _NOUNS[entry.section.kind], entry.url
     yield from entry.links.items()
     for span in spans(entry.note):
         if span.url:

@@ -53,6 +53,14 @@ def file(paper: str) -> str:
     return f"{PACKAGE}/registrations/{paper}.py"
 
 
+def family(root: Path, paper: str) -> str:
+    """The paper's family; none where its registration is missing or cannot be read."""
+    try:
+        return read(root, paper).family
+    except CellError:
+        return ""
+
+
 def read(root: Path, paper: str) -> Registered:
     """Read a paper's registration; CellError at the line that cannot be read so."""
     name = file(paper)

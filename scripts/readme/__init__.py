@@ -6,7 +6,7 @@ import datetime
 import difflib
 import subprocess
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,12 +16,21 @@ from scripts.base import text
 from scripts.base.dates import long_date
 from scripts.base.files import write_atomic
 from scripts.base.project import FIGURE_ALT, Project
-from scripts.catalogue import Catalogue, Fault, format_faults
+from scripts.catalogue import Catalogue, Entry, Fault, format_faults
 from scripts.catalogue.faults import on_github
+from scripts.catalogue.sections import FURTHER, PUBLICATIONS, Section
 from scripts.links.archive import NOTHING_DEAD, lost
+from scripts.papers import registrations
 
 # GitHub shows no more than 512 kB of a file.
 LIMIT = 500_000
+
+
+class Part(NamedTuple):
+    """Entries of a section under a heading of their own, or under none."""
+
+    heading: str
+    entries: Sequence[Entry]
 
 
 class Shape(NamedTuple):
@@ -36,28 +45,31 @@ def render(
     project: Project,
     dead: Mapping[str, datetime.date] = NOTHING_DEAD,
     limit: int = LIMIT,
-    drafts: Collection[str] = (),
+    runs: Mapping[str, str] | None = None,
 ) -> str:
     """Return README.md, within `limit` bytes: notes go first, then old entries.
 
-    `dead` tells which addresses are gone, and since when; `drafts` which papers have
-    an implementation, but no notebook yet.
+    `dead` tells which addresses are gone, and since when; `runs` the family of each
+    paper that has a notebook (`running` finds it), by default of every paper that is
+    implemented.
     """
-    readable = [
-        paper.id
-        for paper in catalogue.publications
-        if paper.implemented and paper.id not in drafts
-    ]
+    if runs is None:
+        runs = {paper.id: "" for paper in catalogue.publications if paper.implemented}
+    shelves = _shelves(catalogue, runs)
     template = _environment(dead).get_template("readme.md.jinja")
     page = ""
     for shape in _shapes(catalogue):
         page = template.render(
             project=project,
             shape=shape,
-            sections=catalogue.sections,
+            shelves={
+                shelf: _parts(shelf, entries[-(shape.newest or len(entries)) :], runs)
+                for shelf, entries in shelves.items()
+            },
+            numbers={shelf: len(entries) for shelf, entries in shelves.items()},
             total=len(tuple(catalogue.entries)),
             papers=len(catalogue.publications),
-            readable=readable,
+            runs=runs,
             figure_alt=FIGURE_ALT,
         )
         if len(page.encode()) <= limit:
@@ -65,14 +77,39 @@ def render(
     return page
 
 
-def drafts(catalogue: Catalogue, implementations: Path) -> set[str]:
-    """Return the papers that are implemented, and whose notebook is not there yet."""
-    notebooks = implementations.parent / "docs" / "notebooks"
+def running(catalogue: Catalogue, implementations: Path) -> dict[str, str]:
+    """Return the family of each paper whose notebook is there: a draft has none yet."""
+    root = implementations.parent
     return {
-        paper.id
+        paper.id: registrations.family(root, paper.id)
         for paper in catalogue.publications
-        if paper.implemented and not (notebooks / f"{paper.id}.ipynb").exists()
+        if paper.implemented and (root / f"docs/notebooks/{paper.id}.ipynb").exists()
     }
+
+
+def _shelves(
+    catalogue: Catalogue, runs: Mapping[str, str]
+) -> dict[Section, Sequence[Entry]]:
+    papers = catalogue.publications
+    return {
+        **catalogue.shelves,
+        PUBLICATIONS: [paper for paper in papers if paper.id in runs],
+        FURTHER: [paper for paper in papers if paper.id not in runs],
+    }
+
+
+def _parts(
+    shelf: Section, entries: Sequence[Entry], runs: Mapping[str, str]
+) -> list[Part]:
+    """Divide the papers that run here by family."""
+    if shelf != PUBLICATIONS:
+        return [Part("", entries)]
+    families = [*registrations.FAMILIES, ""]
+    parts = (
+        Part(family, [entry for entry in entries if runs[entry.id] == family])
+        for family in families
+    )
+    return [part for part in parts if part.entries]
 
 
 def write(path: Path, page: str) -> int:

@@ -44,8 +44,8 @@ def _page(catalogue: Path) -> str:
     listing = loaded(catalogue)
     with telling_faults():
         dead = history.dead_in(catalogue.resolve().parent)
-    drafts = pages.drafts(listing, implementations_beside(catalogue))
-    return pages.render(listing, read_project(), dead, drafts=drafts)
+    runs = pages.running(listing, implementations_beside(catalogue))
+    return pages.render(listing, read_project(), dead, runs=runs)
 
 
 @click.command()

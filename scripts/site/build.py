@@ -100,6 +100,7 @@ class Build:
 
     def _read(self, root: Path, config: MkDocsConfig) -> None:
         new = edition.read(root)
+        config.site_description = pages.description(new)
         docs = root / "docs"
         generated: dict[str, str | bytes] = {
             name: pages.fill_in((docs / name).read_text("utf-8"), new, to_root)

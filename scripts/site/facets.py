@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from scripts.catalogue import Catalogue, Code, Entry, Publication
-from scripts.catalogue.sections import SECTIONS
+from scripts.catalogue import Catalogue, Code, Entry
+from scripts.catalogue.sections import SHELVES
 
 
 class Value(NamedTuple):
@@ -29,31 +29,29 @@ class Facet(NamedTuple):
 
 def facets_of(entry: Entry) -> dict[str, Sequence[str]]:
     """Return the values of the entry by the name of their facet."""
-    implemented = isinstance(entry, Publication) and entry.implemented
-    framework = entry.framework if isinstance(entry, Code) else None
+    software = entry if isinstance(entry, Code) else None
     return {
-        "kind": [entry.kind],
-        "notebook": ["yes"] if implemented else [],
+        "kind": [entry.shelf.kind],
         "tag": entry.tags,
-        "framework": [_word(framework)] if framework else [],
+        "software": [software.kind] if software else [],
+        "language": [*map(_word, software.languages)] if software else [],
+        "framework": [*map(_word, software.frameworks)] if software else [],
         "year": [str(entry.date.year)],
     }
 
 
 def facets(catalogue: Catalogue) -> list[Facet]:
-    """Return the facets of the whole list: kinds in its order, the rest by number."""
+    """Return the facets of the whole list: kinds in its order, the rest by number.
+
+    Each group of tags is a facet.
+    """
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for entry in catalogue.entries:
         for name, values in facets_of(entry).items():
             counts[name].update(values)
-    frameworks = {
-        _word(c.framework): c.framework for c in catalogue.code if c.framework
-    }
-    labels = {
-        **{section.kind: section.heading for section in SECTIONS},
-        **frameworks,
-        "yes": "with a notebook",
-    }
+    shelves = {shelf.kind: shelf.heading for shelf in SHELVES}
+    names = (name for c in catalogue.code for name in (*c.languages, *c.frameworks))
+    labels = {**shelves, **{_word(name): name for name in names}}
 
     def facet(name: str, label: str, order: Sequence[str]) -> Facet:
         count, titles = counts[name], catalogue.tags if name == "tag" else {}
@@ -63,9 +61,13 @@ def facets(catalogue: Catalogue) -> list[Facet]:
         return Facet(name, label, values)
 
     return [
-        facet("kind", "Kind", [*counts["kind"]]),
-        facet("notebook", "To run", [*counts["notebook"]]),
-        facet("tag", "About", _most_common(counts["tag"])),
+        facet("kind", "Kind", [kind for kind in shelves if counts["kind"][kind]]),
+        *(
+            facet("tag", group, [t for t in _most_common(counts["tag"]) if t in tags])
+            for group, tags in (catalogue.groups or {"About": catalogue.tags}).items()
+        ),
+        facet("software", "Software", _most_common(counts["software"])),
+        facet("language", "Language", _most_common(counts["language"])),
         facet("framework", "Framework", _most_common(counts["framework"])),
         facet("year", "Year", sorted(counts["year"], reverse=True)),
     ]

@@ -102,8 +102,19 @@ def fill_in(markdown: str, edition: Edition, root: str) -> str:
             total=len(entries),
             kinds=facets(edition.catalogue)[0].values,
             implemented=edition.implemented,
+            papers=len(edition.catalogue.publications),
             newest=heapq.nlargest(NEWEST, entries, key=lambda e: (e.added, e.date)),
         )
+    )
+
+
+def description(edition: Edition) -> str:
+    """Return a sentence on the site, with its numbers."""
+    entries, papers = len([*edition.catalogue.entries]), edition.catalogue.publications
+    return (
+        f"{entries} papers, videos, posts and programs on normalizing flows, each with "
+        f"a note; {len(edition.implemented)} of the {len(papers)} papers run here, in "
+        "tested notebooks"
     )
 
 

@@ -27,8 +27,8 @@ def frozen_catalogue() -> Catalogue:
 @cache
 def _page() -> str:
     catalogue = frozen_catalogue()
-    drafts = readme.drafts(catalogue, IMPLEMENTATIONS)
-    return readme.render(catalogue, read_project(), drafts=drafts)
+    runs = readme.running(catalogue, IMPLEMENTATIONS)
+    return readme.render(catalogue, read_project(), runs=runs)
 
 
 def copy_list(folder: Path) -> None:

@@ -81,9 +81,39 @@ def test_values_of_one_facet_add_up_and_facets_narrow(
     assert len(shown(page)) == len(expected) + count
 
 
-def test_what_has_a_notebook(page: Page, catalogue: Catalogue) -> None:
-    chip(page, "with a notebook").click()
+def test_publications_are_those_that_run_and_others_further_reading(
+    page: Page, catalogue: Catalogue
+) -> None:
+    chip(page, "Publications").click()
     assert shown(page) == [p.id for p in catalogue.publications if p.implemented]
+    chip(page, "Publications").click()
+    chip(page, "Further reading").click()
+    wanted = [p.id for p in catalogue.publications if not p.implemented]
+    assert wanted and shown(page) == wanted
+    invitations = page.locator(".brief article").get_by_role("link", name="Implement")
+    expect(invitations).to_have_count(len(wanted))
+
+
+def test_groups_of_tags_narrow_and_tags_of_a_group_add_up(
+    page: Page, catalogue: Catalogue
+) -> None:
+    chip(page, "coupling").click()
+    chip(page, "spline").click()
+    chip(page, "images").click()
+    assert all(f"tag={tag}" in page.url for tag in ("coupling", "spline", "images"))
+    assert shown(page) == [
+        entry.id
+        for entry in catalogue.entries
+        if {"coupling", "spline"} & {*entry.tags} and "images" in entry.tags
+    ]
+
+
+@pytest.mark.parametrize(
+    ("alias", "id"), [("realnvp", "real_nvp"), ("VI", "code_pymc")]
+)
+def test_the_search_knows_other_names(page: Page, alias: str, id: str) -> None:
+    page.get_by_role("searchbox", name="Show only").fill(alias)
+    assert id in shown(page)
 
 
 def test_a_view_is_shared_by_its_address(visit: Visit, page: Page) -> None:
@@ -131,7 +161,7 @@ def test_it_works_by_keyboard(page: Page, catalogue: Catalogue) -> None:
     for _ in range(2):
         page.keyboard.press("Tab")
     page.keyboard.press("Space")
-    assert shown(page) == [entry.id for entry in catalogue.publications]
+    assert shown(page) == [p.id for p in catalogue.publications if p.implemented]
     expect(page.locator("#browse label:has(:focus-visible)")).to_have_count(1)
 
 

@@ -76,6 +76,8 @@ def test_papers_with_a_notebook_have_their_own_card_and_others_share_one(
     }
     implemented = [p for p in catalogue.publications if p.implemented]
     assert len(own - {shared}) == len(implemented)
+    papers = f"{len(implemented)} of the {len(catalogue.publications)} papers run here"
+    assert papers in told(pages[""])["og:description"]
     for paper in implemented:
         said = told(pages[f"papers/{paper.id}/"])
         assert said["og:title"] == paper.title

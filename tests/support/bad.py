@@ -44,10 +44,11 @@ code:
     authors: [organisation: The Flows and Maps Lab]
     date: 2019-12-09
     url: https://github.com/flows/flows
-    language: Python
+    languages: [Python]
     tags: [coupling]
     added: 2026-01-31
     note: Implements.
+    kind: package
 """
 
 
@@ -82,18 +83,18 @@ CASES = {
         "25:5: syntax: could not find expected ':' (indent text below > deeper than its field)"),
     "a folded text that is not indented any more": ("note: Stacks.", "note: |\n      Stacks.\n    Twice.",
         "26:5: syntax: could not find expected ':' (indent text below | deeper than its field)"),
-    "a tab": ("    language: Python", "\tlanguage: Python",
+    "a tab": ("    languages: [Python]", "\tlanguages: [Python]",
         "42:1: syntax: found a tab character that violates indentation (indent with spaces)"),
-    "a wrong indentation": ("    language: Python", "   language: Python",
+    "a wrong indentation": ("    languages: [Python]", "   languages: [Python]",
         "42:4: syntax: did not find expected '-' indicator (indent each field of an entry like the first one: look here and one line above)"),
-    "an indentation that is too deep": ("    language: Python", "     language: Python",
-        "42:14: syntax: mapping values are not allowed in this context (indent each field of an entry like the first one: look here and one line above)"),
-    "no indentation": ("    language: Python", "language: Python",
-        "43:9: syntax: mapping values are not allowed in this context (indent each field of an entry like the first one: look here and one line above)"),
+    "an indentation that is too deep": ("    languages: [Python]", "     languages: [Python]",
+        "42:15: syntax: mapping values are not allowed in this context (indent each field of an entry like the first one: look here and one line above)"),
+    "no indentation": ("    languages: [Python]", "languages: [Python]",
+        "43:5: syntax: did not find expected key (indent each field of an entry like the first one: look here and one line above)"),
     "a character that YAML reserves": ("Python", "@Python",
-        "42:15: syntax: found character that cannot start any token (indent with spaces; put a text that begins so in quotes)"),
-    "no space after the colon": ("    language: Python", "    language:Python",
-        "42:5: syntax: could not find expected ':' (write \"field: value\", with a space after the colon)"),
+        "42:17: syntax: found character that cannot start any token (indent with spaces; put a text that begins so in quotes)"),
+    "no space after the colon": ("    kind: package", "    kind:package",
+        "46:5: syntax: could not find expected ':' (write \"field: value\", with a space after the colon)"),
     "half a surrogate pair": ("Stacks.", '"\\ud800"',
         "24:14: syntax: found invalid Unicode character escape code (look at the indentation, quotes and brackets here and above)"),
     "two documents": ("blogs: []", "---\nblogs: []",
@@ -178,17 +179,17 @@ CASES = {
         '18:5: maf, afiliation: is not a field of publications (did you mean "affiliation"?)'),
     "an unknown field": ("    affiliation: Lab", "    rating: five stars",
         "18:5: maf, rating: is not a field of publications (known are id, title, authors, date, url, note, tags, added, venue, affiliation, links, implementation)"),
-    "a field of another section": ("    implementation: wanted", "    implementation: wanted\n    framework: JAX",
-        "24:5: maf, framework: is not a field of publications (known are id, title, authors, date, url, note, tags, added, venue, affiliation, links, implementation)"),
+    "a field of another section": ("    implementation: wanted", "    implementation: wanted\n    frameworks: [JAX]",
+        "24:5: maf, frameworks: is not a field of publications (known are id, title, authors, date, url, note, tags, added, venue, affiliation, links, implementation)"),
     "a misspelt section": ("blogs: []", "blog: []",
         '1:1: blogs: is missing (add a line such as "blogs: []")',
         '35:1: blog: is not a section (did you mean "blogs"?)'),
     "an unknown section": ("blogs: []", "blogs: []\npodcasts: []",
-        "36:1: podcasts: is not a section (known are tags, publications, videos, blogs, code)"),
+        "36:1: podcasts: is not a section (known are tags, groups, aliases, publications, videos, blogs, code)"),
     "a missing field": ("    date: 2017-05-19\n", "",
         '15:5: maf, date: is missing (add a line such as "date: 2019-06-10")'),
-    "a missing field of one section": ("    language: Python\n", "",
-        '37:5: flows, language: is missing (add a line such as "language: Python")'),
+    "a missing field of one section": ("    languages: [Python]\n", "",
+        '37:5: flows, languages: is missing (add a line such as "languages: [Python]")'),
     "a missing section": ("blogs: []\n", "",
         '1:1: blogs: is missing (add a line such as "blogs: []")'),
     "a list for a text": ("title: flows", "title: [flows]",
@@ -208,6 +209,14 @@ CASES = {
         '35:8: blogs: is text, not a list (write it as in "blogs: []")'),
     "a list for the meaning of a tag": ("graphs: Works on graphs", "graphs: [Works on graphs]",
         '3:11: tags, graphs: is a list, not text (write it as in "tags: {coupling: Moves part of the vector}")'),
+    "another kind of software": ("kind: package", "kind: library",
+        '46:11: flows, kind: cannot be "library" (write package, repository or application)'),
+    "a text for a group of tags": ("tags:\n", "groups: {Data: graphs}\ntags:\n",
+        '1:16: groups, Data: is text, not a list (write it as in "groups: {Family: [coupling, spline]}")'),
+    "a mapping in a group of tags": ("tags:\n", "groups: {Data: [a: b]}\ntags:\n",
+        '1:17: groups, Data #1: is a mapping, not text (write it as in "groups: {Family: [coupling, spline]}")'),
+    "a list for an alias": ("tags:\n", "aliases: {MAF: [maf]}\ntags:\n",
+        '1:16: aliases, MAF: is a list, not text (write it as in "aliases: {RealNVP: real_nvp}")'),
     "another implementation than wanted": ("wanted", "later",
         '23:21: maf, implementation: cannot be "later" (write "implementation: wanted", or remove the line)'),
     # Ids
@@ -342,6 +351,14 @@ CASES = {
         '31:25: talk, papers #3: "nice" is there twice (remove one)'),
     "no tags": ("[graphs]", "[]",
         "32:11: talk, tags: is empty (fill it in)"),
+    "a tag in no group": ("tags:\n", "groups: {Data: [graphs]}\ntags:\n",
+        "3:3: tags, coupling: is in none of the groups (name it in one of them)"),
+    "a tag in two groups": ("tags:\n", "groups: {Data: [graphs, coupling], Family: [coupling]}\ntags:\n",
+        '1:45: groups, Family #1: "coupling" is in "Data" too (keep it in one of the two)'),
+    "a tag that a group misspells": ("tags:\n", "groups: {Data: [graphs, coupling, graph]}\ntags:\n",
+        '1:35: groups, Data #3: "graph" is not a known tag (did you mean "graphs"?)'),
+    "an alias of nothing": ("tags:\n", "aliases: {MAF: mafs, NICE: nice, Halves: coupling}\ntags:\n",
+        '1:16: aliases, MAF: "mafs" is neither the id of an entry nor a tag (did you mean "maf"?)'),
     "a misspelt reference": ("[nice, maf]", "[nice, mfa]",
         '31:20: talk, papers #2: "mfa" is the id of no publication (did you mean "maf"?)'),
     "an unknown reference": ("[nice, maf]", "[resnet]",

@@ -39,7 +39,7 @@ def new_entry(section: str, time: str, dates: Sequence[str], paper: str) -> Fiel
         "note": "Says why in 3 steps, `x_1 <3`, & [more](https://example.org/_more_).",
         **({"implementation": "wanted"} if section == "publications" else {}),
         **({"papers": [paper]} if section != "publications" else {}),
-        **({"language": "C++"} if section == "code" else {}),
+        **({"kind": "package", "languages": ["C++"]} if section == "code" else {}),
     }
 
 

@@ -45,7 +45,7 @@ def entry(kind: type[Any], name: str, text: str = "Plain", **fields: Any) -> Any
         **{"note": text, "tags": ("images", "graphs"), "venue": text},
         **{"affiliation": text, "links": {text: "https://example.org/?a=1&b=_2"}},
         **({"papers": ("paper",)} if kind is not Publication else {}),
-        **({"language": text} if kind is Code else {}),
+        **({"kind": "package", "languages": (text,)} if kind is Code else {}),
     }
     return kind.model_construct(**values | fields)
 
@@ -60,7 +60,7 @@ def catalogue_of(text: str) -> Catalogue:
         ),
         videos=(entry(Video, "video", text),),
         blogs=(entry(Blog, "blog", text),),
-        code=(entry(Code, "code", text, framework=text),),
+        code=(entry(Code, "code", text, frameworks=(text,)),),
     )
 
 
@@ -103,9 +103,8 @@ def _filled(kinds: Field, text: str, note: str, address: str) -> Catalogue:
             entry |= {"title": numbered, "venue": text, "affiliation": text}
             one, other = at_host(link, f"x{n}"), at_host(link, f"y{n}")
             entry["links"] = {text: one, numbered + ".": other}
-            entry |= (
-                {"framework": text, "language": text} if "language" in entry else {}
-            )
+            software = {"frameworks": [text], "languages": [text]}
+            entry |= software if "languages" in entry else {}
         if AUTHOR in kinds:
             entry["authors"] = [text, "Ada Byron", numbered + "."]
         if TEXT in kinds:

@@ -57,7 +57,7 @@ def _catalogue(specimens: list[tuple[Payload, str, str]]) -> dict[str, Any]:
         paper = _blank() | about | {"implementation": "wanted"}
         content["publications"].append(_fill(paper, n, payload, text, note))
         about = {"id": f"c{n}", "url": f"https://example.org/c{n}", "papers": [f"p{n}"]}
-        repository = _blank() | about | {"language": "Python"}
+        repository = _blank() | about | {"kind": "package", "languages": ["Python"]}
         content["code"].append(_fill(repository, n, payload, text, note))
     return content
 
@@ -82,7 +82,8 @@ def _fill(
     if TEXT in kinds:
         entry |= {"venue": text, "affiliation": text}
         entry["links"] = {text: f"{HARMLESS}/{n}"}
-        entry |= {"framework": text, "language": text} if "language" in entry else {}
+        software = {"frameworks": [text], "languages": [text]}
+        entry |= software if "languages" in entry else {}
     if AUTHOR in kinds:
         entry["authors"] = [text, "Ada Byron"]
     if TEXT in kinds:

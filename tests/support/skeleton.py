@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 ADDRESSES = ("href", "src", "action", "data", "srcset")
 TEXTS = {
     *("alt", "title", "aria-label", "value", "content"),
-    *("data-framework", "data-clipboard-text"),
+    *("data-language", "data-framework", "data-also", "data-clipboard-text"),
 }
 
 

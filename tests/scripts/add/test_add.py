@@ -264,7 +264,7 @@ def test_a_month_is_said_by_a_flag(folder: Path, adder: Callable[..., Adder]) ->
         ({"authors": "Ada Lovelace et al."}, "leaves authors out"),
         ({"organisations": "Lab"}, '--organisations: "Lab" is none of the authors'),
         ({"note": "<b>bold</b>"}, "x, note: "),
-        ({"language": "Python"}, "x, language: is not a field of publications"),
+        ({"languages": "Python"}, "x, languages: is not a field of publications"),
     ],
 )
 def test_typical_mistakes_are_told_at_once(
@@ -537,8 +537,8 @@ def test_a_repository_may_be_listed_elsewhere(
         assert adding.add("https://github.com/ada/flows", section, **flags) == 0
     listed = load(Path("resources.yaml"), IMPLEMENTATIONS)
     (entry,) = [each for each in listed.entries if "ada/flows" in each.url]
-    assert (entry.kind == "code") is named
-    assert ("language" in type(entry).model_fields) is named
+    assert (entry.section.key == "code") is named
+    assert ("languages" in type(entry).model_fields) is named
 
 
 def test_a_list_at_fault_is_mended_first(
@@ -770,7 +770,8 @@ def test_long_lists_stay_in_order(date: str, section: str, tmp_path: Path) -> No
     file = tmp_path / "resources.yaml"
     file.write_text(generate(60, 20, 20, 20, seed=1), "utf-8")
     listing = Listing.read(file, tmp_path / "implementations", TODAY)
-    language = {"language": "Python"} if section == "code" else {}
+    software = {"kind": "package", "languages": ["Python"]}
+    language = software if section == "code" else {}
     wanted = {"implementation": "wanted"} if section == "publications" else {}
     tag = next(iter(listing.catalogue.tags))
     entry = {**NEW, "date": date, "tags": [tag], **language, **wanted}

@@ -104,7 +104,7 @@ def test_whoever_edits_the_readme_is_told_which_file_to_edit(
     edit("README.md", "[Neural Spline Flows]", "[Neural Splines]")
     edit("README.md", "## 🧑‍💻 Code", "## Code: 100%")
     if catalogue_too:
-        edit("resources.yaml", "title: Graph Normal", "title: Graphic Normal")
+        edit("resources.yaml", "MADE: Masked", "MADE: Masking")
     edited = Path("README.md").read_text("utf-8")
     line = edited[: edited.index("[Neural Splines]")].count("\n") + 1
     capsys.readouterr()

@@ -32,7 +32,7 @@ def test_a_good_catalogue_is_read_as_it_stands(load_text):
     assert nice.links == {"Code": "https://github.com/laurent-dinh/nice"}
     assert (nice.implemented, maf.implemented) == (True, False)
     assert catalogue.videos[0].papers == ("nice", "maf")
-    assert catalogue.code[0].framework is None
+    assert catalogue.code[0].frameworks == ()
 
 
 @pytest.mark.published
@@ -80,7 +80,8 @@ def test_all_faults_are_named_in_one_run_in_the_order_of_the_file(faults_of):
     ],
 )
 def test_a_file_that_is_no_mapping(content, message, faults_of):
-    fix = "begin with the sections tags, publications, videos, blogs, code"
+    sections = "tags, groups, aliases, publications, videos, blogs, code"
+    fix = f"begin with the sections {sections}"
     assert faults_of(content) == [f"resources.yaml:{message} ({fix})"]
 
 

@@ -65,8 +65,9 @@ code:
     authors: ["author of code"]
     date: "2019-01-02"
     url: "https://example.org/code"
-    language: "language of code"
-    framework: "framework of code"
+    kind: "package"
+    languages: ["language of code"]
+    frameworks: ["framework of code"]
     tags: ["graphs"]
     added: "2025-01-02"
     note: "note of code"

@@ -45,14 +45,14 @@ def check_json(catalogue: Catalogue) -> None:
     text = to_json(catalogue, PROJECT)
     content = json.loads(text)
     assert text.endswith("}\n")
-    assert list(content) == ["name", "url", "tags", "entries"]
+    assert list(content) == [*("name", "url", "tags", "groups", "aliases", "entries")]
     assert content["name"] == PROJECT.name
     assert content["url"] == "https://example.org/list/"
     assert content["tags"] == catalogue.tags
     for found, expected in zip(content["entries"], catalogue.entries, strict=True):
         fields = list(type(expected).model_fields)
-        assert list(found)[: len(fields) + 2] == ["kind", *fields, "page"]
-        assert found["kind"] == expected.kind
+        assert list(found)[: len(fields) + 2] == ["section", *fields, "page"]
+        assert found["section"] == expected.shelf.key
         for field in fields:
             assert found[field] == as_json(getattr(expected, field)), field
 

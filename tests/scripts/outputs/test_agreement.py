@@ -23,7 +23,7 @@ from scripts.base.dates import long_date
 from scripts.base.text import people, plain
 from scripts.catalogue import Catalogue, CatalogueError, Publication, parse
 from scripts.catalogue.notes import note_faults
-from scripts.catalogue.sections import KEYS
+from scripts.catalogue.sections import FURTHER, KEYS
 from scripts.exports import to_atom
 from scripts.site import pages as site
 from tests.scripts.exports.test_atom import check_atom, feed_id
@@ -98,7 +98,8 @@ def files(draw: st.DrawFn) -> str:
         found = [draw(entries(name)) for name in names]
         for entry in found:
             entry |= {"implementation": "wanted"} if section == "publications" else {}
-            entry |= {"language": draw(texts)} if section == "code" else {}
+            software = {"kind": "package", "languages": [draw(texts)]}
+            entry |= software if section == "code" else {}
         content[section] = sorted(found, key=lambda entry: entry["date"])
     return json.dumps(content, ensure_ascii=False)
 
@@ -115,21 +116,31 @@ def load(text: str) -> Catalogue | None:
 def check_readme(catalogue: Catalogue) -> None:
     """Each entry's line and note are read as they were meant."""
     page = MARKDOWN.render(readme.render(catalogue, PROJECT))
-    notes = BeautifulSoup(page, "html.parser").select("li > blockquote")
-    for entry, note in zip(catalogue.entries, notes, strict=True):
-        line = note.find_previous_sibling("p")
-        assert isinstance(line, Tag)
-        links = line.find_all("a")
-        targets = [unquote(str(link["href"])) for link in links]
-        assert targets == [unquote(url) for url in (entry.url, *entry.links.values())]
-        assert words(links[0]) == entry.title
+    soup = BeautifulSoup(page, "html.parser")
+    _, *lists = [h for h in soup.select("h2") if re.search(r"\(\d+\)$", words(h))]
+    items = [item for item in soup.select("h2 ~ ul > li") if item.select("a")]
+    items = [i for i in items if not str(i.select("a")[0]["href"]).startswith("#")]
+    assert len(lists) == len(catalogue.shelves) - 1
+    for entry, item in zip(catalogue.entries, items, strict=True):
         at = f" ({entry.affiliation})" if entry.affiliation else ""
-        labels = "".join(f" {label}." for label in entry.links)
-        assert words(line) == (
+        note, labels = one_line(plain(entry.note)), [*entry.links]
+        head = (
             f"{long_date(entry.date)} - {entry.title} by {people(entry.authors)}{at}."
-            + labels
         )
-        assert words(note) == one_line(plain(entry.note))
+        further = entry.shelf == FURTHER
+        [link, *others] = item.find_all("a")
+        assert words(link) == entry.title
+        targets = [unquote(str(a["href"])) for a in (link, *others)]
+        expected = {entry.url, *entry.links.values()}
+        assert {unquote(url) for url in expected} <= {*targets}
+        labels = "".join(f" {label}." for label in labels)
+        if further:
+            assert words(item) == f"{head} {note}{labels} Implement it."
+        else:
+            line = item.find("p")
+            assert isinstance(line, Tag)
+            assert words(line) == head + labels
+            assert [words(quote) for quote in item.select("blockquote")] == [note]
 
 
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])

@@ -83,10 +83,26 @@ def test_a_line_of_the_list_reads_as_it_should() -> None:
     assert "## 📺 Videos (0)" in video_less
 
 
-def test_a_wanted_paper_offers_no_notebook() -> None:
+def test_a_wanted_paper_is_further_reading_and_offers_no_notebook() -> None:
     page = readme.render(of(paper()), PROJECT)
     assert "Notebook]" not in page
     assert "notebooks for 0 of 1 papers" in page
+    further = page.partition("## 📚 Further reading (1)")[2]
+    assert (
+        "\n- Jan 2, 2020 - [Paper 0](https://example.org/0) by Ada Lovelace. Worth "
+        "reading. [Implement it](CONTRIBUTING.md#implement-a-paper).\n"
+    ) in further
+
+
+def test_papers_that_run_stand_by_family() -> None:
+    papers = [paper(n, implementation=None) for n in range(4)]
+    runs = dict(paper_3="Coupling flows", paper_0="Splines", paper_1="Splines")
+    page = readme.render(of(*papers), PROJECT, runs={**runs, "paper_2": ""})
+    there = re.findall(r"^### (.*)|^- .*\[(Paper \d)\]", page, re.MULTILINE)
+    assert ["".join(each) for each in there] == [
+        *("Coupling flows", "Paper 3", "Splines", "Paper 0", "Paper 1"),
+        *("Others", "Paper 2"),
+    ]
 
 
 def test_a_draft_offers_its_notebook_once_it_is_there(tmp_path: Path) -> None:
@@ -95,8 +111,8 @@ def test_a_draft_offers_its_notebook_once_it_is_there(tmp_path: Path) -> None:
     notebook = tmp_path / "docs" / "notebooks" / "paper_0.ipynb"
 
     def page(catalogue: Catalogue) -> str:
-        drafts = readme.drafts(catalogue, tmp_path / "implementations")
-        return readme.render(catalogue, PROJECT, drafts=drafts)
+        runs = readme.running(catalogue, tmp_path / "implementations")
+        return readme.render(catalogue, PROJECT, runs=runs)
 
     assert page(listed) == page(wanted)
     notebook.parent.mkdir(parents=True)
@@ -109,7 +125,7 @@ def test_contents_lead_to_headings(catalogue: Catalogue) -> None:
     page = readme.render(catalogue, PROJECT)
     wanted = {link[1:] for link in links(page) if link.startswith("#")}
     assert wanted == set(re.findall(r'<a id="([^"]+)"></a>\n\n## ', page))
-    assert len(wanted) == 6
+    assert len(wanted) == 7
 
 
 @pytest.mark.published
@@ -120,7 +136,7 @@ def test_files_it_links_to_exist() -> None:
     local += re.findall(r'(?:src|srcset)="([^"]+)"', page)
     assert local
     for path in local:
-        assert (ROOT / path).is_file(), path
+        assert (ROOT / path.partition("#")[0]).is_file(), path
 
 
 def test_commands_it_names_exist(catalogue: Catalogue) -> None:
@@ -176,7 +192,7 @@ def test_then_the_oldest_entries_go() -> None:
     assert 0 < kept < 100
     assert f"below are the newest {kept} entries" in page
     assert "[Paper 99]" in page and "[Paper 0]" not in page
-    assert "## 📝 Publications (100)" in page
+    assert "## 📚 Further reading (100)" in page
 
 
 def test_check_shows_the_difference_and_names_the_right_file(
