@@ -26,7 +26,7 @@ from scripts.papers import registrations
 LIMIT = 500_000
 
 
-class Part(NamedTuple):
+class ReadmePart(NamedTuple):
     """Entries of a section under a heading of their own, or under none."""
 
     heading: str
@@ -100,13 +100,13 @@ def _shelves(
 
 def _parts(
     shelf: Section, entries: Sequence[Entry], runs: Mapping[str, str]
-) -> list[Part]:
+) -> list[ReadmePart]:
     """Divide the papers that run here by family."""
     if shelf != PUBLICATIONS:
-        return [Part("", entries)]
+        return [ReadmePart("", entries)]
     families = [*registrations.FAMILIES, ""]
     parts = (
-        Part(family, [entry for entry in entries if runs[entry.id] == family])
+        ReadmePart(family, [entry for entry in entries if runs[entry.id] == family])
         for family in families
     )
     return [part for part in parts if part.entries]
