@@ -273,7 +273,19 @@ def test_questions_are_found() -> None:
     assert questions(source) == ["What it is.", "Whether."]
 
 
-@pytest.mark.parametrize("module", [*within("scripts"), *within("benchmarks")])
+# Reworded together with their replays, which are on their way.
+LATER = {
+    *("implementations.core.claims", "implementations.core.environment"),
+    *("implementations.core.fit", "implementations.glow", "implementations.made"),
+}
+
+
+@pytest.mark.parametrize(
+    "module",
+    sorted(
+        {*within("scripts"), *within("benchmarks"), *within("implementations")} - LATER
+    ),
+)
 def test_a_docstring_says_what_the_thing_is(module: str) -> None:
     assert questions(modules()[module].read_text("utf-8")) == []
 
