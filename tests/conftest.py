@@ -67,16 +67,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     gc.freeze()
     plugins = session.config.pluginmanager
     if isinstance(meter := plugins.get_plugin("meter"), Meter):
-        output = getattr(session.config, "workeroutput", None)
-        if output is not None:
-            meter.lap()
-            output[SECONDS] = meter.before
-        elif session.items and isinstance(
-            ledger := plugins.get_plugin("ledger"), Ledger
-        ):
-            meter.lap()
-            ledger.collected(meter.before)
+        seconds = meter.lap()
+        if isinstance(ledger := plugins.get_plugin("ledger"), Ledger):
+            ledger.collected(seconds)
             ledger.expect([item.nodeid for item in session.items])
+        else:
+            getattr(session.config, "workeroutput")[SECONDS] = seconds  # noqa: B009
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

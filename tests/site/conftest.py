@@ -84,7 +84,8 @@ def frozen_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="session")
+# While it runs, asyncio.run fails, and other rooms need that: so not for the session.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     with chromium() as browser:
         yield browser
@@ -99,7 +100,7 @@ def first_visit(browser: Browser, root: str) -> Iterator[Visit]:
     assert visit.faults == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def tab(browser: Browser) -> Iterator[Page]:
     """One for all visits: opening one costs as much as looking at two pages."""
     page = open_tab(browser)
@@ -116,7 +117,7 @@ def visit(tab: Page, root: str) -> Iterator[Visit]:
     assert visit.faults == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def without_scripts(browser: Browser) -> Iterator[Page]:
     """A phone on which no script runs."""
     page = open_tab(browser, java_script_enabled=False, viewport=PHONE)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 
-import psutil
 import pytest
 
 SECONDS = "processor seconds"
@@ -16,35 +15,18 @@ _MARKED = ("thorough", "sampled", "long")
 class Meter:
     """Notes on each report how much processor time it stands for.
 
-    What a process took counts once it has ended; a browser serves many tests, so it is
-    asked while it runs.
+    What a process took counts once it has ended: a browser's, with its last test.
     """
 
     def __init__(self) -> None:
-        self.browser = 0.0
-        self.before = self.spent()
-
-    def spent(self) -> float:
-        """Processor seconds of this process, and of those that it started."""
-        spent = os.times()
-        own = spent.user + spent.system
-        return own + spent.children_user + spent.children_system + self.browser
+        self.before = 0.0
 
     def lap(self) -> float:
-        """Processor seconds since the last lap."""
-        before, self.before = self.before, self.spent()
+        """Processor seconds since the last lap, those of ended processes included."""
+        before, spent = self.before, os.times()
+        own, theirs = spent.user + spent.system, spent.children_user
+        self.before = own + theirs + spent.children_system
         return self.before - before
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_teardown(
-        self, item: pytest.Item, nextitem: pytest.Item | None
-    ) -> Generator[None, None, None]:
-        """Ask the browser; after the last test it has ended."""
-        yield
-        if not nextitem:
-            self.browser = 0.0
-        elif "browser" in getattr(item, "fixturenames", ()):
-            self.browser = sum(map(_spent, psutil.Process().children(recursive=True)))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -56,11 +38,3 @@ class Meter:
         if not any(map(item.get_closest_marker, _MARKED)):
             report.user_properties.append((CHEAP, True))
         return report
-
-
-def _spent(process: psutil.Process) -> float:
-    try:
-        spent = process.cpu_times()
-    except psutil.NoSuchProcess:
-        return 0.0
-    return spent.user + spent.system
