@@ -55,21 +55,21 @@ def test_faults_of_the_catalogue_are_annotations_on_github(
 ) -> None:
     monkeypatch.setenv("GITHUB_ACTIONS", value)
     edit("resources.yaml", "2015-02-12", "2015-02-30")
-    edit("resources.yaml", "[Eric Jang]", "[Eric Jang et al.]")
+    edit("resources.yaml", "[Lilian Weng]", "[Lilian Weng et al.]")
     capsys.readouterr()
     with pytest.raises(SystemExit, match="1"):
         main(["check"])
     out, err = capsys.readouterr()
     lines = Path("resources.yaml").read_text("utf-8").split("\n")
     dated = lines.index("    date: 2015-02-30") + 1
-    named = lines.index("    authors: [Eric Jang et al.]") + 1
+    named = lines.index("    authors: [Lilian Weng et al.]") + 1
     assert f"resources.yaml:{dated}:11: made, date: " in err
     annotations = (
         [
             f"::error file=resources.yaml,line={dated},col=11::made, date: 2015-02-30 "
             "is not in the calendar (check year, month and day)",
-            f"::error file=resources.yaml,line={named},col=15::blog_jang, authors #1: "
-            '"Eric Jang et al." leaves authors out (name every author, one per item)',
+            f"::error file=resources.yaml,line={named},col=15::blog_weng, authors #1: "
+            '"Lilian Weng et al." leaves authors out (name every author, one per item)',
         ]
         if value
         else []
