@@ -230,7 +230,7 @@ class Catalogue(BaseModel):
     ] = {}
     publications: Annotated[tuple[Publication, ...], _field("Papers", [])]
     videos: Annotated[tuple[Video, ...], _field("Talks and animations", [])]
-    blogs: Annotated[tuple[Blog, ...], _field("Blog posts", [])]
+    blogs: Annotated[tuple[Blog, ...], _field("Posts and courses", [])]
     code: Annotated[tuple[Code, ...], _field("Repositories and notebooks", [])]
 
     _lines: dict[str, int] = PrivateAttr(default_factory=dict)

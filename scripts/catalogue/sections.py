@@ -29,7 +29,7 @@ class Section(NamedTuple):
 
 PUBLICATIONS = Section("publications", "publication", "Paper", "Publications", "📝")
 VIDEOS = Section("videos", "video", "Video", "Videos", "📺", "Watch")
-BLOGS = Section("blogs", "blog", "Blog post", "Blog posts", "🌐", "Read on")
+BLOGS = Section("blogs", "blog", "Blog post", "Posts and courses", "🌐", "Read on")
 CODE = Section("code", "code", "Code", "Code", "🧑‍💻", "Other code")
 SECTIONS = (PUBLICATIONS, VIDEOS, BLOGS, CODE)
 KEYS = tuple(section.key for section in SECTIONS)

@@ -6,7 +6,8 @@ import datetime
 import difflib
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,9 +17,9 @@ from scripts.base import text
 from scripts.base.dates import long_date
 from scripts.base.files import write_atomic
 from scripts.base.project import FIGURE_ALT, Project
-from scripts.catalogue import Catalogue, Entry, Fault, format_faults
+from scripts.catalogue import Catalogue, Code, Entry, Fault, format_faults
 from scripts.catalogue.faults import on_github
-from scripts.catalogue.sections import FURTHER, PUBLICATIONS, Section
+from scripts.catalogue.sections import CODE, FURTHER, PUBLICATIONS, Section
 from scripts.links.archive import NOTHING_DEAD, lost
 from scripts.papers import registrations
 
@@ -101,15 +102,71 @@ def _shelves(
 def _parts(
     shelf: Section, entries: Sequence[Entry], runs: Mapping[str, str]
 ) -> list[ReadmePart]:
-    """Divide the papers that run here by family."""
-    if shelf != PUBLICATIONS:
-        return [ReadmePart("", entries)]
-    families = [*registrations.FAMILIES, ""]
+    """Divide a section where it is long: each part under a heading, in order."""
+    headings: Iterable[str]
+    match shelf.key:
+        case PUBLICATIONS.key:
+            of, headings = runs, registrations.FAMILIES
+        case FURTHER.key:
+            of = _years(entries)
+            headings = dict.fromkeys(of.values())  # papers are in order of date
+        case CODE.key:
+            of = _kinds(entries)
+            headings = _frameworks(of.values())
+        case _:
+            return [ReadmePart("", entries)]
     parts = (
-        ReadmePart(family, [entry for entry in entries if runs[entry.id] == family])
-        for family in families
+        ReadmePart(heading, [entry for entry in entries if of[entry.id] == heading])
+        for heading in (*headings, "")
     )
     return [part for part in parts if part.entries]
+
+
+# A year with as many papers has a heading of its own, and so has each one after it.
+_MANY = 5
+
+
+def _years(papers: Sequence[Entry]) -> dict[str, str]:
+    """Id → heading: the paper's year, or the years until then for the first few."""
+    numbers = Counter(paper.date.year for paper in papers)
+    first = min((y for y in numbers if numbers[y] >= _MANY), default=0)
+    before = f"Until {first - 1}"
+    years = ((paper.id, paper.date.year) for paper in papers)
+    return {id: str(year) if year >= first else before for id, year in years}
+
+
+_APPLICATIONS, _OTHERS = "Applications", "Others"
+_PLURALS = {"package": "packages", "repository": "repositories"}
+# Frameworks of fewer programs share a heading.
+_FEW = 3
+
+
+def _kinds(entries: Sequence[Entry]) -> dict[str, str]:
+    """Id → heading: what a program builds on, and its kind; or that it is applied."""
+    software = [entry for entry in entries if isinstance(entry, Code)]
+    numbers = Counter(_base(each) for each in software if each.kind in _PLURALS)
+    headings = {}
+    for each in software:
+        base = _base(each) if numbers[_base(each)] >= _FEW else _OTHERS
+        plural = _PLURALS.get(each.kind)
+        headings[each.id] = f"{base}: {plural}" if plural else _APPLICATIONS
+    return headings
+
+
+def _base(software: Code) -> str:
+    """The framework of a program, or its language where that is not Python."""
+    if software.languages[0] != "Python":
+        return software.languages[0]
+    return software.frameworks[0] if software.frameworks else _OTHERS
+
+
+def _frameworks(headings: Iterable[str]) -> list[str]:
+    """Order the headings of software: the most used first, packages before the rest."""
+    numbers = Counter(heading.partition(":")[0] for heading in headings)
+    names = sorted({*numbers} - {_OTHERS}, key=lambda name: (-numbers[name], name))
+    bases = [name for name in names if name != _APPLICATIONS] + [_OTHERS]
+    both = (f"{base}: {plural}" for base in bases for plural in _PLURALS.values())
+    return [*both, _APPLICATIONS]
 
 
 def write(path: Path, page: str) -> int:

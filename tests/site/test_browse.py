@@ -66,7 +66,7 @@ def test_values_of_one_facet_add_up_and_facets_narrow(
     page: Page, catalogue: Catalogue
 ) -> None:
     chip(page, "Videos").click()
-    chip(page, "Blog posts").click()
+    chip(page, "Posts and courses").click()
     both = [*catalogue.videos, *catalogue.blogs]
     assert shown(page) == [entry.id for entry in both]
     chip(page, "2019").click()

@@ -130,7 +130,7 @@ def test_the_numbers_are_those_of_the_list(
     expected = {
         "Publications": str(implemented),
         "Videos": str(len(catalogue.videos)),
-        "Blog posts": str(len(catalogue.blogs)),
+        "Posts and courses": str(len(catalogue.blogs)),
         "Code": str(len(catalogue.code)),
         "Papers with a notebook": f"{implemented} of {len(catalogue.publications)}",
     }

@@ -14,7 +14,7 @@ from scripts.__main__ import main
 from scripts.base.dates import PartialDate, long_date
 from scripts.base.project import ROOT, read_project
 from scripts.base.text import people
-from scripts.catalogue import Catalogue, Publication, load
+from scripts.catalogue import Catalogue, Code, Publication, load
 from tests.frozen import LIST, frozen_catalogue
 from tests.support.payloads import PAYLOADS, TEXT
 
@@ -94,6 +94,35 @@ def test_a_wanted_paper_is_further_reading_and_offers_no_notebook() -> None:
     ) in further
 
 
+def test_further_reading_stands_by_year_the_first_years_together() -> None:
+    years = [2000, 2011, *[2016] * 5, 2018]
+    papers = (paper(n, date=PartialDate(year, 1, 1)) for n, year in enumerate(years))
+    page = readme.render(of(*papers), PROJECT)
+    headings = ["Until 2015", "2016", "2018"]
+    assert re.findall(r"^### (.*)", page, re.MULTILINE) == headings
+
+
+def software(number: int, kind: str, framework: str, language: str) -> Code:
+    facts = paper(number).model_dump(exclude={"implementation"})
+    facts |= {"kind": kind, "languages": (language,), "frameworks": (framework,)}
+    return Code.model_validate(facts)
+
+
+def test_software_stands_by_framework_packages_first_and_applications_last() -> None:
+    code = (
+        software(0, "application", "JAX", "Python"),
+        *(software(n, "repository", "PyTorch", "Python") for n in (1, 2)),
+        software(3, "package", "PyTorch", "Python"),
+        software(4, "package", "Keras", "Python"),
+        *(software(n, "package", "Flux", "Julia") for n in (5, 6, 7)),
+    )
+    page = readme.render(of().model_copy(update={"code": code}), PROJECT)
+    assert re.findall(r"^### (.*)", page, re.MULTILINE) == [
+        *("Julia: packages", "PyTorch: packages", "PyTorch: repositories"),
+        *("Others: packages", "Applications"),
+    ]
+
+
 def test_papers_that_run_stand_by_family() -> None:
     papers = [paper(n, implementation=None) for n in range(4)]
     runs = dict(paper_3="Coupling flows", paper_0="Splines", paper_1="Splines")
@@ -126,6 +155,15 @@ def test_contents_lead_to_headings(catalogue: Catalogue) -> None:
     wanted = {link[1:] for link in links(page) if link.startswith("#")}
     assert wanted == set(re.findall(r'<a id="([^"]+)"></a>\n\n## ', page))
     assert len(wanted) == 7
+
+
+@pytest.mark.published
+def test_it_is_no_longer_than_one_reads_on_github() -> None:
+    published = load(ROOT / "resources.yaml", ROOT / "implementations")
+    runs = readme.running(published, ROOT / "implementations")
+    page = readme.render(published, PROJECT, runs=runs)
+    assert len(page.encode()) <= 200_000
+    assert page == readme.render(published, PROJECT, runs=runs)
 
 
 @pytest.mark.published

@@ -187,7 +187,7 @@ def contents(tree: Path) -> dict[Path, bytes]:
             '"video_gnf" is under Videos: only publications have implementations '
             "(it is about gnf)",
         ),
-        ("blog_weng", '"blog_weng" is under Blog posts: only publications have'),
+        ("blog_weng", '"blog_weng" is under Posts and courses: only publications have'),
         ("code_pymc", '"code_pymc" is under Code: only publications have'),
         ("../nice", 'no publication has the id "../nice"'),
     ],
