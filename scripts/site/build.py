@@ -142,8 +142,11 @@ class Build:
             files.append(File.generated(config, path, content=content))
 
     def name_card(self, page: Page) -> None:
-        """Tell the template which card the page has."""
+        """Tell the template which card the page has, and what a notebook is about."""
         room, name = _place(page)
+        if room == "notebooks" and name in self._notebooks:
+            about = f"{self._notebooks[name].title}: the paper's flow and claims, tested"
+            page.meta["description"] = about
         if room in ("papers", "notebooks") and name in self.cards:
             page.meta["card"] = self.cards[name]
 
