@@ -145,8 +145,8 @@ class Build:
         """Tell the template which card the page has, and what a notebook is about."""
         room, name = _place(page)
         if room == "notebooks" and name in self._notebooks:
-            about = f"{self._notebooks[name].title}: the paper's flow and claims, tested"
-            page.meta["description"] = about
+            title = self._notebooks[name].title
+            page.meta["description"] = f"{title}: its flow and claims, tested"
         if room in ("papers", "notebooks") and name in self.cards:
             page.meta["card"] = self.cards[name]
 
