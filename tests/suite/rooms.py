@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import PurePath
 
 BUDGETS = {
-    "collecting": (45, 60),
+    "collecting": (40, 60),
     "tests": (10, 10),
     "suite": (5, 40),
     "support": (5, 5),
@@ -25,9 +25,9 @@ BUDGETS = {
     "github": (12, 40),
     "execute": (35, 60),
     "flows": (140, 1300),
-    "papers": (110, 500),
+    "papers": (100, 500),
     "benchmarks": (20, 100),
-    "site": (40, 300),
+    "site": (55, 300),
     "whole": (18, 150),
 }
 LINTING = 80
