@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -73,22 +73,25 @@ class Notebook:
         stamp = committed.stamp | {"changed": _since(committed.stamp)}
         return self.render(committed.outputs, stamp)
 
-    def replayed(self, trace: Trace, seed: int, today: str) -> str | None:
-        """The committed outputs, stamped for today's code, whose trace is given.
+    def stamp(self, seed: int) -> dict[str, Any] | None:
+        """The stamp of the committed outputs.
 
-        None when they are those of other experiments, of another seed, or of code that
-        left another trace.
+        None when they are those of other experiments or of another seed.
         """
         committed = _read(self.path)
         if committed is None or len(committed.outputs) != len(self.code):
             return None
         stamp = committed.stamp
-        if (stamp.get("experiments"), stamp.get("seed")) != (self.experiments, seed):
-            return None
-        if not trace.agrees(Trace(**stamp["trace"])):
-            return None
+        same = (stamp.get("experiments"), stamp.get("seed")) == (self.experiments, seed)
+        return stamp if same else None
+
+    def replayed(self, trace: Trace, today: str) -> str:
+        """The committed outputs, stamped for today's code, whose trace is given."""
+        committed = _read(self.path)
+        assert committed
         own = {"fingerprint": self.fingerprint, "changed": today, "replayed": today}
-        return self.render(committed.outputs, stamp | own)
+        stamp = committed.stamp | own | {"trace": asdict(trace)}
+        return self.render(committed.outputs, stamp)
 
     @cached_property
     def state(self) -> State:

@@ -2,25 +2,32 @@
 
 A result (an executed notebook, claims over seeds) carries the trace of a short run of
 its code. Where today's code leaves the same trace, the result is stamped again instead
-of being run for hours (docs/decisions/0012-replays.md).
+of being run for hours (docs/decisions/0012-replays.md). Where it leaves another, the
+reason may be another CPU, which rounds differently: the code of the result is taken
+from git, and both are compared on this machine.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import tempfile
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import monotonic
 
 from scripts.base.files import write_atomic
+from scripts.execute import ipynb
+from scripts.execute.earlier import trees
 from scripts.execute.ipynb import Notebook
 from scripts.execute.kernel import session
 from scripts.execute.outputs import Output, clean
 from scripts.execute.trace import Trace
+from scripts.papers.cells import CellError
+from scripts.papers.fingerprint import Fingerprints
 
 CACHE = Path(".cache/traces")
 # Every call of `fit` leaves its losses where claims leave their values.
@@ -47,15 +54,30 @@ _leave_losses()
 
 
 @dataclass(frozen=True)
+class Stamped:
+    """A result's stamp: the file that bears it, its code, and the trace of that.
+
+    `read` returns the fingerprint of the code in a folder, as the stamp has it.
+    """
+
+    file: Path
+    fingerprint: str
+    trace: Trace
+    read: Callable[[Path], str]
+
+
+@dataclass(frozen=True)
 class ShortRuns:
     """Short runs of papers, each made once for notebooks and claims.
 
-    `variables` are those of the kernels; `limit` is in seconds, for one run.
+    `variables` are those of the kernels; `limit` is in seconds, for one run. They are
+    remembered in a folder of `home`, or of `root`.
     """
 
     root: Path
     variables: Mapping[str, str]
     limit: float
+    home: Path | None = None
 
     async def trace(self, notebook: Notebook) -> Trace:
         """Run the notebook with SMOKE=1, or recall it; CellError as for any run."""
@@ -69,11 +91,32 @@ class ShortRuns:
             write_atomic(path, json.dumps(asdict(trace)))
         return trace
 
+    async def difference(self, now: Trace, stamped: Stamped) -> str:
+        """Say in what a trace differs from that of a stamp; "" where in nothing."""
+        found = now.difference(stamped.trace)
+        if not found:
+            return ""
+        with closing(trees(stamped.file, stamped.fingerprint, self.root)) as folders:
+            for folder in folders:
+                with suppress(CellError, OSError):
+                    if stamped.read(folder) == stamped.fingerprint:
+                        before = await self._in(folder)._of(stamped.file.stem)
+                        return now.difference(before if now.text else before.numbers)
+        return found
+
+    async def _of(self, paper: str) -> Trace:
+        return await self.trace(ipynb.read(self.root, paper, Fingerprints(self.root)))
+
+    def _in(self, folder: Path) -> ShortRuns:
+        path = f"{folder}{os.pathsep}{self.variables.get('PYTHONPATH', '')}"
+        variables = {**self.variables, "PYTHONPATH": path}
+        return replace(self, root=folder, variables=variables, home=self.root)
+
     def _remembered(self, notebook: Notebook) -> Path:
         told = [self.variables.get(name, "") for name in ("SEED", "DEVICE")]
         key = hashlib.sha256("\0".join([notebook.fingerprint, *told]).encode())
         name = f"{notebook.name}-{key.hexdigest()[:16]}.json"
-        return self.root / CACHE / name
+        return (self.home or self.root) / CACHE / name
 
     async def _run(self, notebook: Notebook) -> Trace:
         with tempfile.TemporaryDirectory(prefix="trace-") as folder:

@@ -16,11 +16,14 @@ from typing import Any
 from tqdm import tqdm
 
 from scripts.base.files import write_atomic
+from scripts.execute import ipynb
 from scripts.execute.ipynb import Notebook
 from scripts.execute.kernel import session
 from scripts.execute.outputs import Output, clean
-from scripts.execute.replay import ShortRuns
+from scripts.execute.replay import ShortRuns, Stamped
+from scripts.execute.trace import Trace
 from scripts.papers.cells import CellError, check_syntax
+from scripts.papers.fingerprint import Fingerprints
 
 _THREADS = ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "VECLIB_MAXIMUM")
 _BAR = "{desc} |{bar:20}| {n_fmt}/{total_fmt} cells, {elapsed}"
@@ -130,16 +133,31 @@ class _NotebookBatch:
         source = (self.root / notebook.file).read_text("utf-8")
         check_syntax(source, notebook.file)
         trace = await self.short.trace(notebook)
-        seed, today = int(self.environment["SEED"]), _today()
-        replayed = None if self.force else notebook.replayed(trace, seed, today)
-        if replayed:
-            write_atomic(notebook.path, replayed)
+        if not self.force and await self._agrees(notebook, trace):
+            write_atomic(notebook.path, notebook.replayed(trace, _today()))
             return "replayed, a short run gives the same numbers"
         stamp = await self._execute(notebook, outputs)
         cleaned = clean(notebook.code, outputs, notebook.file)
         stamp |= {"experiments": notebook.experiments, "trace": asdict(trace)}
         write_atomic(notebook.path, notebook.render(cleaned, stamp))
         return f"executed in {stamp['seconds']} s"
+
+    async def _agrees(self, notebook: Notebook, trace: Trace) -> bool:
+        stamp = notebook.stamp(int(self.environment["SEED"]))
+        if stamp is None:
+            return False
+        before = Stamped(
+            notebook.path,
+            stamp["fingerprint"],
+            Trace(**stamp["trace"]),
+            lambda folder: (
+                ipynb.read(folder, notebook.name, Fingerprints(folder)).fingerprint
+            ),
+        )
+        found = await self.short.difference(trace, before)
+        if found:
+            self.bar.write(f"{notebook.name}: {found}")
+        return not found
 
     async def _execute(
         self, notebook: Notebook, outputs: list[list[Output]]

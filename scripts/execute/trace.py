@@ -6,7 +6,8 @@ import hashlib
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Any
 
 from scripts.execute.outputs import Output
@@ -41,16 +42,21 @@ class Trace:
         digest = hashlib.sha256(words.encode()).hexdigest()[:16]
         return cls(losses, claims, digest)
 
-    def agrees(self, other: Trace) -> bool:
-        """Return whether all numbers are the same to rounding, and all words."""
-        pairs = [*zip(self.losses, other.losses, strict=False)]
-        pairs += zip(self.claims, other.claims, strict=False)
-        return (
-            self.text == other.text
-            and len(self.losses) == len(other.losses)
-            and len(self.claims) == len(other.claims)
-            and all(_same(one, another) for one, another in pairs)
-        )
+    @property
+    def numbers(self) -> Trace:
+        """The same without the hash of its text."""
+        return replace(self, text="")
+
+    def difference(self, before: Trace) -> str:
+        """Say what differs first; "" where words and, to rounding, numbers agree."""
+        for name, ours, theirs in (
+            ("losses of fit", self.losses, before.losses),
+            ("claim", self.claims, before.claims),
+        ):
+            for number, (now, then) in enumerate(zip_longest(ours, theirs), 1):
+                if now is None or then is None or not _same(now, then):
+                    return f"{name} {number}: {now or 'none'}, before {then or 'none'}"
+        return "" if self.text == before.text else "other words are printed"
 
 
 def _same(one: str, other: str) -> bool:

@@ -29,8 +29,9 @@ from scripts.execute.claims.results import (
 )
 from scripts.execute.kernel import FACTS
 from scripts.execute.notebooks import TIME_LIMIT
-from scripts.execute.replay import ShortRuns
+from scripts.execute.replay import ShortRuns, Stamped
 from scripts.execute.runner import cancel_on_signals, environment
+from scripts.execute.trace import Trace
 from scripts.papers import PACKAGE
 from scripts.papers.cells import CellError
 from scripts.papers.fingerprint import Fingerprints
@@ -115,16 +116,36 @@ class _SeedBatch:
         short = ShortRuns(root, {**self.variables, "SEED": "0"}, TIME_LIMIT)
         async with self.gate:
             trace = await short.trace(ipynb.read(root, paper, Fingerprints(root)))
-        stamp = self.stamps[paper] = results.stamp(code, trace)
+            stamp = self.stamps[paper] = results.stamp(code, trace)
+            before = None if task.force else await self._same(paper, short)
         with turn(root):
-            before = results.read(root, paper)
-            fresh = before and before["fingerprint"] == code.fingerprint
-            after = None if task.force or fresh else results.replayed(before, stamp)
-            if not after:
+            # Another command may have run seeds meanwhile.
+            after = results.read(root, paper)
+            if not before or not after or before["fingerprint"] != after["fingerprint"]:
                 return list(seeds)
+            after = results.replayed(after, stamp)
             self._write(paper, after)
         self._say(f"{paper}: replayed, a short run gives the same numbers")
         return results.left_to_run(after, code, task.here, task.seeds)
+
+    async def _same(self, paper: str, short: ShortRuns) -> Results | None:
+        """Return the results if they are those of other code with the same numbers."""
+        root, stamp = self.task.root, self.stamps[paper]
+        before = results.read(root, paper)
+        if before is None or before["fingerprint"] == stamp["fingerprint"]:
+            return None
+        if before.get("experiments") != stamp["experiments"]:
+            return None
+        stamped = Stamped(
+            results.path(root, paper),
+            before["fingerprint"],
+            Trace(**before["trace"]),
+            lambda folder: results.codes(folder, [paper])[paper].fingerprint,
+        )
+        found = await short.difference(Trace(**stamp["trace"]), stamped)
+        if found:
+            self._say(f"{paper}: {found}")
+        return None if found else before
 
     async def _run_all(self, paper: str, seeds: Sequence[int]) -> int:
         before = results.read(self.task.root, paper)
