@@ -162,8 +162,8 @@ class Conv1x1(Bijection):
 
 
 # %% [markdown]
-# What it is compared with: the fixed orders of earlier flows, reversed (as in NICE and
-# Real NVP) or drawn at random once.
+# It is compared with the fixed orders of earlier flows, reversed (as in NICE and Real
+# NVP) or drawn at random once.
 
 
 # %%
@@ -649,7 +649,7 @@ if __name__ == "__main__":
 
 # %%
 def slant(x: Tensor) -> Tensor:
-    """How far a stroke moves to the right per pixel upwards, ink by ink."""
+    """The shift of a stroke to the right per pixel upwards, averaged over its ink."""
     ink = x.flatten(0, -3).clamp(min=0)
     ink = ink / ink.sum((1, 2), keepdim=True)
     place = torch.arange(8, dtype=x.dtype, device=x.device)

@@ -170,7 +170,7 @@ if __name__ == "__main__":
     fit(forth, lambda x: -forth.log_prob(x).mean(), 100, partial(banana.sample, 256))
     turned = Flow(base, Inverse(forth.bijection))
     with torch.no_grad():
-        # What MAF makes of points is what its inverse draws from them as noise.
+        # MAF makes of points the same as its inverse draws from them as noise.
         z, log_det = forth.bijection(noise)
         drawn, log_det_drawn = turned.bijection.inverse(noise)
         log_p = backwards(turned, banana).log_prob(noise)

@@ -45,7 +45,7 @@ from implementations.core.digits import digits
 from implementations.core.environment import device, seed
 from implementations.core.fit import History, fit
 from implementations.core.flow import Base
-from implementations.core.nets import by_rows, mlp, relu
+from implementations.core.nets import in_chunks, mlp, relu
 from implementations.core.plots import INK, density, figure, images, levels, show
 from implementations.core.toy import Banana
 from implementations.core.unroll import Sorted, unroll
@@ -186,7 +186,7 @@ class MaskedMLP(nn.Module):
 
     @property
     def masks(self) -> int:
-        """How many masks there are."""
+        """The number of masks."""
         return len(self.place)
 
     def forward(self, x: Tensor, context: Tensor | None = None, k: int = 0) -> Tensor:
@@ -200,7 +200,7 @@ class MaskedMLP(nn.Module):
                 h = self.activation(layer(h))
             return output(h) if direct is None else output(h) + direct(x)
 
-        outputs = by_rows(params, self._with_context(x, context))
+        outputs = in_chunks(params, self._with_context(x, context))
         return outputs.unflatten(1, (self.dim, self.n_params))
 
     def unroll(
@@ -236,7 +236,7 @@ def _zero(layer: MaskedLinear) -> MaskedLinear:
 # %% [markdown]
 # ## The bijection
 #
-# What the network says of $x_i$ may also steer an increasing map $g$ of it,
+# The network's outputs for $x_i$ may also steer an increasing map $g$ of it,
 # $z_i = g(x_i; m_i(x_{<i}))$, which is invertible component by component and has a
 # triangular Jacobian. MAF, IAF and autoregressive spline flows are this class with
 # different $g$ and directions.

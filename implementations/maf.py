@@ -214,8 +214,8 @@ if __name__ == "__main__":
     )
 
 # %% [markdown]
-# What the layers do, seen in the noise that they recover from data: normal, if the
-# model is right.
+# The layers at work: they recover noise from data, which is normal if the model is
+# right.
 
 # %% Layer by layer, samples turn into noise tags=["plot"]
 if __name__ == "__main__":

@@ -203,7 +203,7 @@ def nice(
 # $c\,A(t)$: at best a disc of radius $r$, with $\pi r^2 = c\,A(t)$. Hence
 # $$\mathbb E_p \log q \le \log c - \log 2\pi
 # - \frac{c}{2\pi}\,\mathbb E_p\,A(p(x)),$$
-# largest at $c = 2\pi / \mathbb E_p\,A(p(x))$. What $p$ itself reaches is minus its
+# largest at $c = 2\pi / \mathbb E_p\,A(p(x))$. The density $p$ itself reaches minus its
 # entropy; the difference is a gap that no training closes. (This bound is ours, not
 # the paper's.)
 
@@ -268,7 +268,7 @@ if __name__ == "__main__":
     )
 
 # %% [markdown]
-# What NICE can represent, it finds. The couplings alone preserve volume, and do as
+# NICE finds all that it can represent. The couplings alone preserve volume, and do as
 # well as that allows, $\log 2 - \tfrac12$ from the truth: the scaling earns its place.
 # On the two scales, eight layers come close to the least possible gap.
 

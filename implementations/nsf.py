@@ -210,7 +210,7 @@ class Spline(Univariate):
 # %% [markdown]
 # ## Linear layers
 #
-# What is outside of the box, or oblique to the axes, is for linear layers, $W = PLU$
+# Linear layers serve what is outside of the box, or oblique to the axes: $W = PLU$
 # with a fixed permutation $P$ and triangular $L$ and $U$ (§2). The determinant is the
 # product of the diagonal of $U$, the inverse substitutes twice, and $L$ and $U$ start
 # as the identity. The paper draws $P$ at random; ours is a random *cycle*, which leaves

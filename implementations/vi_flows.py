@@ -82,7 +82,7 @@ def positive(x: Tensor) -> Tensor:
 # $$f(z) = z + \hat u \tanh(a + b),\quad a = w^\top z,\qquad
 # \Big|\det\frac{\partial f}{\partial z}\Big|
 # = 1 + w^\top\hat u\,\big(1 - \tanh^2(a + b)\big).$$
-# What happens to $a$ decides everything: it moves to $a + w^\top\hat u \tanh(a + b)$.
+# The move of $a$ decides everything: it goes to $a + w^\top\hat u \tanh(a + b)$.
 # Where this is increasing, $a$ can be found back, and with it $z$. Its slope is the
 # determinant, positive everywhere just if $w^\top\hat u > -1$. So any $u$ is mended
 # along $w$ (appendix A.1):
@@ -558,7 +558,7 @@ if __name__ == "__main__":
     )
 
 # %% [markdown]
-# How a Gaussian becomes a ring, and a wave that splits, map by map. (The heat maps
+# A Gaussian becomes a ring, and a wave that splits, map by map. (The heat maps
 # above are the inverse of this: each pixel was followed back through the chain.)
 
 # %% A Gaussian on its way through 32 maps tags=["plot"]
@@ -645,7 +645,7 @@ if __name__ == "__main__":
 # The paper's claim holds in miniature: a chain tightens the bound, by less than a tenth
 # of a nat, of the quarter or so that Gaussian posteriors miss. Amortised maps do that;
 # free ones, the same for every image, hardly help, for what they do the decoder can do
-# as well. That 16 maps beat 4 we do not claim: the difference is as small as the noise.
+# as well. We do not claim that 16 maps beat 4: the difference is as small as the noise.
 
 # %%
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ class Bijection(nn.Module, ABC):
             when a class returns an image or a log-determinant of a wrong shape.
     """
 
-    # Whether training mode, too, does the same at each call: no statistics that move.
+    # True where training mode, too, does the same at each call: no statistics move.
     steady = True
 
     def __init__(
@@ -63,7 +63,7 @@ class Bijection(nn.Module, ABC):
     def initialise(self, x: Tensor, context: Tensor | None = None) -> None:
         """Set what depends on a first batch of data; most maps have nothing to set.
 
-        What has something to set is a `DataDependent`, which does so once only.
+        A map that has something to set is a `DataDependent`, which sets it only once.
         """
 
 
@@ -219,7 +219,7 @@ class Inverse(Bijection):
 class Univariate(nn.Module, ABC):
     """An increasing scalar map, steered at each coordinate by `n_params` numbers.
 
-    What conditioners (coupling, autoregressive) apply to one coordinate at a time.
+    Conditioners (coupling, autoregressive) apply it to one coordinate at a time.
     `params` has the shape of x and a last axis of `n_params`; log-slopes have the
     shape of x.
     """

@@ -1,4 +1,4 @@
-"""What a paper claims and what came out, side by side; a broken claim fails."""
+"""The claims of a paper beside the values that came out; a broken claim fails."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def claim(
 
 
 def repeated(paper: str) -> None:
-    """Show what the paper's claims came to over the seeds of `make claims`."""
+    """Show the values of the paper's claims over the seeds of `make claims`."""
     path = Path(__file__).parents[1] / "results" / f"{paper}.json"
     if not path.exists():
         print("not repeated over seeds yet: `make claims`")

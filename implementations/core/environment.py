@@ -1,4 +1,4 @@
-"""What a run is told from outside: the seed, the device, and whether it is a trial."""
+"""Settings of a run from outside: the seed, the device, and a trial or not."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def device() -> torch.device:
 
 
 def smoke() -> bool:
-    """Whether SMOKE=1 asks for a few steps only, to see that everything runs."""
+    """True where SMOKE=1 asks for a few steps only, to see that everything runs."""
     return os.environ.get("SMOKE", "0") == "1"
 
 
 def in_notebook() -> bool:
-    """Whether outputs are shown as a notebook's, and not on a terminal."""
+    """True where outputs are shown in a notebook, and not on a terminal."""
     ipython = sys.modules.get("IPython")
     return ipython is not None and ipython.get_ipython() is not None

@@ -18,7 +18,7 @@ SMOKE_STEPS = 3
 
 @dataclass(frozen=True)
 class History:
-    """How training went: the loss of every step, and (step, value) of validations."""
+    """The loss of every step of a training, and (step, value) of its validations."""
 
     loss: list[float]
     validation: list[tuple[int, float]]
@@ -83,14 +83,14 @@ def fit(
             if clip < math.inf:
                 nn.utils.clip_grad_norm_(model.parameters(), clip)
             losses.append(value.detach())
-            guard.look(losses[-1])
+            guard.check(losses[-1])
             stops = step % every == 0 or step == steps
             if stops or guard.reads_at_once:
                 guard.refuse(losses)
             optimiser.step()
             schedule.step()
             if stops:
-                best.look(step)
+                best.update(step)
     finally:
         best.restore()
         model.eval()
@@ -107,7 +107,7 @@ class _Best:
         self.weights: dict[str, Tensor] = {}
 
     @torch.no_grad()
-    def look(self, step: int) -> None:
+    def update(self, step: int) -> None:
         if self.validate is None:
             return
         self.model.eval()
@@ -154,7 +154,7 @@ class _Guard:
             bad = self.bad > 0
             self.kept = [(now, torch.where(bad, old, now)) for now, old in self.kept]
 
-    def look(self, loss: Tensor) -> None:
+    def check(self, loss: Tensor) -> None:
         """Set `bad` if the loss or a gradient is not finite; wait for neither."""
         grads = ([w.grad for w in ws if w.grad is not None] for ws in self.weights)
         for tensors in ([loss], *grads):

@@ -9,15 +9,15 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-# What a layer of some hundred units makes of so many rows fits into a core's cache.
+# The outputs of some hundred units for so many rows fit into a core's cache.
 ROWS = 1024
 
 
-def by_rows(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """f(x), on a CPU for ROWS rows after another; f must treat each on its own.
+def in_chunks(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """f(x), on a CPU in chunks of ROWS rows; f must treat each row on its own.
 
-    What one layer hands to the next then stays in the cache, and memory that was freed
-    is used again. GPUs and compilers do better with all rows.
+    The values between two layers then stay in the cache, and memory that was freed is
+    used again. GPUs and compilers do better with all rows.
     """
     whole = x.device.type != "cpu" or torch.compiler.is_compiling()
     if whole or x.ndim == 1 or x.shape[0] <= ROWS:
@@ -29,7 +29,7 @@ class MLP(nn.Sequential):
     """Layers one after another, each of which treats every row on its own."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return by_rows(super().forward, input)
+        return in_chunks(super().forward, input)
 
 
 def relu() -> nn.Module:

@@ -58,7 +58,7 @@ def reversible(
 ) -> Mapped:
     """z and log|det ∂z/∂x| of all layers, as `Compose` returns them.
 
-    What is held for the backward pass does not grow with their number.
+    The memory held for the backward pass does not grow with their number.
     """
     weights = (weight for layer in layers for weight in _learned(layer))
     return _Recomputed.apply(layers, context, x, *weights)

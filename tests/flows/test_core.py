@@ -16,7 +16,7 @@ from implementations.core.bijection import Bijection, Compose, Inverse, Mapped
 from implementations.core.claims import claim, table
 from implementations.core.environment import device, seed, smoke
 from implementations.core.flow import Flow, StandardNormal
-from implementations.core.nets import ROWS, by_rows, mlp
+from implementations.core.nets import ROWS, in_chunks, mlp
 from implementations.nice import Scaling
 
 
@@ -142,7 +142,7 @@ def test_rows_go_through_a_network_in_pieces_and_it_does_not_show() -> None:
         return nn.Sequential.forward(net, x)
 
     x = torch.randn(2 * ROWS + 5, 3).double().requires_grad_()
-    for found in (by_rows(f, x), net(x)):
+    for found in (in_chunks(f, x), net(x)):
         expected = nn.Sequential.forward(net, x)
         torch.testing.assert_close(found, expected)
         weights = [x, *net.parameters()]
@@ -155,8 +155,8 @@ def test_rows_go_through_a_network_in_pieces_and_it_does_not_show() -> None:
 
 def test_what_has_no_rows_goes_through_a_network_whole() -> None:
     wide = nn.Linear(2 * ROWS, 3)
-    assert by_rows(wide, torch.randn(2 * ROWS)).shape == (3,)
-    assert by_rows(torch.exp, torch.ones(0, 3)).shape == (0, 3)
+    assert in_chunks(wide, torch.randn(2 * ROWS)).shape == (3,)
+    assert in_chunks(torch.exp, torch.ones(0, 3)).shape == (0, 3)
 
 
 def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
