@@ -1,19 +1,44 @@
-"""Who else follows a computation, besides the backward pass."""
+"""Followers of a computation besides the backward pass, such as torch.func.
+
+torch has no public function that tells. But each transform is known by what torch
+refuses while it is at work.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-from torch.autograd import forward_ad
+from torch.autograd.forward_ad import dual_level
 
 
 def transformed() -> bool:
-    """Return whether a compiler, torch.func or forward-mode derivatives are at work.
+    """True while a compiler, torch.func or forward-mode derivatives are at work.
 
     Writing in place, or a backward pass of one's own, is beyond them.
     """
-    return (
-        torch.compiler.is_compiling()
-        or torch._C._functorch.peek_interpreter_stack() is not None  # pyright: ignore
-        # torch has no public way to ask: no level is -1.
-        or forward_ad._current_level >= 0
-    )
+    return torch.compiler.is_compiling() or _in_torch_func() or _in_forward_mode()
+
+
+class _Refused(torch.autograd.Function):
+    """A function without `setup_context`, which no transform of torch.func takes."""
+
+    @staticmethod
+    def forward(ctx: Any) -> None:
+        return None
+
+
+def _in_torch_func() -> bool:
+    try:
+        _Refused.apply()
+    except RuntimeError:
+        return True
+    return False
+
+
+def _in_forward_mode() -> bool:
+    try:
+        with dual_level():  # which must not be nested
+            return False
+    except RuntimeError:
+        return True

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.utils.flop_counter import FlopCounterMode
 
+from implementations.core import unroll
 from implementations.core.bijection import Inverse, Univariate
-from implementations.core.unroll import BLOCK, FEW
+from implementations.core.unroll import BLOCK, FEW, Appended, Rows, Written
 from implementations.made import Autoregressive, MaskedMLP
 from implementations.nsf import Spline
 from implementations.real_nvp import Affine
@@ -81,19 +84,42 @@ def test_every_mask_and_direct_weights_count(k: int) -> None:
         torch.testing.assert_close(found, by_passes(m, g, z, h, k))
 
 
+@pytest.mark.parametrize("buffer", [Appended, Written])
+def test_both_buffers_hold_what_the_example_says(buffer: Callable[..., Rows]) -> None:
+    h = buffer(torch.zeros(0, 1), [0, 0, 2, 4])
+    units, shown = torch.tensor([[1.0], [2], [3], [4]]), []
+    for block in (range(0, 2), range(2, 3)):
+        h.begin(block)
+        for i in block:
+            h.add(i, units[h.ends[i] : h.ends[i + 1]])
+            weight = torch.tensor([[1.0, 10]])
+            new = h.times(weight, torch.zeros(1, 1), None)
+            shown.append((h.known.flatten().tolist(), new.item()))
+    assert shown == [([], 0), ([], 1 + 20), ([1, 2], 3 + 40)]
+
+
 @pytest.fixture
 def wide() -> Autoregressive:
-    """A layer whose blocks have too many units to multiply what is not known yet."""
+    """A layer of three components and many units."""
     layer = Autoregressive(3, Affine(), (2 * FEW, 2 * FEW))
     perturbed(layer)
     return layer
 
 
-def test_wide_blocks(wide: Autoregressive) -> None:
+@pytest.mark.parametrize("few", [0, 3, 1000])
+def test_zeros_may_be_shown_or_not(
+    few: int, wide: Autoregressive, monkeypatch: pytest.MonkeyPatch
+) -> None:
     z = torch.randn(5, 3).double()
+    monkeypatch.setattr(unroll, "FEW", few)
     with torch.no_grad():
         found, _ = wide.inverse(z)
     torch.testing.assert_close(found, by_passes(wide.m, wide.univariate, z, None))
+
+
+def test_a_batch_may_be_empty(wide: Autoregressive) -> None:
+    with torch.no_grad():
+        assert wide.inverse(torch.zeros(0, 3).double())[0].shape == (0, 3)
 
 
 def test_transforms_and_autocast_may_follow_without_gradients(
