@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from scripts import readme
-from scripts.add import authors
+from scripts.add import authors, nearness
 from scripts.add.complete import LISTS, Ask, Blank, Unfinished, listed
 from scripts.add.entry import AddError, Fields
 from scripts.add.listing import Listing
 from scripts.base.dates import PartialDate
 from scripts.base.files import turn, write_atomic
 from scripts.base.project import Project
+from scripts.catalogue.faults import quote
 from scripts.links import history
 from scripts.sources.services import Services, visible
 from scripts.sources.web import Web, WebError
@@ -92,9 +93,14 @@ class Adder:
         section = section or work.section
         listing = Listing.read(self.catalogue, self.implementations, today)
         listing.refuse_known(work.url)
-        known = self._known(work, section, flags)
+        known, categories = self._known(work, section, flags)
         listing.refuse_title(known.get("title", ""), section)
-        fields = Blank(section, known, listing.catalogue).completed(self.ask)
+        title = known.get("title", "")
+        for entry in nearness.entries(title, work.url, section, listing.catalogue):
+            near = f"{entry.id}: {quote(entry.title)}, {entry.url}"
+            print(f"It may be on the list already, as {near}", file=sys.stderr)
+        blank = Blank(section, known, listing.catalogue, categories)
+        fields = blank.completed(self.ask)
         fields |= {"url": work.url, "added": today.isoformat()}
         if not write:
             self._joined(listing, section, fields)
@@ -125,18 +131,18 @@ class Adder:
 
     def _known(
         self, work: Work, section: str, flags: Mapping[str, str]
-    ) -> dict[str, str]:
-        """Return what flags say, and what services know beyond that."""
+    ) -> tuple[dict[str, str], tuple[str, ...]]:
+        """Return what flags say, what services know beyond that, and its categories."""
         said = {name: text for name, value in flags.items() if (text := visible(value))}
         if "authors" in said:
             said.setdefault("organisations", authors.NONE)
         if self.services is None or {"title", "authors", "date"} <= said.keys():
-            return said
+            return said, ()
         try:
             facts = self.services.facts(work)
         except WebError as error:
             print(f"Going on without: {error}", file=sys.stderr)
-            return said
+            return said, ()
         if facts.date and "date" not in said and PartialDate.parse(facts.date).day == 0:
             print(f"Of its date only {facts.date} is known", file=sys.stderr)
         names, organisations = authors.lines(facts.authors)
@@ -148,7 +154,8 @@ class Adder:
             "venue": facts.venue,
             "languages": facts.language if section == "code" else "",
         }
-        return {name: text for name, text in told.items() if text} | said
+        known = {name: text for name, text in told.items() if text} | said
+        return known, facts.categories
 
     def _entry(self, section: str, fields: Mapping[str, str]) -> Fields:
         lists = {name: listed(fields.get(name, "")) for name in LISTS}

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from scripts.add import authors
+from scripts.add import authors, nearness
 from scripts.add.entry import AddError
 from scripts.base.dates import PartialDate
 from scripts.catalogue import Catalogue
@@ -47,11 +47,15 @@ class Unfinished(Exception):
 
 @dataclass(frozen=True)
 class Blank:
-    """An entry to be: what is known of it, and the list that it joins."""
+    """An entry to be: what is known of it, and the list that it joins.
+
+    `categories` are what a service files it under, from which tags are proposed.
+    """
 
     section: str
     known: Mapping[str, str]
     catalogue: Catalogue
+    categories: tuple[str, ...] = ()
 
     def completed(self, ask: Ask | None) -> dict[str, str]:
         """Fill in what is missing, by asking where there is somebody to ask.
@@ -73,7 +77,10 @@ class Blank:
             and (name not in _OF_CODE or self.section == CODE.key)
         ]
         if missing and not ask:
-            lines = [f'  --{name} "…"  {self._hint(name)}' for name in missing]
+            lines = [
+                f'  --{name} "…"  {self._hint(name)}{self._likely(name, fields, "; ")}'
+                for name in missing
+            ]
             raise AddError("\n".join(["give what is missing:", *lines]))
         try:
             self._ask_all(ask, missing, fields)
@@ -86,7 +93,7 @@ class Blank:
         self, ask: Ask | None, missing: Collection[str], fields: dict[str, str]
     ) -> None:
         for name in missing:
-            fields[name] = self.asked(ask, name, fields)
+            fields[name] = self.asked(ask, name, fields, self._likely(name, fields))
         if not fields.get("organisations"):
             none = authors.NONE
             fields["organisations"] = self.asked(ask, "organisations", fields, none)
@@ -117,6 +124,14 @@ class Blank:
             if not problem:
                 return answer
             print(f"  {problem}")
+
+    def _likely(self, name: str, fields: Mapping[str, str], before: str = "") -> str:
+        """Propose tags; nothing for any other field."""
+        if name != "tags":
+            return ""
+        title = fields.get("title", "")
+        likely = ", ".join(nearness.tags(title, self.categories, self.catalogue))
+        return f"{before}likely {likely}" if before and likely else likely
 
     def _hint(self, name: str) -> str:
         some = ", ".join(self.catalogue.tags) if name == "tags" else ""

@@ -31,6 +31,7 @@ class Facts:
     """The facts known of a work, "" for any other. The date is ISO, or part of it.
 
     `marked` says that the organisations among the authors are known as such.
+    `categories` are what the service files it under.
     """
 
     title: str = ""
@@ -39,6 +40,7 @@ class Facts:
     venue: str = ""
     language: str = ""
     marked: bool = False
+    categories: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ class Services:
             marked=kind in ("Organization", "User"),
             date=_day(answer.get("created_at")),
             language=clean(answer.get("language")),
+            categories=tuple(filter(None, map(clean, _list(answer.get("topics"))))),
         )
 
 
@@ -154,7 +157,14 @@ def _arxiv_facts(answer: str, name: str) -> Facts:
         authors=tuple(filter(None, authors))[:_MOST],
         date=_day(entry.findtext(f"{_ATOM}published")),
         venue=clean(entry.findtext(f"{_ARXIV}journal_ref")),
+        categories=tuple(_terms(entry))[:_MOST],
     )
+
+
+def _terms(entry: ElementTree.Element) -> Iterator[str]:
+    for category in entry.iter(f"{_ATOM}category"):
+        if term := clean(category.get("term")):
+            yield term
 
 
 def _is_about(entry: ElementTree.Element, name: str) -> bool:

@@ -210,6 +210,41 @@ def test_what_is_missing_is_named_all_at_once(
     assert "some of autoregressive, bayesian-networks, coupling" in err
 
 
+def test_tags_are_proposed_from_the_title_and_the_categories(
+    folder: Path, adder: Callable[..., Adder]
+) -> None:
+    repo = REPO_JSON | {"name": "Spline flows", "topics": ["graph", "jax"]}
+    parts = {REPO: answer(json.dumps(repo)), USER: answer(json.dumps(USER_JSON))}
+    asked: list[str] = []
+
+    def ask(prompt: str) -> str:
+        asked.append(prompt)
+        return "It flows." if prompt.startswith("note") else ""
+
+    with answering(parts) as loopback:
+        adding = adder(loopback.services(), ask=ask)
+        assert adding.add("https://github.com/ada/flows") == 0
+    assert any("Enter for graphs, spline): " in prompt for prompt in asked)
+    listed = load(Path("resources.yaml"), IMPLEMENTATIONS)
+    (entry,) = [each for each in listed.code if "ada/flows" in each.url]
+    assert (entry.tags, entry.kind) == (("graphs", "spline"), "repository")
+
+
+def test_the_same_work_at_another_address_is_pointed_out(
+    folder: Path, adder: Callable[..., Adder], capsys: pytest.CaptureFixture[str]
+) -> None:
+    near = "NICE: Nonlinear Independent Component Estimation"
+    assert adder().preview("10.1000/182", **SAID | {"title": near}) == 0
+    err = capsys.readouterr().err
+    assert err.startswith('It may be on the list already, as nice: "NICE: Non-linear')
+    code = "https://github.com/laurent-dinh/nice"
+    flags = SAID | {"title": "Another"}
+    assert adder().preview(code, "publications", **flags) == 0
+    assert "as nice: " in capsys.readouterr().err
+    assert adder().preview("2101.00001", **SAID) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_a_service_that_fails_leaves_the_flags(
     folder: Path, adder: Callable[..., Adder], capsys: pytest.CaptureFixture[str]
 ) -> None:
