@@ -12,7 +12,7 @@ from scripts.base.project import ROOT, read_project
 from scripts.catalogue.command import implementations_beside, telling_faults
 from scripts.github import release
 from scripts.github.clone import Clone
-from scripts.links import checking, history
+from scripts.links import checking, history, software
 from scripts.readme.command import regenerate, writes_the_readme
 
 
@@ -31,7 +31,7 @@ def publish_links(catalogue: Path, output: Path) -> int:
         return status
     with telling_faults():
         some_are_dead = bool(history.dead_in(catalogue.resolve().parent))
-    files = history.FILE, output.name
+    files = history.FILE, software.FILE, output.name
     return Clone(ROOT).publish_links(ROOT / checking.REPORT, some_are_dead, *files)
 
 

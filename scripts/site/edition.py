@@ -9,7 +9,8 @@ from pathlib import Path
 
 from scripts.base.project import Project, read_project
 from scripts.catalogue import Catalogue, Publication, load
-from scripts.links import history
+from scripts.links import history, software
+from scripts.links.software import Upkeep
 from scripts.papers import registrations
 from scripts.papers.genealogy import Genealogy, genealogy
 from scripts.papers.registrations import Registered
@@ -24,7 +25,8 @@ class Edition:
     """The data that all pages are made of.
 
     `registered` has each implemented paper's registration by its id, `notebooks` the
-    page of its notebook; `dead` has the addresses that are gone, and since when.
+    page of its notebook; `dead` has the addresses that are gone, and since when,
+    `software` how repositories are kept.
     """
 
     catalogue: Catalogue
@@ -35,6 +37,7 @@ class Edition:
     registered: Mapping[str, Registered] = field(default_factory=dict)
     notebooks: Mapping[str, NotebookPage] = field(default_factory=dict)
     dead: Mapping[str, datetime.date] = field(default_factory=dict)
+    software: Mapping[str, Upkeep] = field(default_factory=dict)
 
     @property
     def implemented(self) -> list[Publication]:
@@ -70,4 +73,5 @@ def read(root: Path) -> Edition:
             for paper in implemented
         },
         history.dead_in(root),
+        software.read(root / software.FILE),
     )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple, get_args
 
 from scripts.catalogue import Catalogue, Code, Entry
 from scripts.catalogue.sections import SHELVES
+from scripts.links.software import State, Upkeep, state
 
 
 class Value(NamedTuple):
@@ -27,7 +29,9 @@ class Facet(NamedTuple):
     values: Sequence[Value]
 
 
-def facets_of(entry: Entry) -> dict[str, Sequence[str]]:
+def facets_of(
+    entry: Entry, upkeep: Mapping[str, Upkeep] = MappingProxyType({})
+) -> dict[str, Sequence[str]]:
     """Return the values of the entry by the name of their facet."""
     software = entry if isinstance(entry, Code) else None
     return {
@@ -36,18 +40,21 @@ def facets_of(entry: Entry) -> dict[str, Sequence[str]]:
         "software": [software.kind] if software else [],
         "language": [*map(_word, software.languages)] if software else [],
         "framework": [*map(_word, software.frameworks)] if software else [],
+        "state": [state(software, upkeep)] if software else [],
         "year": [str(entry.date.year)],
     }
 
 
-def facets(catalogue: Catalogue) -> list[Facet]:
+def facets(
+    catalogue: Catalogue, upkeep: Mapping[str, Upkeep] = MappingProxyType({})
+) -> list[Facet]:
     """Return the facets of the whole list: kinds in its order, the rest by number.
 
     Each group of tags is a facet.
     """
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for entry in catalogue.entries:
-        for name, values in facets_of(entry).items():
+        for name, values in facets_of(entry, upkeep).items():
             counts[name].update(values)
     shelves = {shelf.kind: shelf.heading for shelf in SHELVES}
     names = (name for c in catalogue.code for name in (*c.languages, *c.frameworks))
@@ -69,6 +76,7 @@ def facets(catalogue: Catalogue) -> list[Facet]:
         facet("software", "Software", _most_common(counts["software"])),
         facet("language", "Language", _most_common(counts["language"])),
         facet("framework", "Framework", _most_common(counts["framework"])),
+        facet("state", "Upkeep", [s for s in get_args(State) if counts["state"][s]]),
         facet("year", "Year", sorted(counts["year"], reverse=True)),
     ]
 

@@ -19,6 +19,7 @@ from scripts.catalogue import Author, Catalogue, Entry, Publication
 from scripts.catalogue.sections import SECTIONS
 from scripts.exports.bibtex import bibtex_entry
 from scripts.links.archive import lost
+from scripts.links.software import repository
 from scripts.papers.genealogy import Kin, reused_by
 from scripts.papers.registrations import FAMILIES
 from scripts.site.edition import Edition
@@ -53,7 +54,9 @@ def generated(edition: Edition) -> dict[str, str]:
     # NICE: non-linear … → NICE
     short = {id: n.title.partition(":")[0] for id, n in edition.notebooks.items()}
     return {
-        "list.md": page("list.md.jinja").render(root="../", facets=facets(catalogue)),
+        "list.md": page("list.md.jinja").render(
+            root="../", facets=facets(catalogue, edition.software)
+        ),
         "genealogy.md": page("genealogy.md.jinja").render(
             root="../", rows=rows(catalogue.publications, kin), short=short
         ),
@@ -160,8 +163,9 @@ def _environment(edition: Edition) -> jinja2.Environment:
     environment.filters.update(
         date=long_date,
         digits=text.significant,
-        facets=lambda entry: facets_of(entry).items(),
+        facets=lambda entry: facets_of(entry, edition.software).items(),
         front=_front_matter,
+        upkeep=lambda entry: edition.software.get(repository(entry)),
         lost=lambda entry: lost(entry, edition.dead),
         md=text.escape_markdown,
         note=text.markdown_note,

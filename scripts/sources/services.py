@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 from xml.etree import ElementTree
 
@@ -43,6 +43,14 @@ class Facts:
     categories: tuple[str, ...] = ()
 
 
+class Repository(NamedTuple):
+    """The upkeep of a repository: the day of its last change, "" if it is not told."""
+
+    pushed: str
+    archived: bool
+    licence: str
+
+
 @dataclass(frozen=True)
 class Services:
     """The services, each under its address."""
@@ -65,6 +73,16 @@ class Services:
             "github": self._github,
         }
         return ask[work.kind](work.name) if work.kind in ask else Facts()
+
+    def upkeep(self, name: str) -> Repository:
+        """Ask GitHub how a repository is kept; raises WebError as `facts` does."""
+        answer = _mapping(self.web.json(f"{self.github}/repos/{quote(name)}"))
+        licence = clean(_mapping(answer.get("license")).get("spdx_id"))
+        return Repository(
+            _day(answer.get("pushed_at")),
+            answer.get("archived") is True,
+            "" if licence == "NOASSERTION" else licence,
+        )
 
     def _arxiv(self, name: str) -> Facts:
         query = urlencode({"id_list": name, "max_results": 1})

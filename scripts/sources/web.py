@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -37,7 +37,8 @@ class Web:
     """Asks politely: who is busy or not there is asked `tries` times, within `seconds`.
 
     `largest` is in bytes; `pause` in seconds, doubled from try to try, unless the
-    service asks for another by Retry-After.
+    service asks for another by Retry-After. A `token` goes to the host that is asked,
+    and to none that it leads to.
     """
 
     agent: str
@@ -45,6 +46,7 @@ class Web:
     tries: int = 3
     pause: float = 1
     largest: int = 2_000_000
+    token: str = field(default="", repr=False)
 
     def text(self, url: str, kind: str) -> str:
         """Get an answer of this kind ("json" or "xml").
@@ -93,9 +95,10 @@ class Web:
         from requests import Request, Session
         from requests.adapters import HTTPAdapter
 
+        first = url
         with closing(HTTPAdapter(max_retries=self._retries())) as adapter:
             for _ in range(1 + _REDIRECTS):
-                request = Request("GET", url, {"User-Agent": self.agent}).prepare()
+                request = Request("GET", url, self._headers(url, first)).prepare()
                 # The proxies and certificates that the environment names.
                 settings = Session().merge_environment_settings(
                     url, {}, True, None, None
@@ -112,6 +115,12 @@ class Web:
                 if urlsplit(before).scheme != urlsplit(url).scheme:
                     raise WebError("redirects to another scheme")
         raise WebError(f"redirects more than {_REDIRECTS} times")
+
+    def _headers(self, url: str, first: str) -> dict[str, str]:
+        headers = {"User-Agent": self.agent}
+        if self.token and urlsplit(url).netloc == urlsplit(first).netloc:
+            headers["Authorization"] = f"Bearer {self.token}"
+        return headers
 
     def _retries(self) -> Retry:
         from urllib3 import Retry

@@ -66,6 +66,9 @@ REPO_JSON = {
     "name": "flows",
     "owner": {"login": "ada"},
     "created_at": "2020-02-29T01:02:03Z",
+    "pushed_at": "2024-11-30T23:59:59Z",
+    "archived": False,
+    "license": {"key": "mit", "spdx_id": "MIT"},
     "language": "Python",
 }
 USER_JSON = {"login": "ada", "name": "Ada Lovelace"}

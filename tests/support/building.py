@@ -12,7 +12,7 @@ from scripts.base.project import ROOT
 from tests.frozen import FROZEN, IMPLEMENTATIONS, LIST
 
 SOURCES = (
-    *("mkdocs.yml", "resources.yaml", "links.jsonl"),
+    *("mkdocs.yml", "resources.yaml", "links.jsonl", "software.jsonl"),
     *("docs", "scripts", "implementations", "benchmarks"),
 )
 
@@ -34,6 +34,7 @@ def copy_frozen(folder: Path) -> Path:
     shutil.copy(LIST, folder)
     shutil.copytree(FROZEN / "docs", folder / "docs", dirs_exist_ok=True)
     (folder / "links.jsonl").write_text("", "utf-8")
+    (folder / "software.jsonl").write_text("", "utf-8")
     kept = {"__init__", *(path.stem for path in IMPLEMENTATIONS.glob("*.py"))}
     for pattern in ("implementations/*.py", "docs/notebooks/*.ipynb"):
         for path in folder.glob(pattern):

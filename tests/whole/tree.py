@@ -152,6 +152,7 @@ class Tree:
             "docs/assets/figures/circle-dark.svg": "<svg>old</svg>",
             "docs/assets/figures/stamps.json": "{}\n",
             "links.jsonl": "",
+            "software.jsonl": "",
             "site/index.html": "<!doctype html><title>Flows</title>",
             ".cache/links.json": heard(),
             "../event.json": json.dumps({"issue": {"number": 1, "body": FORM}}),

@@ -27,6 +27,7 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     git(tmp_path, "clone", "--quiet", "origin", "work")
     copy_list(work)
     (work / "links.jsonl").touch()
+    (work / "software.jsonl").touch()
     monkeypatch.chdir(work)
     git(work, "add", ".")
     git(work, "-c", "user.name=A", "-c", "user.email=a@b.c", "commit", "-qm", "List")
