@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from scripts.results.forms import Head
+
+Row = TypeVar("Row")
 
 FOLDER = Path(__file__).parent / "results"
 PART = "write nothing unless --output is given"
@@ -22,11 +25,17 @@ class Command(argparse.ArgumentParser):
     """The options of a command, which is named as the file of its results.
 
     All have --output. Where `quick` says what a quick run is, there is --quick; where
-    there are families to choose from, --only.
+    there are families to choose from, --only; or where there are flows to choose from,
+    whose rows join those that are there.
     """
 
     def __init__(
-        self, results: Path, about: str, quick: str = "", only: Collection[str] = ()
+        self,
+        results: Path,
+        about: str,
+        quick: str = "",
+        only: Collection[str] = (),
+        flows: Collection[str] = (),
     ) -> None:
         super().__init__(f"python -m benchmarks.{results.stem}", description=about)
         self.results = results
@@ -35,6 +44,15 @@ class Command(argparse.ArgumentParser):
         if only:
             self.add_argument(
                 "--only", metavar="FAMILY,…", help=f"of {', '.join(only)}; {PART}"
+            )
+        if flows:
+            self.add_argument(
+                "--only",
+                dest="flows",
+                metavar="FLOW",
+                action="append",
+                choices=flows,
+                help="a flow of ours, whose rows join the committed ones (repeatable)",
             )
         default = "default, when all is measured" if quick or only else "default"
         self.add_argument(
@@ -48,6 +66,8 @@ class Command(argparse.ArgumentParser):
         """Parse; `output` is None where nothing is to be written."""
         args = self.parse_args(arguments)
         given = vars(args)
+        if given.get("quick") and given.get("flows"):
+            self.error("--quick asks not everything, so --only cannot go with it")
         if not (given.get("quick") or given.get("only")):
             args.output = args.output or self.results
         return args
@@ -62,6 +82,13 @@ def named(
         if name not in known:
             parser.error(f"--only: expected any of {', '.join(known)}, got {name}")
     return names
+
+
+def joined(rows: Iterable[Row], fresh: Iterable[Row], *key: str) -> tuple[Row, ...]:
+    """Put fresh rows in place of those with the same key, and new ones at the end."""
+    named = attrgetter(*key)
+    left = {named(row): row for row in fresh}
+    return (*[left.pop(named(row), row) for row in rows], *left.values())
 
 
 def say(progress: str) -> None:

@@ -19,7 +19,11 @@ OUR_FLOWS = tuple(
     for paper, registration in registrations().items()
     for flow in registration.compared
 )
+# Papers whose flows stand above, and that a maintainer is still to measure.
+WAITING = {paper for paper, each in registrations().items() if each.waiting}
 # Why none of a paper's flows stands above; shown with the next measurement.
 UNMEASURED = tuple(
-    each.unmeasured for each in registrations().values() if each.unmeasured
+    each.unmeasured
+    for each in registrations().values()
+    if each.unmeasured and not each.compared
 )

@@ -1,7 +1,7 @@
 """The exactness and robustness of flows, ours and those of other libraries.
 
 `python -m benchmarks.exactness` asks the same of all, prints what is not as it should
-be, and writes benchmarks/results/exactness.json.
+be, and writes benchmarks/results/exactness.json; with `--only "NICE"`, of that flow.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from benchmarks.command import FOLDER, Command, say, write
+from benchmarks.command import FOLDER, Command, joined, say, write
 from benchmarks.exactness.checks import CHECKS, GROUPS, examine
-from benchmarks.exactness.subjects import SUBJECTS, Subject
+from benchmarks.exactness.subjects import OURS, SUBJECTS, Subject
 from benchmarks.libraries.families import PEERS
 from benchmarks.machine import card, head
 from scripts.results import forms
+from scripts.results.files import read
 from scripts.results.forms import FlowAnswer, Question
 
 RESULTS = FOLDER / "exactness.json"
@@ -76,6 +77,15 @@ def report(rows: Sequence[FlowAnswer]) -> forms.Exactness:
     )
 
 
+def with_others(rows: Sequence[FlowAnswer]) -> forms.Exactness:
+    """Put the findings among those that are there, by library, under their head."""
+    there = read(forms.Exactness, RESULTS)
+    found = joined(there.findings, rows, "library", "flow", "check")
+    libraries = [*dict.fromkeys(row.library for row in found)]
+    found = sorted(found, key=lambda row: libraries.index(row.library))
+    return there.model_copy(update={"findings": tuple(found)})
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Ask, print, write; return 1 when one of ours breaks a promise."""
     command = Command(
@@ -84,13 +94,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "trips, log-determinants, odd inputs and what PyTorch's users expect. Exit 1 "
         "where one of ours does not keep a promise. All of it takes minutes.",
         quick="two flows of each library, quick questions",
+        flows=[subject.name for subject in OURS],
     )
     args = command.parse(arguments)
-    subjects = [s for s in SUBJECTS if not args.quick or s.name in QUICK]
+    if args.flows:
+        subjects = [s for s in OURS if s.name in args.flows]
+    else:
+        subjects = [s for s in SUBJECTS if not args.quick or s.name in QUICK]
     checks = [c.name for c in CHECKS if not args.quick or c.name not in SLOW]
     rows = measure(subjects, checks)
     for row in rows:
         if row.verdict in ("fails", "stops"):
             print(f"{row.library:10} {row.flow:22} {row.check:16} {row.shown}")
-    write(report(rows), args.output)
+    write(with_others(rows) if args.flows else report(rows), args.output)
     return int(any(map(broken, rows)))

@@ -70,6 +70,13 @@ OURS = tuple(
     for registration in registrations().values()
     for flow in registration.examined
 )
+# Names of those that a maintainer is still to ask.
+WAITING = {
+    flow.name
+    for registration in registrations().values()
+    for flow in registration.examined
+    if registration.waiting
+}
 
 
 PEERS = (

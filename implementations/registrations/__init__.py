@@ -105,8 +105,9 @@ class Examined:
 class Registration:
     """Everything that a paper joins.
 
-    `unmeasured` says why none of its flows is compared; `unasked` names bijections that
-    no case builds, since they are no map of all numbers, and where they are asked.
+    `unmeasured` says why none of its flows is compared; where `compared` names some,
+    why they are not measured yet. `unasked` names bijections that no case builds,
+    since they are no map of all numbers, and where they are asked.
     """
 
     family: str
@@ -115,6 +116,11 @@ class Registration:
     unmeasured: str = ""
     examined: tuple[Examined, ...] = ()
     unasked: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def waiting(self) -> bool:
+        """Flows are registered, and a maintainer is still to measure them."""
+        return bool(self.compared and self.unmeasured)
 
 
 @cache

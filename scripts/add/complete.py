@@ -161,6 +161,10 @@ class Blank:
         for name in names:
             if name not in known:
                 fix = did_you_mean(name, known, f"known are {', '.join(known)}")
+                if kind == "tag":
+                    fix += (
+                        "; a new tag goes to the top of resources.yaml, and its meaning"
+                    )
                 return f"{quote(name)} is no {kind} of the list ({fix})"
         return ""
 

@@ -47,6 +47,11 @@ class Registered(NamedTuple):
     examined: tuple[str, ...]
     unpromised: tuple[Unpromised, ...]
 
+    @property
+    def waiting(self) -> bool:
+        """Flows are registered, and a maintainer is still to measure them."""
+        return bool(self.compared and self.unmeasured)
+
 
 def file(paper: str) -> str:
     """The path of the paper's registration."""

@@ -196,40 +196,70 @@ def guide(root: Path, paper: str) -> Lack | None:
 def compared(root: Path, paper: str) -> Lack | None:
     """A flow in the comparison, or the reason why there is none."""
     found, file = _registered(root, paper), registrations.file(paper)
-    if not found or bool(found.compared) != bool(found.unmeasured):
+    if not found:
         return None
-    if found.compared:
-        problem = "compares flows, and says why it does not"
+    if not found.compared and not found.unmeasured:
+        fix = 'add compared=(Compared(…),), or unmeasured="Name: not measured yet."'
+        return Lack(file, "compares no flow", fix)
+    if found.waiting and not any(_unmeasured(root, paper, found)):
+        problem = "says that its flows are not measured, and they are"
         return Lack(file, problem, "remove the line unmeasured=…")
-    fix = 'add compared=(Compared(…),), or unmeasured="Name: not measured yet."'
-    return Lack(file, "compares no flow", fix)
-
-
-def measured(root: Path, paper: str) -> Lack | None:
-    """Results of all that the comparison is to show of it."""
-    found = _registered(root, paper)
-    flows = found.compared if found else {}
-    on_the_plane = [name for name, plane in flows.items() if plane]
-    for file, needed in (("flows", [*flows]), ("gaps", on_the_plane)):
-        path = root / "benchmarks" / "results" / f"{file}.json"
-        rows = json.loads(path.read_text("utf-8"))[file]
-        there = {row["name"] for row in rows if row["paper"] == paper}
-        if left := [name for name in needed if name not in there]:
-            name = path.relative_to(root).as_posix()
-            fix = f"run .venv/bin/python -m benchmarks.{file}, which takes minutes"
-            return Lack(name, f"has no row of {', '.join(left)}", fix)
     return None
 
 
-def examined(root: Path, paper: str) -> Lack | None:
-    """A flow among those that are asked how exact they are, where any is compared."""
+def measured(root: Path, paper: str) -> Lack | None:
+    """Results of all that the comparison is to show of it, or that they wait."""
     found = _registered(root, paper)
-    if not found or found.examined or not found.compared:
+    if not found or found.waiting:
         return None
-    fix = (
-        "add examined=(Examined(…),), and run .venv/bin/python -m benchmarks.exactness"
-    )
-    return Lack(registrations.file(paper), "asks no flow how exact it is", fix)
+    lacks = _unmeasured(root, paper, found)
+    return next((each for each in lacks if not each.file.endswith(_ANSWERS)), None)
+
+
+def examined(root: Path, paper: str) -> Lack | None:
+    """A flow that is asked how exact it is, where any is compared, and its answers."""
+    found = _registered(root, paper)
+    if not found or found.waiting:
+        return None
+    if found.compared and not found.examined:
+        fix = "add examined=(Examined(…),)"
+        return Lack(registrations.file(paper), "asks no flow how exact it is", fix)
+    lacks = _unmeasured(root, paper, found)
+    return next((each for each in lacks if each.file.endswith(_ANSWERS)), None)
+
+
+_ANSWERS = "exactness.json"
+
+
+def _unmeasured(root: Path, paper: str, found: Registered) -> Iterator[Lack]:
+    """Files of results that have not the rows of the flows that are registered."""
+    compared = [*found.compared]
+    on_the_plane = [name for name, plane in found.compared.items() if plane]
+    for file, rows, owner, name, needed in (
+        ("flows", "flows", ("paper", paper), "name", compared),
+        ("gaps", "gaps", ("paper", paper), "name", on_the_plane),
+        ("exactness", "findings", ("library", "ours"), "flow", found.examined),
+    ):
+        path = f"benchmarks/results/{file}.json"
+        table = json.loads((root / path).read_text("utf-8"))[rows]
+        there = {row[name] for row in table if row[owner[0]] == owner[1]}
+        if left := [each for each in needed if each not in there]:
+            part = "" if file == "flows" else _only(left)
+            fix = (
+                f"run .venv/bin/python -m benchmarks.{file}{part}, which takes minutes"
+            )
+            other = f"; {OR_WAIT}" if compared else ""
+            yield Lack(path, f"has no row of {', '.join(left)}", f"{fix}{other}")
+
+
+OR_WAIT = (
+    'or, without a quiet machine, unmeasured="…" in the registration, '
+    "and a maintainer measures it"
+)
+
+
+def _only(names: list[str]) -> str:
+    return "".join(f' --only "{name}"' for name in names)
 
 
 CHECKS: dict[str, Callable[[Path, str], Lack | None]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cache
 from importlib import import_module
 from inspect import getmembers, isclass
@@ -10,13 +11,23 @@ import pytest
 
 from implementations.core.bijection import Bijection
 from implementations.registrations import Exemption, registrations
-from scripts.papers.registrations import read
+from scripts.papers.registrations import file, read
+from scripts.scaffold import checklist
 from tests.flows.cases import CASES, start
 from tests.support.papers import PAPERS, ROOT
 
+# Those without one fail where it is asked for, and nowhere else.
+REGISTERED = [paper for paper in PAPERS if paper in registrations()]
 
-def test_each_paper_has_one_and_the_core() -> None:
-    assert [*registrations()] == sorted([*PAPERS, "core"])
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_each_paper_has_one(paper: str) -> None:
+    if lack := checklist.registration(ROOT, paper):
+        pytest.fail(str(lack), pytrace=False)
+
+
+def test_beside_them_there_is_the_core() -> None:
+    assert registrations().keys() - PAPERS == {"core"}
 
 
 def test_cases_have_a_name_of_their_own() -> None:
@@ -25,7 +36,7 @@ def test_cases_have_a_name_of_their_own() -> None:
     assert not twice, f"two registrations have cases of these names: {twice}"
 
 
-@pytest.mark.parametrize("paper", PAPERS)
+@pytest.mark.parametrize("paper", REGISTERED)
 def test_what_is_read_as_text_is_what_runs(paper: str) -> None:
     ran, read_as_text = registrations()[paper], read(ROOT, paper)
     assert read_as_text.family == ran.family
@@ -36,7 +47,7 @@ def test_what_is_read_as_text_is_what_runs(paper: str) -> None:
     assert read_as_text.examined == tuple(each.name for each in ran.examined)
 
 
-@pytest.mark.parametrize("paper", PAPERS)
+@pytest.mark.parametrize("paper", REGISTERED)
 def test_every_exemption_is_one_of_a_flow(paper: str) -> None:
     """Else the paper's page would speak of what nothing is exempt from."""
     registration, told = registrations()[paper], read(ROOT, paper).unpromised
@@ -52,7 +63,7 @@ def built() -> set[type]:
     return {kind for module in modules for kind in type(module).__mro__}
 
 
-@pytest.mark.parametrize("paper", PAPERS)
+@pytest.mark.parametrize("paper", REGISTERED)
 def test_every_bijection_has_a_case(paper: str) -> None:
     """One that a paper's flow is made of counts as well."""
     module = import_module(f"implementations.{paper}")
@@ -62,8 +73,26 @@ def test_every_bijection_has_a_case(paper: str) -> None:
         if issubclass(kind, Bijection) and kind.__module__ == module.__name__
         if kind not in built()
     ]
-    unasked = [*registrations()[paper].unasked]
-    assert own == sorted(unasked), (
-        f"implementations/registrations/{paper}.py: no case builds {own}: add one, as "
-        'in "map": Case(lambda: Map(…)), or the reason to unasked={…}'
+    if problem := unanswered(own, registrations()[paper].unasked):
+        pytest.fail(f"{file(paper)}: {problem}", pytrace=False)
+
+
+def unanswered(own: Collection[str], unasked: Collection[str]) -> str:
+    """Say which bijection has neither case nor reason, or has both."""
+    if left := sorted({*own} - {*unasked}):
+        reasons = ", ".join(f'"{name}": "why, and where it is asked"' for name in left)
+        case = f'"map": Case(lambda: {left[0]}(…))'
+        fix = f"add one, as in {case}, or unasked={{{reasons}}}"
+        return f"no case builds {', '.join(left)}: {fix}"
+    if more := sorted({*unasked} - {*own}):
+        return f"unasked names {', '.join(more)}, which a case builds, or nobody wrote"
+    return ""
+
+
+def test_a_bijection_has_a_case_or_a_reason() -> None:
+    assert unanswered(["Stretch"], ["Stretch"]) == ""
+    assert unanswered(["Stretch"], []) == (
+        'no case builds Stretch: add one, as in "map": Case(lambda: Stretch(…)), '
+        'or unasked={"Stretch": "why, and where it is asked"}'
     )
+    assert unanswered([], ["Stretch"]).startswith("unasked names Stretch, which")

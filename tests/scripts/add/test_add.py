@@ -290,7 +290,11 @@ def test_a_month_is_said_by_a_flag(folder: Path, adder: Callable[..., Adder]) ->
     [
         ({"date": "June 2017"}, '--date: "June 2017" is no ISO date (write it'),
         ({"date": "2017-02-30"}, '--date: "2017-02-30" is no ISO date'),
-        ({"tags": "copling"}, 'is no tag of the list (did you mean "coupling"?)'),
+        (
+            {"tags": "copling"},
+            'is no tag of the list (did you mean "coupling"?; a new tag goes to the '
+            "top of resources.yaml, and its meaning)",
+        ),
         ({"papers": "nic"}, 'is no publication of the list (did you mean "nice"?)'),
         ({"id": "maf"}, '--id: "maf" is the id of another entry'),
         ({"id": "lambda"}, '--id: "lambda" is reserved (choose another)'),

@@ -33,7 +33,7 @@ def tree(tmp_path: Path) -> Path:
         )
     for name in (
         *("resources.yaml", "pyproject.toml", "mkdocs.yml", "docs/compare.md"),
-        *(f"benchmarks/results/{f}.json" for f in ("flows", "gaps")),
+        *(f"benchmarks/results/{f}.json" for f in ("flows", "gaps", "exactness")),
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
