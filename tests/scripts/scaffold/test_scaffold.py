@@ -145,21 +145,26 @@ def test_a_draft_cites_surnames(tree: Path) -> None:
 
 
 @pytest.mark.thorough
-def test_a_draft_runs_and_joins_the_contract(tree: Path) -> None:
+def test_a_draft_runs(tree: Path) -> None:
     name = wanted(tree)
     assert run(tree, name) == 0
-    # One process, since torch takes its time to start.
-    lines = f"""
-import runpy
-runpy.run_module("implementations.{name}", run_name="__main__")
-from tests.flows.cases import CASES, perturbed
-perturbed(CASES["{name}, 2-d"])
-from tests.papers.{name}.test_facts import *
-test_starts_as_its_base()
-"""
-    ran = python(tree, "-W", "error", "-c", lines)
+    ran = python(tree, "-W", "error", "-m", f"implementations.{name}")
     assert (ran.returncode, ran.stderr) == (0, "")
     assert "(claimed: above 1 and below 1.2)" in ran.stdout
+
+
+@pytest.mark.thorough
+def test_a_draft_keeps_every_promise(tree: Path) -> None:
+    name = wanted(tree)
+    assert run(tree, name) == 0
+    shutil.copy(ROOT / "tests/conftest.py", tree / "tests")
+    for folder in ("tests/suite", "scripts"):
+        shutil.copytree(ROOT / folder, tree / folder)
+    asked = [f"tests/flows/test_contract{end}.py" for end in ("", "_tools")]
+    own = f"tests/papers/{name}"
+    ran = python(tree, "-m", "pytest", "-q", f"--paper={name}", *asked, own)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "skipped" not in ran.stdout
 
 
 @pytest.mark.long
