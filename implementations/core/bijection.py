@@ -121,10 +121,22 @@ def _checked(
     return checked
 
 
+def _elementwise(method: Callable[..., Mapped], other: str) -> Callable[..., Mapped]:
+    @wraps(method)
+    def checked(self: Univariate, x: Tensor, params: Tensor) -> Mapped:
+        name = type(self).__name__
+        image, log_slope = method(self, x, params)
+        _check_returned(name, other, image, x.shape)
+        _check_returned(name, "a log-slope", log_slope, x.shape)
+        return image, log_slope
+
+    return checked
+
+
 def _check_returned(name: str, what: str, found: Tensor, shape: Shape) -> None:
     if found.shape != shape:
         raise ValueError(
-            f"{name}: expected to return {what} of shape {shape}, got "
+            f"{name}: expected to return {what} of shape {tuple(shape)}, got "
             f"{tuple(found.shape)} (mend the class)"
         )
 
@@ -222,9 +234,18 @@ class Univariate(nn.Module, ABC):
     Conditioners (coupling, autoregressive) apply it to one coordinate at a time.
     `params` has the shape of x and a last axis of `n_params`; log-slopes have the
     shape of x.
+
+    Raises:
+        ValueError: when a class returns an image or a log-slope of another shape.
     """
 
     n_params: int
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name, image in (("forward", "z"), ("inverse", "x")):
+            if name in vars(cls):
+                setattr(cls, name, _elementwise(vars(cls)[name], image))
 
     @abstractmethod
     def forward(self, x: Tensor, params: Tensor) -> Mapped:

@@ -12,7 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from implementations.core import digits
-from implementations.core.bijection import Bijection, Compose, Inverse, Mapped
+from implementations.core.bijection import (
+    Bijection,
+    Compose,
+    Inverse,
+    Mapped,
+    Univariate,
+)
 from implementations.core.claims import claim, table
 from implementations.core.environment import device, seed, smoke
 from implementations.core.flow import Flow, StandardNormal
@@ -84,6 +90,42 @@ def test_a_class_that_returns_wrong_shapes_is_named_once(
         expected = message.format(side)
         found = f"Misshapen: expected to return {expected} (mend the class)"
         assert str(error.value) == found
+
+
+class Misshaped(Univariate):
+    """A scalar map that returns what it is told to, whatever it gets."""
+
+    n_params = 1
+
+    def __init__(self, z: Tensor, log_slope: Tensor) -> None:
+        super().__init__()
+        self.returned = z, log_slope
+
+    def forward(self, x: Tensor, params: Tensor) -> Mapped:
+        return self.returned
+
+    def inverse(self, z: Tensor, params: Tensor) -> Mapped:
+        return self.returned
+
+
+@pytest.mark.parametrize(
+    ("z", "log_slope", "message"),
+    [
+        ((3, 2), (3,), "a log-slope of shape (3, 2), got (3,)"),
+        ((3, 2), (), "a log-slope of shape (3, 2), got ()"),
+        ((3, 1), (3, 2), "{} of shape (3, 2), got (3, 1)"),
+    ],
+    ids=str,
+)
+def test_a_scalar_map_that_returns_wrong_shapes_is_named(
+    z: tuple[int, ...], log_slope: tuple[int, ...], message: str
+) -> None:
+    g = Misshaped(torch.zeros(z), torch.zeros(log_slope))
+    x, params = torch.zeros(3, 2), torch.zeros(3, 2, 1)
+    for run, side in ((g, "z"), (g.inverse, "x")):
+        found = f"Misshaped: expected to return {message.format(side)} (mend the class)"
+        with pytest.raises(ValueError, match=re.escape(found)):
+            run(x, params)
 
 
 def test_calling_a_flow_is_asking_for_its_log_density() -> None:
