@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from textwrap import indent
 from typing import Any
@@ -15,6 +18,7 @@ from _pytest._code.code import (
     ReprTraceback,
 )
 from torch import Tensor
+from torch.func import jacrev, vmap
 
 from implementations.core.flow import Flow
 from implementations.registrations import Case
@@ -45,23 +49,65 @@ def maps_a_batch(case: Case) -> None:
     flow.bijection.inverse(x.new_zeros(BATCH, *flow.bijection.z_shape), context)
 
 
-FIRST = maps_a_batch.__name__
-# Name of a case → why it does not even map a batch, or "" where it does.
-_why: dict[str, str] = {}
+def log_det_by_autograd(flow: Flow, x: Tensor, context: Tensor | None) -> Tensor:
+    """Return log|det ∂z/∂x|, of the Jacobian that autograd finds."""
+
+    def one(x: Tensor, context: Tensor | None) -> Tensor:
+        given = None if context is None else context[None]
+        return flow.bijection(x[None], given)[0].flatten()
+
+    dims = (0, None if context is None else 0)
+    jacobian = vmap(jacrev(one), in_dims=dims)(x, context).flatten(2)
+    return torch.linalg.slogdet(jacobian).logabsdet
+
+
+def log_det_is_that_of_the_jacobian(case: Case) -> None:
+    """Compare the two in float64."""
+    flow, x, context = cast(perturbed(case), torch.float64)
+    log_det = flow.bijection(x, context)[1]
+    close(log_det, log_det_by_autograd(flow, x, context), case.float64)
+
+
+def finite(what: str, value: Tensor) -> None:
+    wrong = int((~value.isfinite()).sum())
+    assert not wrong, f"{what}: {wrong} of {value.numel()} numbers are inf or nan"
+
+
+FIRST, LOG_DET = maps_a_batch.__name__, log_det_is_that_of_the_jacobian.__name__
+# What a wrong log-determinant breaks, too.
+NEGATES = "log_det_of_inverse_negates"
+FOLLOWS = {
+    *(LOG_DET, NEGATES, "density_integrates_to_one", "forward_mode_derivatives"),
+    *("samples_come_with_their_density", "deep_stack"),
+}
+# No map of ours is excused from these.
+WITHOUT_EXEMPTION = {FIRST, LOG_DET, NEGATES}
 
 
 def not_asked(item: pytest.Function) -> str:
     """Say why a promise of a case need not be asked, if another has said it already."""
-    name = _name(item)
-    if promise(item.function) == FIRST or FIRST in CASES[name].unkept:
-        return ""
-    if name not in _why:
-        try:
-            maps_a_batch(CASES[name])
-            _why[name] = ""
-        except Exception:
-            _why[name] = _found(pytest.ExceptionInfo.from_current())
-    return _why[name] and f'not asked, since "{name}" breaks {FIRST}: {_why[name]}'
+    name, asked = _name(item), promise(item.function)
+    earlier: list[Callable[[Case], None]] = []
+    if asked != FIRST:
+        earlier.append(maps_a_batch)
+    itself = asked == LOG_DET and item.callspec.params["dtype"] == torch.float64
+    if asked in FOLLOWS and not itself:
+        earlier.append(log_det_is_that_of_the_jacobian)
+    for each in earlier:
+        broken = each.__name__
+        if broken not in CASES[name].unkept and (why := _why(each, name)):
+            return f'not asked, since "{name}" breaks {broken}: {why}'
+    return ""
+
+
+@cache
+def _why(asked: Callable[[Case], None], name: str) -> str:
+    """Say why a case breaks a promise, or "" where it keeps it."""
+    try:
+        asked(CASES[name])
+    except Exception:
+        return _found(pytest.ExceptionInfo.from_current())
+    return ""
 
 
 def promise(function: Any) -> str:
@@ -84,14 +130,17 @@ def in_words(
         for path, entry in (*asked[-1:], *here[-1:])
     ]
     found = _found(error)
-    told = (
+    told = [
         f'"{case}" breaks the promise {name}: {meaning}',
         *(indent(line, "  ") for line in (f"found: {found}", *places)),
-        "Where the map itself cannot keep the promise, its case in "
-        "implementations/registrations/ says why:",
-        f'  exempt=(Exemption("{case}", "the reason", promises=("{name}",)),)',
-        "Traceback and values: run pytest with -vv.",
-    )
+    ]
+    if name not in WITHOUT_EXEMPTION:
+        told.append(
+            "Where the map itself cannot keep it, its registration says why: "
+            f'exempt=(Exemption("{case}", "the reason", promises=("{name}",)),)'
+        )
+    again = f".venv/bin/python -m pytest -vv {shlex.quote(item.nodeid)}"
+    told.append(f"Traceback and values: {again}")
     # Of pytest's own form, so that what reads reports finds a message of one line.
     lines = [f"{line}\n" for line in told]
     text = ReprTraceback([ReprEntryNative(lines)], None, "native")
@@ -116,10 +165,10 @@ def _found(error: pytest.ExceptionInfo[BaseException]) -> str:
         where.name in ("checked", "_check_returned")
         and "mend the class" not in lines[0]
     ):
-        owner = where.locals["name"]
-        said = f"{error.typename}: {lines[0]}"
-        return f"{owner} returns no pair of tensors, image and log-determinant ({said})"
+        said = f"{where.locals['name']} returns no pair of tensors"
+        pair = "an image, and its log-determinant or log-slopes"
+        return f"{said}: {pair} ({error.typename}: {lines[0]})"
     if not error.errisinstance(AssertionError):
         return f"{error.typename}: {' '.join(lines)[:300]}"
-    message = lines[0]
-    return "what it asserts is false" if message[:7] in ("", "assert ") else message
+    asserted = lines[0].removeprefix("assert ")
+    return lines[0] if asserted == lines[0] else f"what it asserts is false: {asserted}"

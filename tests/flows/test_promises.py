@@ -94,23 +94,56 @@ def report(folder: Path, *options: str, planted: str = PLANTED) -> str:
 def test_a_broken_promise_is_told_in_words(tmp_path: Path) -> None:
     kept, broken = "round_trip", "jacobian or contiguous or whole_and"
     told = report(tmp_path, "-k", f"{kept} or {broken}")
-    assert "4 failed, 2 passed" in told and "Traceback (" not in told
+    assert "3 failed, 2 passed, 1 skipped" in told and "Traceback (" not in told
     for part in (
         '"crooked" breaks the promise log_det_is_that_of_the_jacobian: The '
         "log-determinant is that of the Jacobian which autograd finds.\n"
         "  found: Greatest absolute difference: 0.3",
         " (up to 1e-10 allowed)\n  tests/flows/test_contract.py:",
         ", in test_log_det_is_that_of_the_jacobian:\n    close(log_det, ",
-        "Where the map itself cannot keep the promise, its case in "
-        "implementations/registrations/ says why:\n"
-        '  exempt=(Exemption("crooked", "the reason", '
+        "Where the map itself cannot keep it, its registration says why: "
+        'exempt=(Exemption("crooked", "the reason", '
         'promises=("copies_are_whole_and_independent",)),)\n',
+        "Traceback and values: .venv/bin/python -m pytest -vv "
+        "'tests/flows/test_contract.py::test_log_det_is_that_of_the_jacobian"
+        "[crooked-dtype0]'\n",
         "  found: bijection.twice\n",
         "  found: AttributeError: Can't ",
     ):
         assert part in told
     assert "pages of torch" not in told and told.count("tensor(") == 0
-    assert told.count("run pytest with -vv.\n") == 4
+    assert told.count("Traceback and values: ") == 3
+    assert told.count("exempt=") == 2
+
+
+@pytest.mark.thorough
+def test_what_follows_from_a_wrong_log_det_is_told_once(tmp_path: Path) -> None:
+    told = report(tmp_path, "-k", "jacobian or integrates or round_trip")
+    assert told.count('" breaks the promise ') == 1
+    assert "1 failed, 2 passed, 2 skipped, " in told
+    assert told.count(NOT_ASKED) == 1
+    why = '"crooked" breaks log_det_is_that_of_the_jacobian: Greatest absolute differ'
+    assert f"{NOT_ASKED}{why}" in told
+
+
+# A stretch by e^x, without a bound.
+UNBOUNDED = """
+
+class Unbounded(Crooked):
+    def forward(self, x, context=None):
+        return x.sinh(), x.cosh().log().sum(1)
+
+
+CASES["unbounded"] = Case(Unbounded)
+"""
+
+
+@pytest.mark.thorough
+def test_what_is_not_finite_is_counted(tmp_path: Path) -> None:
+    told = report(tmp_path, "-k", "huge and unbounded", planted=PLANTED + UNBOUNDED)
+    assert told.count("  found: log_prob: 7 of 7 numbers are inf or nan\n") == 4
+    assert told.count("without a bound: bound it, as real_nvp.Affine does.\n") == 4
+    assert told.count("what it asserts is false") == 0
 
 
 @pytest.mark.thorough
@@ -120,7 +153,9 @@ def test_the_traceback_is_there_when_asked_for(tmp_path: Path) -> None:
     assert "Tensor-likes are not close!" in told
 
 
-NO_PAIR = "{} returns no pair of tensors, image and log-determinant "
+NO_PAIR = (
+    "{} returns no pair of tensors: an image, and its log-determinant or log-slopes "
+)
 # What a forward returns by mistake → what is told of it.
 RETURNED = {
     "x, x": "ValueError: {}: expected to return a log-determinant of shape (7,), got "
