@@ -111,13 +111,12 @@ def _parts(
             of = _years(entries)
             headings = dict.fromkeys(of.values())  # papers are in order of date
         case CODE.key:
-            of = _kinds(entries)
-            headings = _frameworks(of.values())
+            of, headings = _kinds(entries)
         case _:
             return [ReadmePart("", entries)]
     parts = (
         ReadmePart(heading, [entry for entry in entries if of[entry.id] == heading])
-        for heading in (*headings, "")
+        for heading in dict.fromkeys((*headings, ""))
     )
     return [part for part in parts if part.entries]
 
@@ -127,9 +126,14 @@ _MANY = 5
 
 
 def _years(papers: Sequence[Entry]) -> dict[str, str]:
-    """Id → heading: the paper's year, or the years until then for the first few."""
+    """Id → heading: the paper's year, or the years until then for the first few.
+
+    Where no year has many, there are no headings.
+    """
     numbers = Counter(paper.date.year for paper in papers)
     first = min((y for y in numbers if numbers[y] >= _MANY), default=0)
+    if not first:
+        return {paper.id: "" for paper in papers}
     before = f"Until {first - 1}"
     years = ((paper.id, paper.date.year) for paper in papers)
     return {id: str(year) if year >= first else before for id, year in years}
@@ -141,16 +145,22 @@ _PLURALS = {"package": "packages", "repository": "repositories"}
 _FEW = 3
 
 
-def _kinds(entries: Sequence[Entry]) -> dict[str, str]:
-    """Id → heading: what a program builds on, and its kind; or that it is applied."""
+def _kinds(entries: Sequence[Entry]) -> tuple[dict[str, str], list[str]]:
+    """Id → heading: what a program builds on, and its kind; or that it is applied.
+
+    Headings come in order: the most used first, packages before repositories.
+    """
     software = [entry for entry in entries if isinstance(entry, Code)]
     numbers = Counter(_base(each) for each in software if each.kind in _PLURALS)
-    headings = {}
+    bases = [base for base in numbers if numbers[base] >= _FEW and base != _OTHERS]
+    bases.sort(key=lambda base: (-numbers[base], base))
+    of = {}
     for each in software:
-        base = _base(each) if numbers[_base(each)] >= _FEW else _OTHERS
+        base = _base(each) if _base(each) in bases else _OTHERS
         plural = _PLURALS.get(each.kind)
-        headings[each.id] = f"{base}: {plural}" if plural else _APPLICATIONS
-    return headings
+        of[each.id] = f"{base}: {plural}" if plural else _APPLICATIONS
+    both = (f"{base}: {p}" for base in (*bases, _OTHERS) for p in _PLURALS.values())
+    return of, [*both, _APPLICATIONS]
 
 
 def _base(software: Code) -> str:
@@ -158,15 +168,6 @@ def _base(software: Code) -> str:
     if software.languages[0] != "Python":
         return software.languages[0]
     return software.frameworks[0] if software.frameworks else _OTHERS
-
-
-def _frameworks(headings: Iterable[str]) -> list[str]:
-    """Order the headings of software: the most used first, packages before the rest."""
-    numbers = Counter(heading.partition(":")[0] for heading in headings)
-    names = sorted({*numbers} - {_OTHERS}, key=lambda name: (-numbers[name], name))
-    bases = [name for name in names if name != _APPLICATIONS] + [_OTHERS]
-    both = (f"{base}: {plural}" for base in bases for plural in _PLURALS.values())
-    return [*both, _APPLICATIONS]
 
 
 def write(path: Path, page: str) -> int:

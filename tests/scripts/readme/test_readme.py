@@ -100,6 +100,20 @@ def test_further_reading_stands_by_year_the_first_years_together() -> None:
     page = readme.render(of(*papers), PROJECT)
     headings = ["Until 2015", "2016", "2018"]
     assert re.findall(r"^### (.*)", page, re.MULTILINE) == headings
+    assert "\n### " not in readme.render(of(paper(0), paper(1)), PROJECT)
+
+
+def test_names_of_frameworks_are_text_and_lose_no_program() -> None:
+    names = ("a: b", "Others", "# <b>*", "Applications")
+    code = tuple(
+        software(n, "package", name, "Python")
+        for n, name in enumerate(name for name in names for _ in range(3))
+    )
+    page = readme.render(of().model_copy(update={"code": code}), PROJECT)
+    titles = [link for link in links(page) if "example.org" in link]
+    assert sorted(titles) == sorted(entry.url for entry in code)
+    assert "### a: b: packages\n" in page
+    assert "### \\# &lt;b>\\*: packages\n" in page or "<b>" not in page
 
 
 def software(number: int, kind: str, framework: str, language: str) -> Code:
