@@ -113,7 +113,7 @@ def test_names_of_frameworks_are_text_and_lose_no_program() -> None:
     titles = [link for link in links(page) if "example.org" in link]
     assert sorted(titles) == sorted(entry.url for entry in code)
     assert "### a: b: packages\n" in page
-    assert "### \\# &lt;b>\\*: packages\n" in page or "<b>" not in page
+    assert "<b>" not in page
 
 
 def software(number: int, kind: str, framework: str, language: str) -> Code:
