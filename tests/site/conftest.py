@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -84,11 +86,52 @@ def frozen_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-# While it runs, asyncio.run fails, and other rooms need that: so not for the session.
-@pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
+STILL = {"java_script_enabled": False, "viewport": PHONE}
+
+
+class Room:
+    """The browser and tabs of all tests here: opening one costs as much as two tests.
+
+    They end with the last of these tests, not with the session: while Playwright runs,
+    no other room may start an event loop in this process.
+    """
+
+    def __init__(self) -> None:
+        self.open = ExitStack()
+        self.missing: RuntimeError | None = None
+        self.browser = cache(self._start)
+        self.tab = cache(lambda: open_tab(self.browser()))
+        self.still = cache(lambda: open_tab(self.browser(), **STILL))
+
+    def _start(self) -> Browser:
+        """Start the browser, or say again at once that there is none."""
+        if self.missing:
+            raise self.missing
+        try:
+            return self.open.enter_context(chromium())
+        except RuntimeError as error:
+            self.missing = error
+            raise
+
+
+room = Room()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Generator[None, None, None]:
+    """Close the browser after the last test of the folder."""
+    global room
+    yield
+    if not nextitem or nextitem.path.parent != item.path.parent:
+        room.open.close()
+        room = Room()
+
+
+@pytest.fixture
+def browser() -> Browser:
+    return room.browser()
 
 
 @pytest.fixture
@@ -100,12 +143,10 @@ def first_visit(browser: Browser, root: str) -> Iterator[Visit]:
     assert visit.faults == []
 
 
-@pytest.fixture(scope="package")
-def tab(browser: Browser) -> Iterator[Page]:
-    """One for all visits: opening one costs as much as looking at two pages."""
-    page = open_tab(browser)
-    yield page
-    page.context.close()
+@pytest.fixture
+def tab() -> Page:
+    """One for all visits."""
+    return room.tab()
 
 
 @pytest.fixture
@@ -117,9 +158,7 @@ def visit(tab: Page, root: str) -> Iterator[Visit]:
     assert visit.faults == []
 
 
-@pytest.fixture(scope="package")
-def without_scripts(browser: Browser) -> Iterator[Page]:
+@pytest.fixture
+def without_scripts() -> Page:
     """A phone on which no script runs."""
-    page = open_tab(browser, java_script_enabled=False, viewport=PHONE)
-    yield page
-    page.context.close()
+    return room.still()

@@ -1,1 +1,0 @@
-"""The site in a browser: a package, so that its browser ends with its last test."""
