@@ -89,7 +89,10 @@ def test_a_paper_fails_when_it_lacks_something(
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("nise", 'no publication has the id "nise" (did you mean "nice"?)'),
+        (
+            "real_nvpp",
+            'no publication has the id "real_nvpp" (did you mean "real_nvp"?)',
+        ),
         ("video_gnf", '"video_gnf" is under Videos: only publications have'),
     ],
 )
