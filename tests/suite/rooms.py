@@ -21,7 +21,7 @@ BUDGETS = {
     "readme": (4, 2),
     "exports": (12, 5),
     "outputs": (15, 90),
-    "scaffold": (6, 15),
+    "scaffold": (9, 30),
     "github": (12, 40),
     "execute": (35, 60),
     "flows": (140, 1300),
