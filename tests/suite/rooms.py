@@ -25,9 +25,9 @@ BUDGETS = {
     "github": (12, 40),
     "execute": (35, 60),
     "flows": (140, 1300),
-    "papers": (100, 500),
+    "papers": (90, 500),
     "benchmarks": (20, 100),
-    "site": (55, 300),
+    "site": (65, 300),
     "whole": (18, 150),
 }
 LINTING = 80
