@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import get_args
 
 from scripts.add import authors, nearness
 from scripts.add.entry import AddError
 from scripts.base.dates import PartialDate
-from scripts.catalogue import Catalogue
+from scripts.catalogue import Catalogue, SoftwareKind
 from scripts.catalogue.draft import is_id, nearest_id
 from scripts.catalogue.faults import did_you_mean, quote
 from scripts.catalogue.limits import RESERVED
@@ -34,7 +35,7 @@ _HINTS = {
 }
 _REQUIRED = ("title", "authors", "date", "languages", "tags", "note")
 _OF_CODE = ("languages",)
-_KINDS = ("package", "repository", "application")
+_KINDS = get_args(SoftwareKind)
 _PREFIXES = {section.key: section.kind for section in SECTIONS[1:]}
 
 

@@ -48,6 +48,7 @@ __all__ = [
     "Fault",
     "Organisation",
     "Publication",
+    "SoftwareKind",
     "Video",
     "format_faults",
     "load",
@@ -177,13 +178,16 @@ class Blog(Entry):
     papers: Papers = ()
 
 
+SoftwareKind = Literal["package", "repository", "application"]
+
+
 class Code(Entry):
     """Software, and the publications it implements."""
 
     section = CODE
     papers: Papers = ()
     kind: Annotated[
-        Literal["package", "repository", "application"],
+        SoftwareKind,
         _field(
             "A package to build flows with, a repository or notebook to read and run, "
             "or an application that uses flows for something else",
