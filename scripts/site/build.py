@@ -41,7 +41,7 @@ _TEMPLATES = {
 # The stylesheet by concern, in docs/assets/styles/: what comes later has the last word.
 _STYLES = (
     *("base", "frame", "text", "entries", "home", "browse", "cards", "genealogy"),
-    *("notebooks", "compare", "exactness", "print"),
+    *("notebooks", "figures", "compare", "exactness", "print"),
 )
 # What entries say is theirs, and a glossary need not explain itself.
 _WITHOUT_GLOSSARY = re.compile(r"(?:papers/.*|genealogy|glossary|list)\.md")

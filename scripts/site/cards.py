@@ -53,12 +53,11 @@ def of_site(site: str, byline: str, picture: bytes, alt: str) -> Card:
 def of_papers(
     papers: Iterable[Publication], notebooks: Mapping[str, NotebookPage], site: str
 ) -> dict[str, Card]:
-    """Id → card, by a notebook's first figure, of papers that have one."""
+    """Id → card, by a notebook's picture, of papers that have one."""
     found = {}
     for paper in papers:
         notebook = notebooks.get(paper.id)
-        if notebook and notebook.figures:
-            figure = notebook.figures[0]
+        if notebook and (figure := notebook.picture):
             picture = notebook.files[f"notebooks/{paper.id}/{figure.name}"]
             assert isinstance(picture, bytes)
             byline = f"{people(paper.authors)}, {paper.date.year}"

@@ -9,35 +9,49 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import io
 import json
 import re
 import struct
 from base64 import b64decode
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
+from PIL import Image
 
 from scripts.base.dates import long_date
 from scripts.base.project import Project
 from scripts.catalogue import Publication
 
 TEMPLATE = Path(__file__).parent / "templates" / "notebook"
-_IMAGE = Markup(
-    '<figure><img src="{}" alt="{}" width="{}" height="{}" loading="lazy">'
-    "<figcaption>{}</figcaption></figure>"
-)
+_FIGURE_HTML = Markup("<figure>{}<figcaption>{}</figcaption></figure>")
+_SLICES = Markup('<div class="{}">{}</div>')
+_IMAGE = Markup('<img src="{}" alt="{}" width="{}" height="{}" loading="lazy"{}>')
+_PART = Markup(" data-part")
+# Pixels: of slices that are wider, a phone shows one in a row.
+_NARROW = 240
 
 
 class NotebookError(Exception):
     """A notebook that must not be published as it is."""
 
 
+class Slice(NamedTuple):
+    """A column of a figure's panels as a picture of its own: its name, its size."""
+
+    name: str
+    width: int
+    height: int
+
+
 class Figure(NamedTuple):
     """A PNG of a notebook: its name beside the page, its texts, its size in pixels.
 
-    `alt` says what is to be seen, to who cannot see it; `caption` what it is.
+    `alt` says what is to be seen, to who cannot see it; `caption` what it is. `slices`
+    are its columns of panels, which a phone shows below each other.
     """
 
     name: str
@@ -45,6 +59,25 @@ class Figure(NamedTuple):
     width: int
     height: int
     caption: str
+    slices: tuple[Slice, ...] = ()
+
+    @property
+    def html(self) -> Markup:
+        """The figure as it stands on the notebook's page; its first slice tells all."""
+        if not self.slices:
+            image = _IMAGE.format(self.name, self.alt, self.width, self.height, "")
+            return _FIGURE_HTML.format(image, self.caption)
+        first, *others = self.slices
+        images = [_IMAGE.format(first.name, self.alt, first.width, first.height, "")]
+        images += [
+            _IMAGE.format(part.name, "", part.width, part.height, _PART)
+            for part in others
+        ]
+        narrow = max(part.width for part in self.slices) <= _NARROW
+        kind = "slices narrow" if narrow else "slices"
+        return _FIGURE_HTML.format(
+            _SLICES.format(kind, Markup("").join(images)), self.caption
+        )
 
 
 class NotebookPage(NamedTuple):
@@ -52,7 +85,8 @@ class NotebookPage(NamedTuple):
 
     `title` is its heading; `head` is HTML that stands under it; `figures` are those of
     the page, in order, and `files` their PNGs, path under docs/ → content; `stamp` says
-    on what and when it ran.
+    on what and when it ran. `picture` stands for the paper elsewhere: its thumbnail,
+    which the page does not show, or its first figure.
     """
 
     title: str
@@ -60,6 +94,7 @@ class NotebookPage(NamedTuple):
     files: dict[str, bytes]
     figures: list[Figure]
     stamp: dict[str, Any]
+    picture: Figure | None
 
 
 def read(
@@ -78,18 +113,50 @@ def read(
         )
     notebook = json.loads(path.read_text("utf-8"))
     figures: dict[Figure, bytes] = {}
+    thumbnails: dict[Figure, bytes] = {}
     for number, cell in enumerate(notebook["cells"], start=1):
         caption = cell["metadata"].get("title", "")
         try:
             for output in cell.get("outputs", []):
-                figures |= _figures(output, caption)
+                if _is_thumbnail(output):
+                    thumbnails |= _figures(output, caption or "Thumbnail")
+                else:
+                    figures |= _figures(output, caption)
         except NotebookError as error:
             raise NotebookError(f"{path.name}, cell {number}: {error}") from None
     title = _title(notebook["cells"], path.name)
     stamp = notebook["metadata"].get("stamp")
     head = _links(paper, project) + _stamp(stamp, path.name, on_gpu)
-    files = {f"notebooks/{paper.id}/{fig.name}": png for fig, png in figures.items()}
-    return NotebookPage(title, head, files, list(figures), stamp)
+    picture = next(iter(thumbnails | figures), None)
+    files: dict[str, bytes] = {}
+    for figure, png in (figures | thumbnails).items():
+        parts = _cut(figure, png)
+        if figure == picture or not parts:
+            parts[figure.name] = png
+        files |= {f"notebooks/{paper.id}/{name}": part for name, part in parts.items()}
+    return NotebookPage(title, head, files, list(figures), stamp, picture)
+
+
+def _is_thumbnail(output: dict[str, Any]) -> bool:
+    return "thumbnail" in output.get("metadata", {}).get("image/png", {})
+
+
+def _cut(figure: Figure, png: bytes) -> dict[str, bytes]:
+    """Return the figure's slices as PNGs, by name."""
+    parts, left = {}, 0
+    with Image.open(io.BytesIO(png)) as whole:
+        for number, part in enumerate(figure.slices, 1):
+            right = round(
+                whole.width
+                * sum(p.width for p in figure.slices[:number])
+                / figure.width
+            )
+            packed = io.BytesIO()
+            whole.crop((left, 0, right, whole.height)).save(
+                packed, "PNG", optimize=True
+            )
+            parts[part.name], left = packed.getvalue(), right
+    return parts
 
 
 def _figures(output: dict[str, Any], caption: str) -> dict[Figure, bytes]:
@@ -120,9 +187,21 @@ def _figure(base64: str, about: dict[str, Any], caption: str) -> dict[Figure, by
         raise NotebookError('a figure has no caption (`# %% Caption tags=["plot"]`)')
     png = b64decode(base64)
     width, height = struct.unpack(">II", png[16:24])
-    name = hashlib.sha256(png).hexdigest()[:8] + ".png"
-    shown = about.get("width", width), about.get("height", height)
-    return {Figure(name, alt, *shown, caption): png}
+    digest = hashlib.sha256(png).hexdigest()[:8]
+    width, height = about.get("width", width), about.get("height", height)
+    slices = _slices(digest, width, height, about.get("cuts", []))
+    return {Figure(f"{digest}.png", alt, width, height, caption, slices): png}
+
+
+def _slices(
+    digest: str, width: int, height: int, cuts: Sequence[float]
+) -> tuple[Slice, ...]:
+    ends = [0, *(round(width * cut) for cut in cuts), width]
+    return tuple(
+        Slice(f"{digest}-{number}.png", right - left, height)
+        for number, (left, right) in enumerate(pairwise(ends), 1)
+        if cuts
+    )
 
 
 def _title(cells: Sequence[dict[str, Any]], name: str) -> str:
@@ -184,7 +263,7 @@ def finish(html: str, page: NotebookPage, anchors: Sequence[str]) -> str:
     html = "".join(map(_mark_mathematics, _TAGS.split(html)))
     html = _ALIGNED.sub(r'align="\1"', html)
     html = _replaced(_HEADING, [_heading(anchor) for anchor in anchors], html)
-    html = _replaced(_FIGURE, [_IMAGE.format(*figure) for figure in page.figures], html)
+    html = _replaced(_FIGURE, [figure.html for figure in page.figures], html)
     return html.replace("</h1>", f"</h1>\n{page.head}", 1)
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from pathlib import Path
 
 import pytest
 import torch
@@ -19,7 +17,6 @@ from implementations.core.bijection import (
     Mapped,
     Univariate,
 )
-from implementations.core.claims import claim, table
 from implementations.core.environment import device, seed, smoke
 from implementations.core.flow import Flow, StandardNormal
 from implementations.core.nets import ROWS, in_chunks, mlp
@@ -262,49 +259,3 @@ def test_baselines() -> None:
         "frequencies per pixel": 2.441,
     }
     assert bits == pytest.approx(expected, abs=0.01)
-
-
-def test_claims_that_hold_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    claim("the gap", 0.01234, below=0.02)
-    claim("the variance", 1, above=0.9, below=1.1)
-    assert capsys.readouterr().out == (
-        "the gap: 0.0123 (claimed: below 0.02)\n"
-        "the variance: 1 (claimed: above 0.9 and below 1.1)\n"
-    )
-
-
-@pytest.mark.parametrize("value", [0.02, 0.03, math.nan, math.inf])
-def test_a_broken_claim_fails(value: float) -> None:
-    with pytest.raises(AssertionError, match=r"the gap: .* \(claimed: below 0.02\)"):
-        claim("the gap", value, below=0.02)
-    with pytest.raises(AssertionError):
-        claim("the gain", -value, above=-0.02)
-
-
-def test_a_claim_needs_a_bound() -> None:
-    with pytest.raises(ValueError, match="claim 'the gap': expected a bound"):
-        claim("the gap", 1.0)
-
-
-def test_claims_are_collected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CLAIMS_OUT", str(tmp_path / "claims.jsonl"))
-    claim("the gap", 0.01, below=0.02)
-    monkeypatch.setenv("SMOKE", "1")
-    claim("σ", 5, above=0.5, below=2)
-    lines = (tmp_path / "claims.jsonl").read_text("utf-8").splitlines()
-    assert [json.loads(line) for line in lines] == [
-        {"text": "the gap", "value": 0.01, "bound": {"below": 0.02}},
-        {"text": "σ", "value": 5, "bound": {"above": 0.5, "below": 2}},
-    ]
-
-
-def test_table_is_markdown(capsys: pytest.CaptureFixture[str]) -> None:
-    table(("model", "bits"), [("NICE", "2.7"), ("uniform", "4.1")])
-    assert capsys.readouterr().out == (
-        "| model | bits |\n| --- | --- |\n| NICE | 2.7 |\n| uniform | 4.1 |\n"
-    )
-
-
-def test_table_takes_bars_as_text(capsys: pytest.CaptureFixture[str]) -> None:
-    table(("claim",), [("log |det|",)])
-    assert capsys.readouterr().out == "| claim |\n| --- |\n| log \\|det\\| |\n"

@@ -1,140 +1,263 @@
-"""Figures: the same bytes each time, transparent, never without words."""
+"""Figures and diagrams: common scales, round circles, legible colours, columns."""
 
 from __future__ import annotations
 
-import io
+import re
+from collections.abc import Callable
+from colorsys import hls_to_rgb
+from itertools import pairwise
 
-import numpy as np
+import IPython.display
 import pytest
 import torch
-from IPython import display
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
-from PIL import Image
+from matplotlib.patches import FancyArrowPatch
+from torch import Tensor
 
-from implementations.core import plots
-from implementations.core.toy import Swirl
+from implementations.core import pictures
+from implementations.core.diagrams import (
+    GAP,
+    TINT,
+    arrow,
+    box,
+    cells,
+    diagram,
+    disc,
+    halves,
+    network,
+)
+from implementations.core.pictures import cuts, show, thumbnail
+from implementations.core.plots import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    densities,
+    density,
+    figure,
+    grid_lines,
+    label_lines,
+    legend,
+    levels,
+    scatter,
+    square,
+    warps,
+)
+from scripts.base.project import ROOT
 
-PAGES = {"white": "#ffffff", "dark": "#1e2129"}
+COLOURS = [GREY, BLUE, ORANGE, GREEN, PURPLE]
+Rgb = tuple[float, ...]
+WHITE, DARK = (1.0, 1.0, 1.0), hls_to_rgb(222 / 360, 0.14, 0.15)
 
 
-def drawing() -> Figure:
-    target = Swirl()
-    torch.manual_seed(0)
-    fig, axes = plots.figure(columns=3, rows=2, height=4)
-    plots.density(axes[0], target.log_prob, target.box, "density")
-    plots.scatter(axes[1], target.sample(500), target.box, "samples")
-    plots.warp(axes[2], plots.grid_lines((-1, 1, -2, 2)) ** 3, "a bent grid")
-    plots.images(axes[3], {"a": torch.rand(4, 8, 8), "b": torch.rand(4, 8, 8)})
-    axes[4].plot([1, 2, 3])
-    plots.levels(axes[4], {"two": 2.0})
-    axes[5].hist([1, 2, 2], label="counts")
-    axes[5].legend()
-    return fig
+def contrast(one: Rgb, other: Rgb) -> float:
+    """Contrast of two colours, as the accessibility guidelines (WCAG 2) define it."""
+
+    def luminance(colour: Rgb) -> float:
+        parts = [
+            c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in colour
+        ]
+        return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
 
 
-def luminance(colour: str) -> float:
-    """Relative luminance, as the Web Content Accessibility Guidelines define it."""
-    r, g, b = (
-        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
-        for c in to_rgb(colour)
+def mixed(colour: Rgb, ground: Rgb, share: float) -> Rgb:
+    return tuple(
+        share * a + (1 - share) * b for a, b in zip(colour, ground, strict=True)
     )
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b
 
 
-@pytest.mark.parametrize("page", PAGES)
-@pytest.mark.parametrize("colour", ["GREY", "BLUE", "ORANGE", "GREEN"])
-def test_colours_are_legible_on_every_page(colour: str, page: str) -> None:
-    low, high = sorted(luminance(c) for c in (getattr(plots, colour), PAGES[page]))
-    assert (high + 0.05) / (low + 0.05) >= 3
+@pytest.mark.parametrize("name", COLOURS)
+@pytest.mark.parametrize("tint", [0.0, TINT])
+def test_letters_are_legible_on_light_and_dark_pages(name: str, tint: float) -> None:
+    style = (ROOT / "docs/assets/styles/figures.css").read_text("utf-8")
+    [brightness] = map(float, re.findall(r"brightness\(([\d.]+)\)", style))
+    colour = to_rgb(name)
+    bright = tuple(min(1.0, brightness * part) for part in colour)
+    assert contrast(colour, mixed(colour, WHITE, tint)) >= 4.5
+    assert contrast(bright, mixed(bright, DARK, tint)) >= 4.5
 
 
-def test_png_is_the_same_bytes_each_time_and_small() -> None:
-    data = plots.png(drawing())
-    assert data == plots.png(drawing())
-    assert len(data) < 40_000
-    with Image.open(io.BytesIO(data)) as image:
-        assert image.info.keys() <= {"transparency"}
-        pixels = np.asarray(image.convert("RGBA"))
-    assert pixels.shape == (520, 910, 4)
-    assert (pixels[[0, 0, -1, -1], [0, -1, 0, -1], 3] == 0).all()
-    assert (pixels[..., 3] == 0).mean() > 0.3
+def test_the_dark_page_is_as_dark_as_that() -> None:
+    base = (ROOT / "docs/assets/styles/base.css").read_text("utf-8")
+    assert "--md-hue: 222;" in base  # of Material's hsla(hue, 15%, 14%, 1)
 
 
-@pytest.mark.parametrize("width", [1.0, 1.23, 2.345, 3.333333])
-def test_png_takes_any_size(width: float) -> None:
-    fig, _ = plots.figure(width=width, height=1)
-    for dpi in (72, 97, 131):
-        with Image.open(io.BytesIO(plots.png(fig, dpi))) as image:
-            assert image.size == (int(width * dpi), dpi)
+def bump(width: float) -> Callable[[Tensor], Tensor]:
+    def log_prob(x: Tensor) -> Tensor:
+        return -x.square().sum(-1) / (2 * width**2) - 2 * torch.tensor(width).log()
+
+    return log_prob
 
 
-def test_no_more_colours_than_fit_lose_nothing() -> None:
-    fig, (ax,) = plots.figure(width=2, height=2)
-    ax.imshow(np.arange(200).reshape(10, 20), cmap=plots.HEAT, interpolation="nearest")
-    ax.axis("off")
-    drawn = io.BytesIO()
-    fig.savefig(drawn, format="rgba", dpi=100, transparent=True)
-    exact = np.frombuffer(drawn.getvalue(), np.uint8).reshape(200, 200, 4)
-    with Image.open(io.BytesIO(plots.png(fig, dpi=100))) as image:
-        pixels = np.asarray(image.convert("RGBA"))
-    visible = exact[..., 3] > 0
-    assert (pixels[visible] == exact[visible]).all()
-    assert (pixels[~visible, 3] == 0).all()
+BOX = (-2.0, 2.0, -1.0, 1.0)
 
 
-def test_show_publishes_the_picture_with_its_text(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_equal_densities_have_equal_colours() -> None:
+    _, axes = figure(columns=3)
+    top = densities(axes, {"wide": bump(1.0), "narrow": bump(0.5)}, BOX, n=21)
+    assert top == pytest.approx(4)
+    for ax in axes[:2]:
+        assert ax.images[0].get_clim() == (0, pytest.approx(4))
+        assert ax.get_aspect() == 1.0
+    assert density(axes[2], bump(1.0), BOX, "alone", n=21, top=top) == pytest.approx(1)
+    assert axes[2].images[0].get_clim() == (0, pytest.approx(4))
+
+
+def test_stages_of_a_grid_share_their_axes() -> None:
+    lines = grid_lines((-1.0, 1.0, -1.0, 1.0))
+    _, axes = figure(columns=2)
+    warps(axes, {"before": lines, "after": 3 * lines})
+    for ax in axes:
+        assert ax.get_aspect() == 1.0
+        assert [*ax.get_xlim(), *ax.get_ylim()] == pytest.approx([-3.1, 3.1] * 2)
+
+
+def test_scattered_points_keep_their_shape() -> None:
+    _, [ax] = figure()
+    scatter(ax, torch.zeros(3, 2), BOX, "")
+    assert ax.get_aspect() == 1.0
+    assert (*ax.get_xlim(), *ax.get_ylim()) == BOX
+
+
+def test_panels_of_the_plane_have_their_height() -> None:
+    fig, _ = figure(columns=2, box=BOX)
+    assert fig.get_figheight() == pytest.approx((7 / 2 - 0.1) / 2 + 0.3)
+
+
+def test_lines_are_named_at_their_ends_and_names_stand_apart() -> None:
+    fig, axes = figure()
+    ax = axes[0]
+    for k in range(4):
+        ax.plot([0, 1], [0, 1 + 0.01 * k], label=f"curve {k}")
+    ax.plot([0, 1], [0, 0])
+    levels(ax, {"truth": 1.0})
+    label_lines(ax)
+    names = {text.get_text(): text for text in ax.texts}
+    assert {*names} == {*(f"curve {k}" for k in range(4)), "truth 1.00"}
+    assert names["curve 1"].get_color() == ORANGE
+    fig.draw_without_rendering()
+    spans = sorted(
+        (box.y0, box.y1) for box in (text.get_window_extent() for text in ax.texts)
+    )
+    assert all(below[1] <= above[0] + 1 for below, above in pairwise(spans))
+    inside = ax.get_window_extent().x1
+    assert all(text.get_window_extent().x0 >= inside for text in ax.texts)
+
+
+def test_a_legend_stands_beside_the_axes() -> None:
+    fig, [ax] = figure()
+    ax.plot([0, 1], label="curve")
+    legend(ax)
+    fig.draw_without_rendering()
+    drawn = ax.get_legend()
+    assert drawn and drawn.get_window_extent().x0 >= ax.get_window_extent().x1
+
+
+def test_a_figure_parts_between_its_columns() -> None:
+    fig, axes = figure(columns=3, rows=2, width=6)
+    for ax in axes:
+        ax.set(ylabel="height", title="a title")
+    found = cuts(fig)
+    assert found == sorted(found) and len(found) == 2
+    edges = [fig.bbox.width * cut for cut in found]
+    for ax, other in pairwise(axes[:3]):
+        here, there = ax.get_tightbbox(), other.get_tightbbox()
+        assert here and there
+        cut = edges.pop(0)
+        assert here.x1 <= cut + 1 and there.x0 >= cut - 1
+
+
+def test_a_figure_with_words_over_its_columns_stays_whole() -> None:
+    fig, _ = figure(columns=2)
+    assert len(cuts(fig)) == 1
+    fig.suptitle("over both")
+    assert cuts(fig) == []
+    assert cuts(figure()[0]) == []
+
+
+def test_a_page_is_told_size_words_and_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
     published = []
-    monkeypatch.setattr(plots, "in_notebook", lambda: True)
+    monkeypatch.setattr(pictures, "in_notebook", lambda: True)
     monkeypatch.setattr(
-        display, "publish_display_data", lambda *data: published.append(data)
+        IPython.display, "publish_display_data", lambda *each: published.append(each)
     )
-    plots.show(drawing(), alt="Six small drawings.")
-    expected = {"image/png": plots.png(drawing())}
-    assert published == [(expected, {"image/png": {"alt": "Six small drawings."}})]
-
-
-def test_show_is_silent_without_a_kernel(capsys: pytest.CaptureFixture[str]) -> None:
-    plots.show(drawing(), alt="Six small drawings.")
-    assert capsys.readouterr() == ("", "")
-
-
-@pytest.mark.parametrize("alt", ["", " ", "\n"])
-def test_show_refuses_a_figure_without_words(alt: str) -> None:
-    with pytest.raises(ValueError, match="expected a text that stands for the figure"):
-        plots.show(drawing(), alt=alt)
-
-
-def test_density_is_drawn_the_right_way_up() -> None:
-    _, (ax,) = plots.figure()
-    # All mass at the right end of x₁ and at the upper end of x₂.
-    plots.density(ax, lambda x: 9 * x.sum(1), (0.0, 1.0, 5.0, 6.0), "corner", n=20)
-    (image,) = ax.images
-    values = image.get_array()
-    assert values is not None and np.unravel_index(values.argmax(), (20, 20)) == (
-        19,
-        19,
+    fig, _ = figure(columns=2, width=6, height=2)
+    show(fig, "Two empty panels.")
+    fig, ax = square()
+    ax.plot([0, 1], [0, 1])
+    thumbnail(fig, "A line.")
+    [(_, first), (_, second)] = published
+    about = first["image/png"]
+    assert (about["alt"], about["width"], about["height"]) == (
+        "Two empty panels.",
+        600,
+        200,
     )
-    assert image.origin == "lower" and image.get_extent() == [0, 1, 5, 6]
-    plots.density(ax, lambda x: 9 * x[:, 0], (0.0, 1.0, 5.0, 6.0), "right", n=20)
-    values = ax.images[1].get_array()
-    assert values is not None and (values[:, -1] == values.max()).all()
+    assert about["cuts"] == [pytest.approx(0.5, abs=0.03)]
+    assert second["image/png"] == {"alt": "A line.", "thumbnail": True}
 
 
-def test_images_stand_in_rows() -> None:
-    _, (ax,) = plots.figure()
-    ones = torch.ones(3, 4, 5)
-    plots.images(ax, {"none": 0 * ones, "all": ones})
-    page = ax.images[0].get_array()
-    assert page is not None and page.shape == (2 * 6, 3 * 7)
-    assert page[:6].sum() == 0 and page[6:].sum() == 3 * 4 * 5
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["none", "all"]
+@pytest.mark.parametrize("publish", [show, thumbnail])
+def test_a_picture_without_words_is_refused(publish: Callable[..., None]) -> None:
+    with pytest.raises(ValueError, match="expected a text"):
+        publish(square()[0], " ")
 
 
-def test_grid_lines() -> None:
-    lines = plots.grid_lines((0.0, 1.0, 5.0, 7.0), n=3, fine=4)
-    assert lines.shape == (6, 4, 2)
-    assert (lines[:3, :, 0] == torch.tensor([0, 0.5, 1])[:, None]).all()
-    assert (lines[3:, :, 1] == torch.tensor([5.0, 6, 7])[:, None]).all()
+def test_a_heavy_thumbnail_is_refused() -> None:
+    fig, ax = square()
+    ax.imshow(torch.rand(200, 200).numpy(), cmap="viridis")
+    with pytest.raises(ValueError, match="expected at most 12000 bytes, got"):
+        thumbnail(fig, "Noise.")
+
+
+def test_an_arrow_ends_where_its_shapes_begin() -> None:
+    _, [ax] = diagram()
+    a, b = box(ax, (1, 1), "a", size=(0.8, 0.4)), disc(ax, (3, 1), "b", radius=0.2)
+    arrow(ax, a, b, "to")
+    [drawn] = [each for each in ax.patches if isinstance(each, FancyArrowPatch)]
+    tips = ax.transData.inverted().transform(drawn.get_window_extent().get_points())
+    assert tips[:, 0] == pytest.approx([1.4 + GAP, 2.8 - GAP], abs=0.02)
+    assert a.edge((1, 9)) == pytest.approx(a.top)
+    assert b.edge((3, -9)) == pytest.approx(b.bottom)
+    diagonal = b.edge((4, 2))
+    assert diagonal[0] - 3 == pytest.approx(0.2 / 2**0.5)
+
+
+def test_a_network_shows_what_is_cut() -> None:
+    _, [ax] = diagram()
+    kept = [[1, 0, 0], [1, 1, 0]]
+    units = network(ax, [["1", "2", "3"], ["a", "b"]], [kept], (0, 0), (3, 2))
+    assert [len(row) for row in units] == [3, 2]
+    solid = [line for line in ax.lines if line.get_linestyle() == "-"]
+    assert (len(solid), len(ax.lines)) == (3, 6)
+    assert all(upper.y == 2 for upper in units[1])
+
+
+def test_cells_are_filled_from_the_upper_row_down() -> None:
+    _, [ax] = diagram()
+    shape = cells(ax, (1, 1), [[0, None], [None, None]], side=0.5)
+    assert (shape.x, shape.y, shape.across, shape.up) == (1.5, 1.5, 0.5, 0.5)
+    filled = [each for each in ax.patches if each.get_alpha() is not None]
+    assert [each.get_window_extent().y0 for each in filled] == [
+        pytest.approx(ax.transData.transform((1, 1.5))[1])
+    ]
+
+
+def test_halves_stand_above_each_other() -> None:
+    _, [ax] = diagram()
+    upper, lower = halves(ax, (1, 1))
+    assert upper.x == lower.x == 1
+    assert upper.y - lower.y == pytest.approx(0.9)
+    assert [text.get_text() for text in ax.texts] == ["$x_1$", "$x_2$"]
+
+
+def test_a_diagram_fits_a_phone() -> None:
+    fig, _ = diagram(columns=3, width=2)
+    assert fig.get_figwidth() == 6
+    assert cuts(fig) == pytest.approx([1 / 3, 2 / 3], abs=1e-3)
+    with pytest.raises(ValueError, match="expected at most"):
+        diagram(width=6)

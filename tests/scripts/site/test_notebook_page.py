@@ -204,6 +204,66 @@ def test_a_figure_may_say_how_large_it_is_shown(render: Render) -> None:
     assert 'width="30" height="20"' in published.body
 
 
+def test_a_figure_is_cut_between_its_columns(render: Render) -> None:
+    about = {"alt": "A and B", "width": 300, "height": 50, "cuts": [0.5, 0.75]}
+    cell = code("", figure(png(600, 100), **about), title="Both")
+    published = render(TITLE, cell)
+    found = BeautifulSoup(published.body, "html.parser").select("figure > .slices img")
+    assert [(i["width"], i["height"], i["alt"]) for i in found] == [
+        ("150", "50", "A and B"),
+        ("75", "50", ""),
+        ("75", "50", ""),
+    ]
+    assert ["data-part" in image.attrs for image in found] == [False, True, True]
+    names = [f"notebooks/nice/{image['src']}" for image in found]
+    *parts, whole = published.page.files
+    assert parts == names
+    assert whole.removesuffix(".png") == names[0].removesuffix("-1.png")
+    sizes = [struct.unpack(">II", published.page.files[n][16:24]) for n in names]
+    assert sizes == [(300, 100), (150, 100), (150, 100)]
+    assert "slices narrow" in published.body
+
+
+def test_of_wide_slices_a_phone_shows_one_in_a_row(render: Render) -> None:
+    about = {"alt": "A", "width": 700, "height": 50, "cuts": [0.5]}
+    body = render(TITLE, code("", figure(png(700, 50), **about), title="A")).body
+    assert '<div class="slices"><img' in body
+
+
+def test_a_thumbnail_stands_for_the_paper_and_not_on_its_page(render: Render) -> None:
+    shown = code("", figure(png(20, 10), alt="A", cuts=[0.5]), title="A")
+    small = figure(png(5, 5), alt="Small", thumbnail=True)
+    published = render(TITLE, shown, code("draw()", small, tags=("plot", "thumbnail")))
+    picture = published.page.picture
+    assert picture and picture.alt == "Small"
+    assert published.page.files[f"notebooks/nice/{picture.name}"] == png(5, 5)
+    assert len(published.page.files) == 3  # two slices, and not their whole
+    assert [figure.alt for figure in published.page.figures] == ["A"]
+    assert texts(published.body, "details") == [
+        "Show the code of this notebook's picture in the gallery\ndraw()"
+    ]
+
+
+def test_without_a_thumbnail_the_first_figure_stands_for_the_paper(
+    render: Render,
+) -> None:
+    cells = [code("", figure(png(1, n), alt=f"{n}"), title="A") for n in (1, 2)]
+    picture = render(TITLE, *cells).page.picture
+    assert picture and picture.alt == "1"
+    assert render(TITLE).page.picture is None
+
+
+def test_answers_and_checks_are_folded_with_what_they_hold(render: Render) -> None:
+    answer = "Yes, $x$.\n\n| a |\n| - |\n| 1 |"
+    fold = f"<details><summary>Answer</summary>\n\n{answer}\n\n</details>"
+    edit = "```diff\n- a = 1\n+ a = 2\n```"
+    body = render(TITLE, new_markdown_cell(f"{edit}\n\n{fold}")).body
+    soup = BeautifulSoup(body, "html.parser")
+    assert [td.text for td in soup.select("details td")] == ["1"]
+    assert soup.select("details .arithmatex")
+    assert [s.text.strip() for s in soup.select(".gd, .gi")] == ["- a = 1", "+ a = 2"]
+
+
 def test_text_between_dollars_is_mathematics(render: Render) -> None:
     source = "with $a_1 < b_1$ so that\n$$a_2\n= b_2$$\nand `$c$`"
     body = render(TITLE, new_markdown_cell(source)).body
