@@ -107,14 +107,13 @@ def all_checks(paper: str) -> None:
     """Show, folded, every check of this run beside its values over other seeds."""
     results = _repeated(paper)
     columns = {each["text"]: each["values"] for each in results.get("claims", [])}
-    header = ["check", "bound", "here", "over seeds", ""]
+    header = ["check", "bound", "here", "over seeds"]
     rows = [
         (
             made.text,
             _words(made.bound),
-            f"{made.value:.3g}",
+            f"{made.value:.3g} {'✓' if made.holds else '✗'}",
             _range(columns.get(made.text, [])),
-            "✓" if made.holds else "✗",
         )
         for made in _MADE
     ]

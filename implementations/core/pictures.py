@@ -14,8 +14,8 @@ from implementations.core.environment import in_notebook
 DPI = 130
 # Pixels of a page per inch of a figure: 10 points are then 14 pixels high.
 SHOWN = 100
-# Bytes of a thumbnail, of which a gallery shows dozens, and its pixels a side.
-LIGHT, SIDE = 12_000, 320
+# A thumbnail's bytes, for a gallery shows dozens; its pixels a side, and its colours.
+LIGHT, SIDE, COLOURS = 12_000, 320, 64
 
 
 def show(fig: Figure, alt: str) -> None:
@@ -36,13 +36,13 @@ def show(fig: Figure, alt: str) -> None:
 def thumbnail(fig: Figure, alt: str) -> None:
     """Publish the picture by which the site shows this paper; its page leaves it out.
 
-    Of a figure of `plots.square`, with as few colours as it needs.
+    Of a figure of `plots.square`, in 64 colours.
 
     Raises:
         ValueError: when `alt` is empty, or the picture has more than 12 kB.
     """
     about = _described(alt) | {"thumbnail": True}
-    data = png(fig, SIDE / fig.get_figwidth())
+    data = png(fig, SIDE / fig.get_figwidth(), most=COLOURS)
     if len(data) > LIGHT:
         raise ValueError(
             f"thumbnail: expected at most {LIGHT} bytes, got {len(data)} "
@@ -64,15 +64,15 @@ def _publish(data: bytes, about: dict[str, Any]) -> None:
         publish_display_data({"image/png": data}, {"image/png": about})
 
 
-def png(fig: Figure, dpi: float = DPI) -> bytes:
-    """Return the figure as a PNG of 256 colours: the same figure, the same bytes."""
+def png(fig: Figure, dpi: float = DPI, most: int = 256) -> bytes:
+    """Return the figure as a PNG of `most` colours: the same figure, the same bytes."""
     drawn, packed = io.BytesIO(), io.BytesIO()
     fig.savefig(drawn, format="rgba", dpi=dpi, transparent=True)
     pixels = np.frombuffer(drawn.getvalue(), np.uint32)
     found, which, counts = np.unique(pixels, return_inverse=True, return_counts=True)
     colours = found.view(np.uint8).reshape(-1, 4)
     # The rare ones are edges of letters and lines, and turn into what is nearest.
-    palette = colours[np.argsort(-counts, kind="stable")[:256]]
+    palette = colours[np.argsort(-counts, kind="stable")[:most]]
     steps = colours[:, None].astype(int) - palette.astype(int)
     indices = np.square(steps).sum(-1).argmin(-1).astype(np.uint8)[which]
     width = int(fig.get_figwidth() * dpi)

@@ -261,12 +261,18 @@ def finish(html: str, page: NotebookPage, anchors: Sequence[str]) -> str:
     """
     html = html[: html.rindex("<style>")]  # nbconvert's, of a look that is not ours
     html = "".join(map(_mark_mathematics, _TAGS.split(html)))
+    html = _FENCE.sub(r"<pre><code>\1</code></pre>", html)
+    html = _NOTEBOOK.sub(r'href="../\1/\2"', html)
     html = _ALIGNED.sub(r'align="\1"', html)
     html = _replaced(_HEADING, [_heading(anchor) for anchor in anchors], html)
     html = _replaced(_FIGURE, [figure.html for figure in page.figures], html)
     return html.replace("</h1>", f"</h1>\n{page.head}", 1)
 
 
+# What nbconvert makes of code that stands in prose.
+_FENCE = re.compile(r"<pre><span></span>(.*?)</pre>", re.DOTALL)
+# Notebooks lie beside each other in Jupyter; each is a folder on the site.
+_NOTEBOOK = re.compile(r'href="([a-z][a-z0-9_]*)\.ipynb(#[^"]*)?"')
 _FIGURE = re.compile("<figure></figure>")
 _HEADING = re.compile(
     r'<h(?P<level>[1-6]) id="[^"]*">(?P<text>.*?)<a class="anchor-link".*?</a></h\1>'

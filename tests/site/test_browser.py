@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Literal
 
@@ -45,7 +46,31 @@ def test_figures_are_drawn(visit: Visit) -> None:
         figure.scroll_into_view_if_needed()
         page.wait_for_function("image => image.complete", arg=figure.element_handle())
         assert figure.evaluate("image => image.naturalWidth") > 0
-        assert figure.get_attribute("alt")
+    for figure in page.locator("article figure").all():
+        assert figure.locator("img").first.get_attribute("alt")
+
+
+SIZES = """[...document.querySelectorAll("article .slices")].map(figure =>
+  [...figure.querySelectorAll("img")].map(image => {
+    const { left, top, width } = image.getBoundingClientRect();
+    return { left, top, scale: width / image.getAttribute("width") };
+  }))"""
+# Of the letters in a figure: 10 points, where an inch is 100 pixels (core/pictures.py).
+LETTERS = 100 * 10 / 72
+
+
+@pytest.mark.parametrize(("width", "most"), [(360, 2), (1280, 4)])
+def test_panels_stand_in_rows_with_letters_of_nine_pixels(
+    visit: Visit, width: int, most: int
+) -> None:
+    visit.page.set_viewport_size({"width": width, "height": 800})
+    figures = visit.open("notebooks/nice/").evaluate(SIZES)
+    assert max(map(len, figures)) == 4
+    for panels in figures:
+        in_rows = Counter(round(panel["top"]) for panel in panels)
+        assert max(in_rows.values()) <= most
+        assert width == 360 or len(in_rows) == 1
+        assert all(LETTERS * panel["scale"] >= 9 for panel in panels)
 
 
 def test_the_theme_is_switched_and_kept(visit: Visit) -> None:

@@ -261,7 +261,18 @@ def test_answers_and_checks_are_folded_with_what_they_hold(render: Render) -> No
     soup = BeautifulSoup(body, "html.parser")
     assert [td.text for td in soup.select("details td")] == ["1"]
     assert soup.select("details .arithmatex")
+    assert soup.select("pre > code > .gd")
     assert [s.text.strip() for s in soup.select(".gd, .gi")] == ["- a = 1", "+ a = 2"]
+
+
+def test_a_link_to_another_notebook_leads_to_its_page(render: Render) -> None:
+    source = "[A](maf.ipynb), [B](real_nvp.ipynb#digits), [C](https://a.org/b.ipynb)"
+    soup = BeautifulSoup(render(TITLE, new_markdown_cell(source)).body, "html.parser")
+    assert [a["href"] for a in soup.select("p > a")] == [
+        "../maf/",
+        "../real_nvp/#digits",
+        "https://a.org/b.ipynb",
+    ]
 
 
 def test_text_between_dollars_is_mathematics(render: Render) -> None:
