@@ -53,7 +53,10 @@ def scaffold(root: Path, name: str) -> dict[Path, str]:
     """
     paper = publication(root, name)
     module = root / PACKAGE / f"{name}.py"
-    test = root / "tests" / "papers" / name / "test_facts.py"
+    exercises, test = (
+        root / "tests" / "papers" / name / f"test_{kind}.py"
+        for kind in ("exercises", "facts")
+    )
     registration = root / registrations.file(name)
     for path in (module, module.with_suffix("")):
         _refuse(root, path, path.exists())
@@ -61,12 +64,13 @@ def scaffold(root: Path, name: str) -> dict[Path, str]:
     facts = _facts(paper)
     # In this order, since whoever is interrupted between two of them runs it again.
     written = {
+        exercises: _rendered("exercises.py.jinja", facts),
         test: _rendered("test.py.jinja", facts),
         registration: _rendered("registration.py.jinja", facts),
         module: _rendered("implementation.py.jinja", facts),
         catalogue: _no_longer_wanted(catalogue.read_bytes(), name),
     }
-    for path in (test, registration):
+    for path in (exercises, test, registration):
         _refuse(root, path, path.exists() and path.read_text("utf-8") != written[path])
     return written
 
@@ -110,6 +114,7 @@ def _facts(paper: Publication) -> dict[str, str]:
         "docstring": _docstring(surnames, paper),
         "registered": _docstring(f"Registration of {surnames}", paper),
         "facts": _docstring(f"Facts of {surnames}", paper),
+        "exercises": _docstring(f"Exercises on {surnames}", paper),
         "imported": _import(paper.id),
         "imports": "\n".join(sorted([_import(paper.id), _REGISTERS])),
         "family": _family(paper),

@@ -25,8 +25,10 @@ SEEDS = 5
 # What the draft says where its author is to say something.
 _DRAFTED = {
     ": what it does\n": 'say in a few words, "Name: what it does"',
-    "# Say here what the paper adds": "say what the paper adds, with its equation",
+    "# Say here what the paper adds": "say what the paper adds, in 120 words",
     "Say here what there is to see": "say it, for those who cannot see the figure",
+    "Say here what a reader should keep": "say it in three sentences",
+    "Say here what comes out": "answer it, and let test_exercises.py hold the answer",
 }
 
 
@@ -116,13 +118,13 @@ def builder(root: Path, paper: str) -> Lack | None:
 
 
 def figure(root: Path, paper: str) -> Lack | None:
-    """A figure, since the gallery shows each paper by its first."""
+    """A figure: of the problem, of the idea, and the thumbnail of the gallery."""
     file = _module(paper)
     cells = export((root / file).read_text("utf-8"), file)
     if any("plot" in cell.tags for cell in cells):
         return None
     fix = 'draw one in a cell `# %% Its caption tags=["plot"]`, as nice.py does'
-    return Lack(file, "has no figure, by which the gallery shows it", fix)
+    return Lack(file, "has no figure", fix)
 
 
 def facts(root: Path, paper: str) -> Lack | None:

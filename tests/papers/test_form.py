@@ -112,7 +112,7 @@ def test_there_are_three_exercises_whose_edits_can_be_made(paper: str) -> None:
         assert "?" in exercise.question
         edited_source(paper, number)
     tests = ROOT / "tests" / "papers" / paper / "test_exercises.py"
-    made = re.findall(rf'edited\("{paper}", (\d)\)', tests.read_text("utf-8"))
+    made = re.findall(r"edited\(\S+, (\d)\)", tests.read_text("utf-8"))
     assert {*made} == {"1", "2", "3"}
 
 

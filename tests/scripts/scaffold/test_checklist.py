@@ -139,7 +139,7 @@ BAD = {
     ),
     "figure: none": (
         edit(PAPER, ' tags=["plot"]', ""),
-        f"{PAPER}: has no figure, by which the gallery shows it (draw one in a cell",
+        f"{PAPER}: has no figure (draw one in a cell",
     ),
     "prose: a draft's figure": (
         edit(PAPER, '"drawn"', '"Say here what there is to see."'),
