@@ -66,7 +66,7 @@ def draw(flow: Flow, ink: str) -> Figure:
     return fig
 
 
-def draw_stage(ax: Axes, flow: Flow, undone: list[Bijection], n: int = 240) -> None:
+def draw_stage(ax: Axes, flow: Flow, undone: list[Bijection], n: int = 360) -> None:
     """Draw the exact density of noise that the inverses of `undone` have moved."""
     stage = Flow(flow.base, Compose(*undone)) if undone else flow.base
     low, high = limits(stage.sample(20_000))
@@ -76,7 +76,7 @@ def draw_stage(ax: Axes, flow: Flow, undone: list[Bijection], n: int = 240) -> N
         stage.log_prob(points).exp().reshape(n, n).T,
         cmap=HEAT,
         origin="lower",
-        interpolation="bicubic",
+        interpolation="nearest",  # a blend has more colours than a palette
     )
     ax.axis("off")
 
