@@ -492,10 +492,10 @@ if __name__ == "__main__":
     check("banana, without scaling: the gap", gap_rigid, above=0.18, below=0.22)
 
 # %% [markdown]
-# NICE reaches the best that is possible each time. On the banana that is a perfect fit.
-# Without the scaling, $\log 2 - \tfrac12 \approx 0.19$ nats are lost: the noise has
-# more volume than the banana, and shears cannot change it. On the two scales the gap
-# stays, with the scaling and with eight layers.
+# NICE comes close to the best that is possible each time. On the banana that is a
+# perfect fit. Without the scaling, $\log 2 - \tfrac12 \approx 0.19$ nats are lost: the
+# noise has more volume than the banana, and shears cannot change it. On the two scales
+# the gap stays, with the scaling and with eight layers.
 
 # %% The data, NICE, and its layers without scaling tags=["plot"]
 if __name__ == "__main__":

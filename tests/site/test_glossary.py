@@ -96,7 +96,7 @@ def test_prose_pages_have_words_and_entries_keep_theirs(pages: dict[str, str]) -
 
 
 def word(page: Page) -> Locator:
-    return page.locator("a.word", has_text="coupling layers").first
+    return page.locator("a.word", has_text="coupling layer").first
 
 
 def explanation(page: Page) -> Locator:
