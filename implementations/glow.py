@@ -27,6 +27,7 @@ from implementations.core.bijection import (
     Mapped,
     Shape,
     Univariate,
+    by_kind,
 )
 from implementations.core.claims import claim, repeated, table
 from implementations.core.digits import (
@@ -243,13 +244,14 @@ class Gate(Univariate):
     """z = σ(h + 2) (x + t), steered by (h, t): the affine map of the authors' code."""
 
     n_params = 2
+    apart = True
 
     def forward(self, x: Tensor, params: Tensor) -> Mapped:
-        h, t = params.unbind(-1)
+        h, t = by_kind(params)
         return (x + t) * (h + 2).sigmoid(), logsigmoid(h + 2)
 
     def inverse(self, z: Tensor, params: Tensor) -> Mapped:
-        h, t = params.unbind(-1)
+        h, t = by_kind(params)
         return z * (1 + (-h - 2).exp()) - t, -logsigmoid(h + 2)
 
 

@@ -39,6 +39,7 @@ from implementations.core.bijection import (
     Inverse,
     Mapped,
     Univariate,
+    by_kind,
 )
 from implementations.core.claims import claim, repeated, table
 from implementations.core.digits import digits
@@ -81,6 +82,7 @@ class Gated(Univariate):
     """
 
     n_params = 2
+    apart = True
 
     def forward(self, x: Tensor, params: Tensor) -> Mapped:
         m, s = self._m_s(params)
@@ -92,7 +94,7 @@ class Gated(Univariate):
         return z + (z - m) * (-s).exp(), -logsigmoid(s)
 
     def _m_s(self, params: Tensor) -> tuple[Tensor, Tensor]:
-        m, s = params.unbind(-1)
+        m, s = by_kind(params)
         return m, (s + 2).clamp(min=-5)
 
 

@@ -36,6 +36,7 @@ from implementations.core.bijection import (
     Bijection,
     Mapped,
     Univariate,
+    by_kind,
     check_context,
     check_count,
     check_event,
@@ -141,7 +142,8 @@ class MaskedMLP(nn.Module):
     Orders list the components from first to last; each comes with a mask of its own,
     0 … K-1. In the first one hidden units are sorted by degree, in the others shuffled.
     A context is seen by all. Outputs are 0 until trained; `direct` lets them see the
-    inputs past the hidden layers as well (§4.1).
+    inputs past the hidden layers as well (§4.1); `apart` puts outputs of one kind side
+    by side, which changes no number.
 
     Raises:
         ValueError: when an order is no permutation of the components.
@@ -156,6 +158,7 @@ class MaskedMLP(nn.Module):
         context: int = 0,
         activation: Callable[[], nn.Module] = relu,
         direct: bool = False,
+        apart: bool = False,
     ) -> None:
         super().__init__()
         self.dim, self.n_params, self.context = dim, n_params, context
@@ -172,7 +175,11 @@ class MaskedMLP(nn.Module):
             # Degree 0 sees only the context; without one, it would be a constant.
             each = spread(width, min(int(context == 0), dim - 1), dim - 1)
             degrees.append([each, *(shuffled(each) for _ in orders[1:])])
-        outputs = [[p for p in row for _ in range(n_params)] for row in place]
+        self.apart = apart
+        outputs = [
+            row * n_params if apart else [p for p in row for _ in range(n_params)]
+            for row in place
+        ]
         self.register_buffer("place", torch.tensor(place))
         hidden_layers = [MaskedLinear(dim, *ends) for ends in pairwise(degrees)]
         self.hidden = cast(Sequence[MaskedLinear], nn.ModuleList(hidden_layers))
@@ -201,6 +208,8 @@ class MaskedMLP(nn.Module):
             return output(h) if direct is None else output(h) + direct(x)
 
         outputs = in_chunks(params, self._with_context(x, context))
+        if self.apart:
+            return outputs.unflatten(1, (self.n_params, self.dim)).mT
         return outputs.unflatten(1, (self.dim, self.n_params))
 
     def unroll(
@@ -262,8 +271,8 @@ class Autoregressive(Bijection):
         super().__init__((dim,), context=context)
         self.univariate = univariate
         orders = None if order is None else [order]
-        n_params = univariate.n_params
-        self.m = MaskedMLP(dim, n_params, hidden, orders, context, activation)
+        sizes = dim, univariate.n_params, hidden
+        self.m = MaskedMLP(*sizes, orders, context, activation, apart=univariate.apart)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Mapped:
         z, log_slope = self.univariate(x, self.m(x, context))
@@ -315,7 +324,7 @@ class Gaussian(Conditional):
     n_params = 2
 
     def __call__(self, params: Tensor) -> Distribution:
-        mean, log_std = params.unbind(-1)
+        mean, log_std = by_kind(params)
         return Normal(mean, log_std.exp(), validate_args=False)
 
 

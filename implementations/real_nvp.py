@@ -27,6 +27,7 @@ from implementations.core.bijection import (
     Mapped,
     Shape,
     Univariate,
+    by_kind,
 )
 from implementations.core.claims import claim, repeated, table
 from implementations.core.couplings import Couplings
@@ -35,6 +36,7 @@ from implementations.core.environment import device, seed
 from implementations.core.fit import History, fit
 from implementations.core.flow import Flow, StandardNormal
 from implementations.core.nets import mlp, size
+from implementations.core.normalise import averaged, moments, normalised
 from implementations.core.plots import (
     density,
     figure,
@@ -65,6 +67,7 @@ class Affine(Univariate):
     """
 
     n_params = 2
+    apart = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,7 +83,7 @@ class Affine(Univariate):
         return (z - t) * minus_s.exp(), minus_s
 
     def _s_t(self, params: Tensor) -> tuple[Tensor, Tensor]:
-        s, t = params.unbind(-1)
+        s, t = by_kind(params)
         return self.a * s.tanh(), t
 
 
@@ -265,40 +268,31 @@ class BatchNorm(DataDependent):
         self.register_buffer("var", torch.ones(each))
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Mapped:
-        mean, var = self._updated(x) if self.training else (self.mean, self.var)
-        return (x - mean) * (var + self.eps).rsqrt(), self._log_det(x, var)
+        if self.training:
+            self._check(x)
+            z, log_det = averaged(x, self.mean, self.var, self.rho, self.eps)
+            self.initialised.fill_(True)
+        else:
+            z, log_det = normalised(x, self.mean, self.var, self.eps)
+        return z, log_det.expand(x.shape[0])
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> Mapped:
-        x = z * (self.var + self.eps).sqrt() + self.mean
-        return x, -self._log_det(z, self.var)
+        scale = (self.var + self.eps).sqrt()
+        log_det = scale.log().expand(z.shape[1:]).sum()
+        return torch.addcmul(self.mean, z, scale), log_det.expand(z.shape[0])
 
     def set_from(self, x: Tensor, context: Tensor | None) -> None:
-        self._keep(*self._moments(x))
-
-    def _updated(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        mean, var = self._moments(x)
-        mean = self.rho * self.mean + (1 - self.rho) * mean
-        var = self.rho * self.var + (1 - self.rho) * var
-        self._keep(mean.detach(), var.detach())
-        return mean, var
-
-    def _keep(self, mean: Tensor, var: Tensor) -> None:
+        self._check(x)
+        mean, var = moments(x)
         self.mean.copy_(mean)
         self.var.copy_(var)
-        self.initialised.fill_(True)
 
-    def _moments(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        if x[:, :1].numel() < 2:  # Its variance is 0, and its density has no bound.
+    def _check(self, x: Tensor) -> None:
+        # The variance of one value is 0, and the density would have no bound.
+        if len(x) * math.prod(x.shape[2:]) < 2:
             raise ValueError(
                 f"BatchNorm: expected more than 1 event in training, got {len(x)}"
             )
-        axes = [0, *range(2, x.ndim)]
-        var, mean = torch.var_mean(x, axes, correction=0, keepdim=True)
-        return mean[0], var[0]
-
-    def _log_det(self, x: Tensor, var: Tensor) -> Tensor:
-        log_slope = -0.5 * (var + self.eps).log()
-        return log_slope.expand(x.shape[1:]).sum().expand(x.shape[0])
 
 
 # %% [markdown]

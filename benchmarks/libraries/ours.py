@@ -18,6 +18,7 @@ from implementations.core.bijection import (
     DataDependent,
     Inverse,
     Univariate,
+    by_kind,
 )
 from implementations.core.flow import Flow, StandardNormal
 from implementations.core.nets import mlp, relu
@@ -67,7 +68,7 @@ class SoftAffine(Univariate):
 
     @staticmethod
     def _s_t(params: Tensor) -> tuple[Tensor, Tensor]:
-        s, t = params.unbind(-1)
+        s, t = by_kind(params)
         return s / (1 + s.abs() / 7), t
 
 
