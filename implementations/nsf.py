@@ -13,15 +13,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import MultivariateNormal
-from torch.nn.functional import pad, softplus
+from torch.nn.functional import pad
 
 from implementations.core.bijection import Bijection, Compose, Mapped, Univariate
 from implementations.core.claims import claim, repeated, table
@@ -31,6 +29,7 @@ from implementations.core.fit import History, fit
 from implementations.core.flow import Flow, StandardNormal
 from implementations.core.nets import mlp, size
 from implementations.core.plots import GREY, density, figure, grid_lines, show, warp
+from implementations.core.splines import LEAST, Bin, find_bin, positive
 from implementations.core.toy import (
     Checkerboard,
     Swirl,
@@ -56,55 +55,30 @@ from implementations.nice import Coupling
 
 
 # %%
-LEAST = 1e-3
-# softplus(UNIT) + LEAST = 1.
-UNIT = math.log(math.expm1(1 - LEAST))
-
-
-def positive(theta: Tensor) -> Tensor:
-    """softplus(θ + c) + 10⁻³, where c makes 1 of θ = 0."""
-    return softplus(theta + UNIT) + LEAST
-
-
-class Bin(NamedTuple):
-    """The bin that a point is in: its lower left corner, sizes and slopes at its ends.
-
-    `s` is height / width.
-    """
-
-    x: Tensor
-    y: Tensor
-    width: Tensor
-    height: Tensor
-    s: Tensor
-    left: Tensor
-    right: Tensor
-
-
-def find_bin(points: Tensor, params: Tensor, bound: float, axis: int) -> Bin:
-    """Find the bin of each point: among the x_k for axis 0, among the y_k for axis 1.
-
-    Takes points of any shape within the bounds, and params with a last axis of 3K - 1.
-    """
+def knots(params: Tensor, bound: float) -> tuple[Tensor, Tensor, Tensor]:
+    """x_k, y_k and δ_k at the K + 1 knots, from 3K - 1 numbers (§3.1)."""
     bins = (params.shape[-1] + 1) // 3
-    logits, inner = params.split((2 * bins, bins - 1), -1)
-    logits = logits.unflatten(-1, (2, bins))
-    # A softmax, but for the division: only what is found will be divided by the sum.
-    parts = (logits - logits.detach().amax(-1, keepdim=True)).exp()
-    parts = parts + LEAST / (1 - bins * LEAST) * parts.sum(-1, keepdim=True)
-    # Measured from the corner (-B, -B).
-    ends = parts.cumsum(-1)
-    unit = 2 * bound / ends[..., -1]
-    place = (points + bound) / unit[..., axis]
-    # The last knot is not searched, so that a point on the edge, or NaN, has a bin too.
-    k = (place[..., None] >= ends[..., axis, :-1]).sum(-1, keepdim=True)
-    both = k[..., None].expand(*k.shape[:-1], 2, 1)
-    width, height = (parts.gather(-1, both).squeeze(-1) * unit).unbind(-1)
-    x_end, y_end = (ends.gather(-1, both).squeeze(-1) * unit - bound).unbind(-1)
-    slopes = pad(inner, (1, 1)).gather(-1, torch.cat((k, k + 1), -1))
-    left, right = positive(slopes).unbind(-1)
-    s = height / width
-    return Bin(x_end - width, y_end - height, width, height, s, left, right)
+    widths, heights, inner = params.split((bins, bins, bins - 1), -1)
+    slopes = pad(positive(inner), (1, 1), value=1.0)
+    return places(widths, bound), places(heights, bound), slopes
+
+
+def places(logits: Tensor, bound: float) -> Tensor:
+    """Cut [-B, B] into shares of at least 10⁻³, and return where the cuts are."""
+    bins = logits.shape[-1]
+    shares = LEAST + (1 - LEAST * bins) * logits.softmax(-1)
+    return -bound + 2 * bound * pad(shares.cumsum(-1), (1, 0))
+
+
+def search(points: Tensor, params: Tensor, bound: float, axis: int) -> Bin:
+    """The bin of each point: among the x_k for axis 0, among the y_k for axis 1."""
+    x, y, slopes = knots(params, bound)
+    inner = (x, y)[axis][..., 1:-1]
+    k = (points[..., None] >= inner).sum(-1, keepdim=True)
+    at = [each.gather(-1, k).squeeze(-1) for each in (x, y, slopes)]
+    after = [each.gather(-1, k + 1).squeeze(-1) for each in (x, y, slopes)]
+    width, height = after[0] - at[0], after[1] - at[1]
+    return Bin(at[0], at[1], width, height, height / width, at[2], after[2])
 
 
 # %% [markdown]

@@ -15,17 +15,16 @@ from torch.func import jacrev, vmap
 
 from implementations.core.bijection import Compose
 from implementations.core.flow import Flow
+from implementations.core.splines import LEAST, UNIT, find_bin
 from implementations.made import Autoregressive
 from implementations.nice import Coupling
 from implementations.nsf import (
-    LEAST,
-    UNIT,
     Linear,
     Spline,
     cycle,
-    find_bin,
     nsf,
     nsf_autoregressive,
+    search,
 )
 from tests.support.papers import ROOT
 
@@ -149,6 +148,23 @@ def coefficients(y: Tensor, params: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         b.height * b.left - rest * d,
         -b.s * rest,
     )
+
+
+@pytest.mark.parametrize("bins", [1, 2, BINS, 64])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_the_search_on_the_page_finds_the_bin_of_the_core(bins: int, axis: int) -> None:
+    params = random_params(3000, 2.0, bins).unflatten(0, (1000, 3))
+    generator = torch.Generator().manual_seed(1)
+    shape = params.shape[:-1]
+    points = BOUND * (2 * torch.rand(shape, generator=generator).double() - 1)
+    # The edges have a bin, too.
+    points[0], points[1] = -BOUND, BOUND
+    found = search(points, params, BOUND, axis)
+    fast = find_bin(points, params, BOUND, axis)
+    for name, readable, fused in zip(found._fields, found, fast, strict=True):
+        # Of a bin a thousandth of the box, twelve digits are left.
+        message = f"{name} differs"
+        torch.testing.assert_close(readable, fused, atol=1e-12, rtol=1e-10, msg=message)
 
 
 def test_the_inverse_solves_the_quadratic_of_the_paper(spline: Spline) -> None:
