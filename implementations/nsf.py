@@ -171,12 +171,12 @@ class Spline(Univariate):
         return self._inside(solve, 1, z, params)
 
     def _inside(
-        self, map: Callable[[Tensor, Bin], Mapped], axis: int, x: Tensor, params: Tensor
+        self, way: Callable[[Tensor, Bin], Mapped], axis: int, x: Tensor, params: Tensor
     ) -> Mapped:
         wide = x.to(torch.promote_types(x.dtype, torch.float32))
         points = wide.clamp(-self.bound, self.bound)
         found = find_bin(points, params.to(wide.dtype), self.bound, axis)
-        z, slope = (image.to(x.dtype) for image in map(points, found))
+        z, slope = (image.to(x.dtype) for image in way(points, found))
         inside = wide == points
         return torch.where(inside, z, x), torch.where(inside, slope, 0)
 
