@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime
 import difflib
+import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,10 +30,14 @@ LIMIT = 500_000
 
 
 class ReadmePart(NamedTuple):
-    """Entries of a section under a heading of their own, or under none."""
+    """Entries of a section under a heading of their own, or under none.
+
+    `anchor` is the heading's place in README.md, as long as it keeps its words.
+    """
 
     heading: str
     entries: Sequence[Entry]
+    anchor: str = ""
 
 
 class Shape(NamedTuple):
@@ -60,12 +66,17 @@ def render(
     template = _environment(dead).get_template("readme.md.jinja")
     page = ""
     for shape in _shapes(catalogue):
+        shown = {
+            shelf: entries[-(shape.newest or len(entries)) :]
+            for shelf, entries in shelves.items()
+        }
+        if sum(map(_least(shape), chain.from_iterable(shown.values()))) > limit:
+            continue
         page = template.render(
             project=project,
             shape=shape,
             shelves={
-                shelf: _parts(shelf, entries[-(shape.newest or len(entries)) :], runs)
-                for shelf, entries in shelves.items()
+                shelf: _parts(shelf, entries, runs) for shelf, entries in shown.items()
             },
             numbers={shelf: len(entries) for shelf, entries in shelves.items()},
             total=len(tuple(catalogue.entries)),
@@ -76,6 +87,13 @@ def render(
         if len(page.encode()) <= limit:
             break
     return page
+
+
+def _least(shape: Shape) -> Callable[[Entry], int]:
+    """Return what counts the characters that an entry takes at least."""
+    return lambda entry: (
+        len(entry.title) + len(entry.url) + (len(entry.note) if shape.notes else 0)
+    )
 
 
 def running(catalogue: Catalogue, implementations: Path) -> dict[str, str]:
@@ -114,11 +132,20 @@ def _parts(
             of, headings = _kinds(entries)
         case _:
             return [ReadmePart("", entries)]
-    parts = (
-        ReadmePart(heading, [entry for entry in entries if of[entry.id] == heading])
-        for heading in dict.fromkeys((*headings, ""))
-    )
-    return [part for part in parts if part.entries]
+    parts: dict[str, list[Entry]] = {heading: [] for heading in (*headings, "")}
+    for entry in entries:
+        parts[of[entry.id]].append(entry)
+    filled = {heading: part for heading, part in parts.items() if part}
+    if list(filled) == [""]:
+        return [ReadmePart("", entries)]
+    return [
+        ReadmePart(heading or "Others", part, f"{shelf.anchor}-{_slug(heading)}")
+        for heading, part in filled.items()
+    ]
+
+
+def _slug(heading: str) -> str:
+    return re.sub(r"\W+", "-", (heading or "Others").lower())
 
 
 # A year with as many papers has a heading of its own, and so has each one after it.

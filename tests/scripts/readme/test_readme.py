@@ -167,8 +167,23 @@ def test_a_draft_offers_its_notebook_once_it_is_there(tmp_path: Path) -> None:
 def test_contents_lead_to_headings(catalogue: Catalogue) -> None:
     page = readme.render(catalogue, PROJECT)
     wanted = {link[1:] for link in links(page) if link.startswith("#")}
-    assert wanted == set(re.findall(r'<a id="([^"]+)"></a>\n\n## ', page))
-    assert len(wanted) == 7
+    anchors = re.findall(r'<a id="([^"]+)"></a>\n\n##', page)
+    assert sorted(wanted) == sorted(anchors)
+    assert len(re.findall(r"^## ", page, re.MULTILINE)) == 8  # and the contents
+    contents = page[: page.index(anchors[0] + '"></a>')]
+    for part in re.findall(r"^### (.+)", page, re.MULTILINE):
+        assert f"[{part}](#" in contents
+
+
+@pytest.mark.parametrize("share", [2, 3, 5, 20])
+def test_what_is_surely_too_long_is_not_rendered(
+    catalogue: Catalogue, share: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nothing else: the page is the same when all shapes are rendered."""
+    limit = len(readme.render(catalogue, PROJECT).encode()) // share
+    page = readme.render(catalogue, PROJECT, limit=limit)
+    monkeypatch.setattr(readme, "_least", lambda shape: lambda entry: 0)
+    assert page == readme.render(catalogue, PROJECT, limit=limit)
 
 
 @pytest.mark.published
