@@ -1,8 +1,10 @@
 """Our flows beside zuko, nflows and normflows: time and memory.
 
 `python -m benchmarks.flows` writes benchmarks/results/flows.json and prints ratios:
-×2 means that we take half the time of the fastest peer. One process, one thread,
-libraries in turns. `--quick` takes seconds, and fails where a ratio has collapsed.
+×2 means that we take half the time of the fastest peer. First come each library's
+default flows, then equal layers; on one thread, then on as many as torch takes by
+itself; libraries in turns. `--quick` takes seconds, and fails where a ratio has
+collapsed.
 """
 
 from __future__ import annotations
@@ -10,20 +12,37 @@ from __future__ import annotations
 import gc
 import statistics
 import sys
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from benchmarks.command import FOLDER, Command, named, say, write
-from benchmarks.libraries.families import PEERS, bare
+from benchmarks.libraries.defaults import HOLDS
+from benchmarks.libraries.families import PEERS
 from benchmarks.libraries.model import FlowModel
 from benchmarks.machine import head
-from benchmarks.ours import OUR_FLOWS, UNMEASURED, OurFlow
+from benchmarks.ours import UNMEASURED, OurFlow
+from benchmarks.plan import (
+    ALL_THREADS,
+    FAMILIES,
+    FULL,
+    LEFT_OUT,
+    QUICK,
+    TASKS,
+    Plan,
+    Raced,
+)
 from benchmarks.speed.memory import peak_bytes
 from benchmarks.speed.tasks import Run, tasks
-from benchmarks.speed.timing import Clock, interleaved, processor, rounded
+from benchmarks.speed.timing import (
+    Clock,
+    by_clocks,
+    interleaved,
+    rounded,
+)
 from implementations.core.flow import Flow
 from implementations.core.nets import size
 from scripts.results import forms
@@ -33,97 +52,50 @@ from scripts.results.races import Race, races
 RESULTS = FOLDER / "flows.json"
 
 
-@dataclass(frozen=True)
-class Plan:
-    """The plan of a run: the widths of each family, batches, repeats, our flows."""
-
-    dims: dict[str, tuple[int, ...]]
-    batches: tuple[int, ...]
-    repeats: int
-    own: Sequence[OurFlow]
-
-
-FULL = Plan(
-    {
-        "real_nvp": (2, 64),
-        "maf": (6, 21, 64),
-        "iaf": (64,),
-        "nsf": (2, 6, 64),
-        "nsf_autoregressive": (2, 6, 64),
-    },
-    batches=(512, 4096),
-    repeats=7,
-    own=OUR_FLOWS,
-)
-QUICK = Plan(
-    {"real_nvp": (2,), "maf": (21,), "iaf": (21,), "nsf": (2,)},
-    batches=(64,),
-    repeats=3,
-    own=[own for own in OUR_FLOWS if own.paper == "nsf"],
-)
 # Below this, against the fastest peer, a ratio has collapsed; less is forgiven where
 # components come one after another, since we are several times as fast there.
 LEAST, LEAST_UNROLLED = 0.4, 0.8
 UNROLLED = {("maf", "sample"), ("iaf", "log_density")}
 
-TASKS: dict[Task, str] = {
-    "log_density": "log-density",
-    "sample": "sampling",
-    "training_step": "training step",
-}
-LEFT_OUT = (
-    "A training step of IAF: it is trained on its own samples, not on given points.",
-    "Sampling autoregressive NSF in 64 dimensions, 4,096 at once: it would take the "
-    "peers a minute each time.",
-)
-
-
-def planned_tasks(family: str, dim: int, batch: int) -> list[Task]:
-    """All but those that are left out."""
-    tasks = list(TASKS)
-    if family == "iaf":
-        tasks.remove("training_step")
-    if family == "nsf_autoregressive" and dim * batch > 100_000:
-        tasks.remove("sample")
-    return tasks
-
 
 def library_timings(
-    family: str,
+    place: Raced,
     libraries: Mapping[str, FlowModel],
     x: Tensor,
     repeats: int,
-    clock: Clock = processor,
+    clocks: Sequence[Clock],
 ) -> Iterator[LibraryTiming]:
     """Time every task of the flow in all libraries, which take turns."""
-    batch, dim = x.shape
+    for model in libraries.values():
+        model.prepare(x)
     runs = {name: tasks(model, x) for name, model in libraries.items()}
-    for task in planned_tasks(family, dim, batch):
+    for task in place.tasks():
         for model in libraries.values():
             model.train(task == "training_step")
         turns = {name: run[task] for name, run in runs.items()}
-        for name, seconds in interleaved(turns, repeats, clock).items():
+        for name, times in by_clocks(turns, repeats, *clocks).items():
+            seconds, *beside = map(rounded, times)
             yield LibraryTiming(
-                family=family,
-                dim=dim,
-                batch=batch,
+                **place._asdict(),
                 task=task,
                 library=name,
                 parameters=size(libraries[name]),
-                seconds=rounded(seconds),
+                seconds=seconds,
+                processor=beside[0] if beside else None,
             )
 
 
-def memory(family: str, dim: int, batch: int) -> Iterator[Memory]:
+def memory(place: Raced) -> Iterator[Memory]:
     """Measure the peak of a training step in all libraries."""
-    x = torch.randn(batch, dim)
-    for name, model in bare(family, dim).items():
+    x = place.draw()
+    where = {key: value for key, value in place._asdict().items() if key != "threads"}
+    for name, model in place.build().items():
+        model.prepare(x)
+        model.train()
         run = tasks(model, x)["training_step"]
         run()  # What Adam allocates in its first step stays; gradients do not.
         model.zero_grad()
-        yield Memory(
-            family=family, dim=dim, batch=batch, library=name, bytes=peak_bytes(run)
-        )
+        yield Memory(**where, library=name, bytes=peak_bytes(run))
 
 
 def timings(own: Sequence[OurFlow], points: int, repeats: int) -> Iterator[Timing]:
@@ -156,43 +128,58 @@ def timings(own: Sequence[OurFlow], points: int, repeats: int) -> Iterator[Timin
 
 def measure(plan: Plan, families: Sequence[str]) -> forms.Flows:
     """Measure what the plan says of these families; tell how far it is on stderr."""
-    torch.set_num_threads(1)
     torch.manual_seed(0)
+    # nflows calls what torch is going to remove.
+    warnings.filterwarnings("ignore", r"torch\.\w+ is deprecated")
     gc.freeze()  # What is imported need not be searched for garbage.
-    places = [
-        (family, dim, batch)
-        for family in families
-        for dim in plan.dims[family]
-        for batch in plan.batches
-    ]
+    places = plan.places(families)
     contests: list[LibraryTiming] = []
     peaks: list[Memory] = []
-    for number, (family, dim, batch) in enumerate(places, 1):
-        say(f"[{number}/{len(places)}] {family}, {dim} dimensions, batch {batch}")
-        x = torch.randn(batch, dim)
-        rows = list(library_timings(family, bare(family, dim), x, plan.repeats))
+    for number, place in enumerate(places, 1):
+        say(f"[{number}/{len(places)}] {words(place)}")
+        torch.set_num_threads(place.threads)
+        rows = list(
+            library_timings(
+                place, place.build(), place.draw(), plan.repeats, plan.clocks
+            )
+        )
         for race in races(rows):
             print(line(race), flush=True)
         contests += rows
-        if "training_step" in planned_tasks(family, dim, batch):
-            peaks += memory(family, dim, batch)
-    say(f"our {len(plan.own)} flows, on their own")
+        trained = "training_step" in place.tasks()
+        if trained and place.threads == places[0].threads:
+            peaks += memory(place)
+    torch.set_num_threads(1)
+    own: tuple[Timing, ...] = ()
+    if plan.own:
+        say(f"our {len(plan.own)} flows, on their own")
+        own = tuple(timings(plan.own, plan.batches[0], plan.repeats))
+    torch.set_num_threads(ALL_THREADS)
     return forms.Flows(
         **head(*PEERS),
         repeats=plan.repeats,
-        flows=tuple(timings(plan.own, plan.batches[0], plan.repeats)),
+        holds=HOLDS,
+        flows=own,
         contests=tuple(contests),
         memory=tuple(peaks),
         left_out=(*LEFT_OUT, *UNMEASURED),
     )
 
 
+def words(place: Raced) -> str:
+    """Say what is raced."""
+    kind, threads, family, dim, batch = place
+    flow = f"default {family}" if kind == "default" else f"{family}, equal layers"
+    on = "1 thread" if threads == 1 else f"{threads} threads"
+    return f"{flow}, {dim}-d ×{batch}, {on}"
+
+
 def line(race: Race) -> str:
     """Say on one line how a race went."""
     ms = {name: 1e3 * statistics.median(row.seconds) for name, row in race.rows.items()}
     times = "  ".join(f"{name} {value:.4g}" for name, value in ms.items())
-    task = f"{race.family} {race.dim}-d ×{race.batch} {TASKS[race.task]}"
-    return f"{task:45} ×{race.ratio:<6.3g} {times} ms"
+    task = f"{words(Raced(*race[:5]))}, {TASKS[race.task]}"
+    return f"{task:70} ×{race.ratio:<6.3g} {times} ms"
 
 
 def collapsed(race: Race) -> bool:
@@ -206,14 +193,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = Command(
         RESULTS,
         "Time our flows beside zuko, nflows and normflows, and their training steps' "
-        "memory. ×2 means that the fastest of them takes twice as long as we do. All "
-        "of it takes up to ten minutes. --only measures beside the peers only.",
+        "memory: default flows and equal layers, on one thread and on all cores. ×2 "
+        "means that the fastest of them takes twice as long as we do. All of it takes "
+        "about half an hour. --only measures beside the peers only.",
         quick="small flows, seconds; exit 1 where a ratio has collapsed",
-        only=FULL.dims,
+        only=FAMILIES,
     )
     args = command.parse(arguments)
     plan = QUICK if args.quick else FULL
-    families = named(command, args.only, plan.dims)
+    families = named(command, args.only, FAMILIES)
     report = measure(replace(plan, own=()) if args.only else plan, families)
     write(report, args.output)
     fallen = [race for race in races(report.contests) if collapsed(race)]

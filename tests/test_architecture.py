@@ -43,10 +43,11 @@ ARROWS = {
     "benchmarks.machine": "",
     "benchmarks.ours": "implementations.registrations",
     "benchmarks.libraries": "implementations",
+    "benchmarks.plan": "libraries ours speed scripts.results",
     "benchmarks.speed": "scripts.results",
     "benchmarks.families": "command machine implementations scripts.base",
     "benchmarks.flows": (
-        "command libraries machine ours speed implementations scripts.results"
+        "command libraries machine ours plan speed implementations scripts.results"
     ),
     "benchmarks.gaps": (
         "command machine ours implementations implementations.registrations "
@@ -59,7 +60,7 @@ ARROWS = {
         "scripts.results"
     ),
     "benchmarks.gpu": (
-        "command flows libraries machine ours speed implementations "
+        "command flows libraries machine ours plan speed implementations "
         "implementations.registrations scripts.base scripts.results"
     ),
     "benchmarks.website": (

@@ -17,7 +17,7 @@ from torch import Tensor
 from benchmarks.flows import line
 from benchmarks.gpu import words
 from benchmarks.gpu.parts import Emit, Place
-from benchmarks.gpu.speed import clock, on_device
+from benchmarks.gpu.speed import clock, on_device, raced
 from benchmarks.libraries.model import FlowModel
 from benchmarks.speed.timing import interleaved, rounded
 from implementations.core.fit import fit
@@ -62,9 +62,7 @@ def library_timings(
         train()  # Compiles, which counts nowhere.
     for name, seconds in interleaved(runs, repeats, clock(place)).items():
         yield LibraryTiming(
-            family=family,
-            dim=dim,
-            batch=BATCH,
+            **raced(family, dim, BATCH)._asdict(),
             task="training_step",
             library=name,
             parameters=size(libraries[name]),

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from benchmarks.flows import library_timings, line, planned_tasks
+from benchmarks.flows import library_timings, line
 from benchmarks.gpu import words
 from benchmarks.gpu.parts import Emit, Place
 from benchmarks.libraries.families import bare
 from benchmarks.libraries.model import FlowModel
+from benchmarks.plan import Raced
 from benchmarks.speed.tasks import tasks
 from benchmarks.speed.timing import Clock, processor, waiting
 from scripts.results.forms import Task
@@ -39,15 +40,20 @@ def run(place: Place, emit: Emit) -> None:
     for batch in batches:
         for family, dim in dims:
             with words.left_out_if_it_fails(f"{family}, {dim}-d, {batch}", emit):
-                planned = planned_tasks(family, dim, batch)
+                where = raced(family, dim, batch)
+                planned = where.tasks()
                 libraries = on_device(family, dim, batch, planned, place, emit)
                 x = torch.randn(batch, dim, device=place.device)
-                rows = list(
-                    library_timings(family, libraries, x, repeats, clock(place))
-                )
+                clocks = [clock(place)]
+                rows = list(library_timings(where, libraries, x, repeats, clocks))
                 emit(*(row.model_dump(mode="json") for row in rows))
                 for race in races(rows):
                     print(line(race), flush=True)
+
+
+def raced(family: str, dim: int, batch: int) -> Raced:
+    """Return what is raced there: equal layers."""
+    return Raced("equal", torch.get_num_threads(), family, dim, batch)
 
 
 def clock(place: Place) -> Clock:

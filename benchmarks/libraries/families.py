@@ -49,10 +49,24 @@ def bare(family: str, dim: int) -> dict[str, FlowModel]:
     Raises:
         ValueError: when parameter counts are further apart than `TOLERANCE`.
     """
-    built = {
-        name: build(dim, LAYERS[family], WIDTH, 0)
-        for name, build in BARE[family].items()
-    }
+    return refuse_unequal(
+        family,
+        dim,
+        {
+            name: build(dim, LAYERS[family], WIDTH, 0)
+            for name, build in BARE[family].items()
+        },
+    )
+
+
+def refuse_unequal(
+    family: str, dim: int, built: dict[str, FlowModel]
+) -> dict[str, FlowModel]:
+    """Return the flows, which have as many parameters as one another.
+
+    Raises:
+        ValueError: when they have not, by more than `TOLERANCE`.
+    """
     counts = {name: size(each) for name, each in built.items()}
     if max(counts.values()) > (1 + TOLERANCE) * min(counts.values()):
         raise ValueError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import math
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -21,11 +21,16 @@ Clock = Callable[[], float]
 
 
 def processor() -> float:
-    """Seconds of processor time, which other processes cannot take.
+    """Seconds of processor time, of all threads, which other processes cannot take.
 
     With one thread it is what a clock shows on a quiet machine.
     """
     return time.process_time()
+
+
+def wall() -> float:
+    """Seconds on a clock."""
+    return time.perf_counter()
 
 
 def waiting() -> float:
@@ -41,23 +46,30 @@ def interleaved(
 
     Every round begins with another run.
     """
-    seconds: dict[Key, list[float]] = {key: [] for key in runs}
+    return {key: times for key, (times,) in by_clocks(runs, repeats, clock).items()}
+
+
+def by_clocks(
+    runs: Mapping[Key, Callable[[], object]], repeats: int, *clocks: Clock
+) -> dict[Key, list[tuple[float, ...]]]:
+    """As `interleaved`, of the same calls by each clock; the first one decides."""
+    rows: dict[Key, list[list[float]]] = {key: [] for key in runs}
     calls: dict[Key, int] = {}
     for key, run in runs.items():
-        first = _seconds(run, 1, clock)
-        if first > LONG_SECONDS:
-            seconds[key].append(first)
+        first = _seconds(run, 1, clocks)
+        if first[0] > LONG_SECONDS:
+            rows[key].append(first)
             calls[key] = 1
         else:
-            calls[key] = math.ceil(LEAST_SECONDS / _seconds(run, 1, clock))
+            calls[key] = math.ceil(LEAST_SECONDS / _seconds(run, 1, clocks)[0])
     keys = list(runs)
     for repeat in range(repeats):
         turn = repeat % len(keys)
         with _no_collector():
             for key in keys[turn:] + keys[:turn]:
-                if len(seconds[key]) == repeat:
-                    seconds[key].append(_seconds(runs[key], calls[key], clock))
-    return {key: tuple(values) for key, values in seconds.items()}
+                if len(rows[key]) == repeat:
+                    rows[key].append(_seconds(runs[key], calls[key], clocks))
+    return {key: [*zip(*values, strict=True)] for key, values in rows.items()}
 
 
 def rounded(seconds: Iterable[float]) -> tuple[float, ...]:
@@ -65,12 +77,16 @@ def rounded(seconds: Iterable[float]) -> tuple[float, ...]:
     return tuple(float(f"{value:.4g}") for value in seconds)
 
 
-def _seconds(run: Callable[[], object], calls: int, clock: Clock) -> float:
-    """Seconds of a call, the mean of so many."""
-    start = clock()
+def _seconds(
+    run: Callable[[], object], calls: int, clocks: Sequence[Clock]
+) -> list[float]:
+    """Seconds of a call by each clock, the mean of so many."""
+    starts = [clock() for clock in clocks]
     for _ in range(calls):
         run()
-    return (clock() - start) / calls
+    return [
+        (clock() - start) / calls for clock, start in zip(clocks, starts, strict=True)
+    ]
 
 
 @contextmanager

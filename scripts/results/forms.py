@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
 
 Task = Literal["log_density", "sample", "training_step"]
+# Each library's flow as it comes, or the same layers in all.
+Kind = Literal["default", "equal"]
 # Seconds of one call, once for each repeat.
 Seconds = Annotated[
     tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1, strict=False)
@@ -43,8 +45,14 @@ class Head(Form):
 
 
 class LibraryTiming(Form):
-    """One library's times of one task of one flow."""
+    """One library's times of one task of one flow.
 
+    `seconds` are those of a clock, and `processor` those of all cores together; where
+    only processor time was measured, it stands under `seconds`.
+    """
+
+    kind: Kind = "equal"
+    threads: PositiveInt = 1
     family: str
     dim: PositiveInt
     batch: PositiveInt
@@ -52,11 +60,13 @@ class LibraryTiming(Form):
     library: str
     parameters: PositiveInt
     seconds: Seconds
+    processor: Seconds | None = None
 
 
 class Memory(Form):
     """Bytes of tensors that a training step has allocated at its peak."""
 
+    kind: Kind = "equal"
     family: str
     dim: PositiveInt
     batch: PositiveInt
@@ -80,9 +90,13 @@ class Timing(Form):
 
 
 class Flows(Head):
-    """The form of flows.json, which `python -m benchmarks.flows` writes."""
+    """The form of flows.json, which `python -m benchmarks.flows` writes.
+
+    `holds` says what each library's default flow has, by family.
+    """
 
     repeats: PositiveInt
+    holds: dict[str, str] = {}
     flows: Annotated[tuple[Timing, ...], Field(strict=False)]
     contests: Annotated[tuple[LibraryTiming, ...], Field(strict=False)]
     memory: Annotated[tuple[Memory, ...], Field(strict=False)]

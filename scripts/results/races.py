@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from scripts.results.forms import LibraryTiming, Task
+from scripts.results.forms import Kind, LibraryTiming, Task
 
 
 class Race(NamedTuple):
@@ -15,6 +15,8 @@ class Race(NamedTuple):
     `ratio` is the median over repeats, in each of which all took turns.
     """
 
+    kind: Kind
+    threads: int
     family: str
     dim: int
     batch: int
@@ -30,9 +32,9 @@ class Race(NamedTuple):
 
 def races(rows: Iterable[LibraryTiming]) -> list[Race]:
     """Group rows by flow, batch and task, in their order."""
-    groups: dict[tuple[str, int, int, Task], dict[str, LibraryTiming]] = {}
+    groups: dict[tuple[Kind, int, str, int, int, Task], dict[str, LibraryTiming]] = {}
     for row in rows:
-        key = (row.family, row.dim, row.batch, row.task)
+        key = (row.kind, row.threads, row.family, row.dim, row.batch, row.task)
         groups.setdefault(key, {})[row.library] = row
     return [Race(*key, _ratio(group), group) for key, group in groups.items()]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from benchmarks.libraries.defaults import HOLDS, IMAGE, OURS, PIXELS, THEIRS, default
 from benchmarks.libraries.families import BARE, PEERS, TOLERANCE, WHOLE, bare
 from benchmarks.libraries.ours import Ours
 from implementations.core.nets import size
@@ -65,3 +66,20 @@ def test_peers_are_pinned_alike_everywhere() -> None:
     peers = pins("benchmarks/requirements.txt")
     assert set(peers) == set(PEERS)
     assert peers.items() <= pins("constraints.txt").items()
+
+
+@pytest.mark.parametrize(
+    ("family", "dim"),
+    [*((family, 64) for family in THEIRS if family != "glow"), ("glow", PIXELS)],
+)
+# nflows calls what torch is going to remove.
+@pytest.mark.filterwarnings(r"ignore:torch\.\w+ is deprecated")
+def test_default_flows_are_as_large_as_ours_and_work(family: str, dim: int) -> None:
+    libraries = default(family, dim)
+    assert set(libraries) == {"ours", *THEIRS[family]}
+    x = torch.randn(4, *(IMAGE if family == "glow" else (dim,)))
+    for library, each in libraries.items():
+        each.prepare(x)
+        assert each.eval().log_prob(x).isfinite().all(), library
+        assert each.sample(2).isfinite().all(), library
+    assert set(HOLDS) == set(THEIRS) == set(OURS)

@@ -15,6 +15,7 @@ from scripts.base.text import significant
 from scripts.catalogue import Catalogue
 from scripts.results.files import ResultsError
 from scripts.site.measured.axis import axis
+from scripts.site.measured.races import Contest
 from scripts.site.measured.speed import Comparison, compare
 from tests.support.building import build
 from tests.support.html import Parsed
@@ -113,14 +114,24 @@ def test_it_is_whole_without_scripts(
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
 
 
+def measured(comparison: Comparison) -> dict[str, Contest]:
+    """Name of the table → what it shows; without those of which there is nothing."""
+    both = {
+        "Our default flows' speed over the": comparison.defaults,
+        "Our speed over that of the": comparison.equal,
+    }
+    return {name: contest for name, contest in both.items() if contest.times}
+
+
 def test_plots_have_a_mark_for_each_value(page: Page, comparison: Comparison) -> None:
-    gaps, ratios = page.locator("figure.dots").all()
+    gaps, *plots = page.locator("figure.dots").all()
     number = sum(len(line.gaps) for line in comparison.lines)
     expect(gaps.locator("circle")).to_have_count(number)
-    number = sum(len(match.ratios) for match in comparison.ratios)
-    expect(ratios.locator("use")).to_have_count(number)
-    assert number == len(comparison.times)
-    for plot in (gaps, ratios):
+    for plot, contest in zip(plots, measured(comparison).values(), strict=True):
+        number = sum(len(match.ratios) for match in contest.ratios)
+        expect(plot.locator("use")).to_have_count(number)
+        assert number == len(contest.times)
+    for plot in (gaps, *plots):
         box = plot.bounding_box()
         assert box
         for mark in plot.locator("circle, use").all()[:10]:
@@ -129,13 +140,23 @@ def test_plots_have_a_mark_for_each_value(page: Page, comparison: Comparison) ->
 
 
 def test_what_a_peer_does_faster_is_said(page: Page, comparison: Comparison) -> None:
-    behind = page.get_by_role("region", name="Our speed").locator(".behind")
-    ratios = [ratio for match in comparison.ratios for ratio in match.ratios.values()]
-    ratios += [match.memory for match in comparison.ratios if match.memory]
-    expect(behind).to_have_count(sum(ratio < 0.95 for ratio in ratios))
-    slower = sum(time.ratio < 0.95 for time in comparison.times)
-    sentence = f"In {slower or 'none'} of {len(comparison.times)} "
-    assert sentence in page.locator("article").inner_text()
+    for name, contest in measured(comparison).items():
+        behind = page.get_by_role("region", name=name).locator(".behind")
+        ratios = [ratio for match in contest.ratios for ratio in match.ratios.values()]
+        ratios += [match.memory for match in contest.ratios if match.memory]
+        expect(behind).to_have_count(sum(ratio < 0.95 for ratio in ratios))
+        slower = sum(time.ratio < 0.95 for time in contest.times)
+        sentence = f"In {slower or 'none'} of {len(contest.times)} "
+        assert sentence in page.locator("article").inner_text()
+
+
+def test_default_flows_come_first(page: Page, comparison: Comparison) -> None:
+    """And say what they hold, or that they are not measured yet."""
+    text = page.locator("article").text_content() or ""
+    assert text.index("As you would call them") < text.index("The same layers")
+    assert ("all cores: not measured yet" in text) != bool(comparison.defaults.times)
+    for words in comparison.flows.holds.values():
+        assert words in text
 
 
 @pytest.mark.parametrize("along", ["dim", "batch"])
@@ -208,10 +229,12 @@ def test_medians_and_ratios_are_those_of_the_results(comparison: Comparison) -> 
     first = comparison.flows.memory[:4]
     (ours,) = [row.bytes for row in first if row.library == "ours"]
     leanest = min(row.bytes for row in first if row.library != "ours")
-    match = next(match for match in comparison.ratios if match.memory)
+    found = list(measured(comparison).values())
+    match = next(match for match in found[0].ratios if match.memory)
     assert match.memory == leanest / ours
-    times = comparison.times[0]
-    assert set(times.ms) == {"ours", "zuko", "nflows", "normflows"}
+    for contest in found:
+        times = contest.times[0]
+        assert set(times.ms) == {"ours", "zuko", "nflows", "normflows"}
 
 
 @pytest.mark.parametrize(

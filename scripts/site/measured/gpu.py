@@ -8,7 +8,7 @@ from typing import NamedTuple
 from scripts.base.dates import long_date
 from scripts.results.gpu import SMALL, Gpu, Rounded
 from scripts.results.races import races
-from scripts.site.measured.races import FlowRatios, Times, ratios, times
+from scripts.site.measured.races import FlowRatios, Times, contest
 
 
 class OnGpu(NamedTuple):
@@ -47,6 +47,6 @@ class OnGpu(NamedTuple):
 
 def on_gpu(report: Gpu) -> OnGpu:
     """Gather what is shown of a report."""
-    run = races(report.speed)
-    compiled = [times(race) for race in races(report.compiled)]
-    return OnGpu(report, ratios(run, ()), [times(race) for race in run], compiled)
+    run = contest(races(report.speed))
+    compiled = contest(races(report.compiled))
+    return OnGpu(report, run.ratios, run.times, compiled.times)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
 from scripts.results.forms import Memory, Seconds, Task
 from scripts.results.races import Race
+from scripts.site.measured.axis import Axis, axis
 
 FAMILIES = {
     "real_nvp": "Real NVP",
@@ -16,12 +18,15 @@ FAMILIES = {
     "iaf": "IAF",
     "nsf": "NSF, coupling",
     "nsf_autoregressive": "NSF, autoregressive",
+    "glow": "Glow",
 }
 TASKS: dict[Task, str] = {
     "log_density": "evaluate",
     "training_step": "train",
     "sample": "sample",
 }
+# Below this we call ourselves slower: less may be noise.
+EVEN = 0.95
 
 
 class FlowRatios(NamedTuple):
@@ -30,6 +35,7 @@ class FlowRatios(NamedTuple):
     flow: str
     dim: int
     batch: int
+    threads: int
     parameters: int
     ratios: dict[Task, float]
     memory: float | None
@@ -38,33 +44,73 @@ class FlowRatios(NamedTuple):
 class Times(NamedTuple):
     """One task in all libraries, in ms: each one's median, and half its quartiles' gap.
 
-    `ratio` is the fastest peer's time over ours.
+    `ratio` is the fastest peer's time over ours; `processor` are medians of all cores'
+    time, in ms, where they were measured.
     """
 
     flow: str
     dim: int
     batch: int
+    threads: int
     task: str
     ratio: float
     ms: dict[str, tuple[float, float]]
+    processor: dict[str, float]
 
 
-def ratios(run: Iterable[Race], memory: Iterable[Memory]) -> list[FlowRatios]:
-    """Gather the races of each flow, and the peaks of its training steps."""
+class Contest(NamedTuple):
+    """All races of one kind."""
+
+    ratios: Sequence[FlowRatios]
+    times: Sequence[Times]
+
+    @property
+    def libraries(self) -> list[str]:
+        """Ours, and the peers."""
+        return list(dict.fromkeys(name for row in self.times for name in row.ms))
+
+    @property
+    def slower(self) -> list[Times]:
+        """The tasks that a peer does faster, worst first."""
+        lost = [time for time in self.times if time.ratio < EVEN]
+        return sorted(lost, key=lambda time: time.ratio)
+
+    @property
+    def means(self) -> dict[str, float]:
+        """Flow → the geometric mean of all its ratios of time."""
+        logs: dict[str, list[float]] = {}
+        for time in self.times:
+            logs.setdefault(time.flow, []).append(math.log(time.ratio))
+        return {flow: math.exp(statistics.mean(each)) for flow, each in logs.items()}
+
+    @property
+    def axis(self) -> Axis:
+        """Holds all ratios, and 1."""
+        return axis([1.0, *(time.ratio for time in self.times)])
+
+
+def contest(run: Sequence[Race], memory: Iterable[Memory] = ()) -> Contest:
+    """Gather races of one kind, and the peaks of their training steps."""
+    return Contest(_ratios(run, memory), [times(race) for race in run])
+
+
+def _ratios(run: Iterable[Race], memory: Iterable[Memory]) -> list[FlowRatios]:
     peaks: dict[tuple[str, int, int], dict[str, int]] = {}
     for row in memory:
         peaks.setdefault((row.family, row.dim, row.batch), {})[row.library] = row.bytes
     found = []
-    for key, group in groupby(run, key=lambda race: race[:3]):
+    for (_, threads, family, dim, batch), group in groupby(run, key=lambda r: r[:5]):
         together = list(group)
+        weighed = peaks.get((family, dim, batch))
         found.append(
             FlowRatios(
-                FAMILIES[together[0].family],
-                together[0].dim,
-                together[0].batch,
+                FAMILIES[family],
+                dim,
+                batch,
+                threads,
                 together[0].rows["ours"].parameters,
                 {race.task: race.ratio for race in together},
-                _leaner(peaks[key]) if key in peaks else None,
+                _leaner(weighed) if weighed else None,
             )
         )
     return found
@@ -80,9 +126,15 @@ def times(race: Race) -> Times:
         FAMILIES[race.family],
         race.dim,
         race.batch,
+        race.threads,
         TASKS[race.task],
         race.ratio,
         {name: _middle(row.seconds) for name, row in race.rows.items()},
+        {
+            name: 1e3 * statistics.median(row.processor)
+            for name, row in race.rows.items()
+            if row.processor
+        },
     )
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Iterable, Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,13 +13,14 @@ from scripts.results.forms import (
     Flows,
     Gaps,
     Growth,
+    Kind,
     ScalingResults,
 )
 from scripts.results.gpu import Gpu
 from scripts.results.races import races
 from scripts.site.measured.axis import Axis, axis
 from scripts.site.measured.gpu import OnGpu, on_gpu
-from scripts.site.measured.races import FAMILIES, FlowRatios, Times, ratios, times
+from scripts.site.measured.races import FAMILIES, Contest, contest
 
 # What an event is, by how many axes it has.
 EVENTS = {
@@ -29,8 +28,6 @@ EVENTS = {
     2: "{} nodes of {} features",
     3: "images of {}×{}×{}",
 }
-# Below this we call ourselves slower: less may be noise.
-EVEN = 0.95
 
 
 class FlowRow(NamedTuple):
@@ -70,32 +67,13 @@ class Comparison(NamedTuple):
     trained: Gaps
     scaling: ScalingResults
     lines: Sequence[FlowRow]
-    ratios: Sequence[FlowRatios]
-    times: Sequence[Times]
+    defaults: Contest
+    equal: Contest
     gpu: OnGpu | None
 
     def of(self, paper: str) -> list[FlowRow]:
         """Lines of the paper's flows."""
         return [line for line in self.lines if line.paper == paper]
-
-    @property
-    def libraries(self) -> list[str]:
-        """Ours, and the peers."""
-        return list(self.times[0].ms)
-
-    @property
-    def slower(self) -> list[Times]:
-        """The tasks that a peer does faster, worst first."""
-        lost = [time for time in self.times if time.ratio < EVEN]
-        return sorted(lost, key=lambda time: time.ratio)
-
-    @property
-    def means(self) -> dict[str, float]:
-        """Flow → the geometric mean of all its ratios of time."""
-        return {
-            flow: math.exp(statistics.mean(math.log(time.ratio) for time in group))
-            for flow, group in groupby(self.times, key=lambda time: time.flow)
-        }
 
     @property
     def by_dim(self) -> list[Sampling]:
@@ -118,26 +96,26 @@ class Comparison(NamedTuple):
         """Holds all gaps."""
         return axis(gap for line in self.lines for gap in line.gaps)
 
-    @property
-    def ratio_axis(self) -> Axis:
-        """Holds all ratios, and 1."""
-        return axis([1.0, *(time.ratio for time in self.times)])
-
 
 def compare(results: Path) -> Comparison:
     """Read the results in a folder; raises ResultsError."""
     flows = read(Flows, results / "flows.json")
     trained = read(Gaps, results / "gaps.json")
-    run, gpu = races(flows.contests), results / "gpu.json"
+    gpu = results / "gpu.json"
     return Comparison(
         flows,
         trained,
         read(ScalingResults, results / "scaling.json"),
         _lines(flows, trained),
-        ratios(run, flows.memory),
-        [times(race) for race in run],
+        _contest(flows, "default"),
+        _contest(flows, "equal"),
         on_gpu(read(Gpu, gpu)) if gpu.exists() else None,
     )
+
+
+def _contest(flows: Flows, kind: Kind) -> Contest:
+    run = [race for race in races(flows.contests) if race.kind == kind]
+    return contest(run, [row for row in flows.memory if row.kind == kind])
 
 
 def _lines(flows: Flows, trained: Gaps) -> list[FlowRow]:
