@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 from implementations.core.bijection import Bijection, Compose
 from implementations.core.flow import Flow
+from implementations.core.held import Held
 from implementations.core.nets import mlp
 from implementations.core.reversible import Reversible, reversible
 from implementations.glow import ActNorm, ChannelCoupling, glow
-from implementations.gnf import Held, gnf
+from implementations.gnf import gnf
 from implementations.nice import Coupling
 from implementations.nsf import Linear, Spline
 from implementations.real_nvp import Affine, BatchNorm
