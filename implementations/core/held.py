@@ -1,4 +1,4 @@
-"""How much memory backpropagation needs: what autograd keeps between its passes."""
+"""The bytes that autograd keeps between its two passes, counted."""
 
 from __future__ import annotations
 
