@@ -416,11 +416,11 @@ if __name__ == "__main__":
             z = layer.inverse(z)[0]
         if k in (6, 3, 0):
             stages[{6: "2 steps left", 3: "1 step left", 0: "samples"}[k]] = z
-    fig, axes = figure(columns=4, height=1.9)
+    fig, axes = figure(columns=4, box=(-9, 9, -9, 9))
     for ax, (name, nodes) in zip(axes, stages.items(), strict=True):
         for k, colour in enumerate((BLUE, ORANGE, GREEN, PURPLE)):
             ax.plot(*nodes[colours == k].T.cpu(), ".", color=colour, markersize=1.2)
-        ax.set(title=name, aspect="equal")
+        ax.set(title=name, xlim=(-9, 9), ylim=(-9, 9), aspect="equal")
         ax.axis("off")
     show(
         fig,
@@ -630,9 +630,9 @@ if __name__ == "__main__":
     show(
         fig,
         "Four columns of three graphs. Those held out are two dense communities with "
-        "one edge between them. GNF's are dense communities as well, with no edge "
-        "between them or with too many. Those of independent nodes are uneven, with "
-        "single nodes apart. Random edges make one even tangle.",
+        "one edge between them. Of GNF's, two are communities that several edges join, "
+        "and one is a single dense community. Those of independent nodes are loose and "
+        "uneven, two of them in two parts. Random edges make one tangle.",
     )
 
 # %% [markdown]
