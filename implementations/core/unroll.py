@@ -27,7 +27,7 @@ from implementations.core.transforms import transformed
 
 # Components of a block. From 8 to 32 the time hardly changes.
 BLOCK = 16
-# Units of a layer whose zeros are multiplied sooner than left out, for 512 events.
+# Up to so many units, multiplying zeros is faster than skipping them (512 events).
 FEW = 64
 
 

@@ -22,16 +22,21 @@ from implementations.core.flow import LOG_2PI, Flow, StandardNormal
 from implementations.core.toy import Banana
 from implementations.iaf import (
     SPREAD,
+    Amortised,
     Gated,
     autoencoder,
     backwards,
+    draw,
+    encoded,
     excess,
     gated_steps,
     iaf,
     log_evidence,
     log_joint,
+    step_back,
 )
-from implementations.made import Autoregressive
+from implementations.iaf import step as readable_step
+from implementations.made import Autoregressive, MaskedMLP
 from implementations.maf import maf
 from implementations.nice import Shift
 from implementations.vi_flows import Diagonal
@@ -269,3 +274,33 @@ def test_the_arch_has_the_evidence_that_the_notebook_says() -> None:
         5 * torch.ones(1).double()
     )
     close(log_joint(z, y[1:2]), normal.log_prob(z).sum(1) + given)
+
+
+def test_the_page_and_the_class_are_one_step() -> None:
+    """`step` and `step_back` are MADE's bijection with the gate, and its inverse."""
+    f, (z, h) = step(), batch()
+    assert isinstance(f.m, MaskedMLP)
+    for given, net in ((h, f), (None, step(context=0))):
+        out, log_det = readable_step(net.m, z, given)
+        close(net(z, given)[0], out)
+        close(net(z, given)[1], log_det)
+        close(step_back(net.m, out, given), z)
+        close(net.inverse(out, given)[0], step_back(net.m, out, given))
+
+
+@pytest.mark.parametrize("layers", [0, 1, 3])
+def test_a_draw_has_the_density_that_is_found_backwards(layers: int) -> None:
+    """And so has the same chain as a flow, where the encoder is a constant."""
+    q = perturbed(Amortised(layers))
+    torch.manual_seed(5)
+    y, noise = torch.randn(30, 1).double(), torch.randn(30, 2).double()
+    z, log_q = draw(q.encoder, q.steps, y, noise)
+    close(q.log_prob(z, y), log_q)
+    mean, log_std, h = encoded(q.encoder, y, 2)
+    start = MultivariateNormal(mean, torch.diag_embed((2 * log_std).exp()))
+    first = mean + log_std.exp() * noise
+    jacobian = torch.eye(2).double().expand(30, 2, 2)
+    if layers:
+        chain = Compose(*q.steps)
+        jacobian = vmap(jacrev(lambda x, h: chain(x[None], h[None])[0][0]))(first, h)
+    close(log_q, start.log_prob(first) - torch.linalg.slogdet(jacobian).logabsdet)

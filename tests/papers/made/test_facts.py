@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from typing import TypeVar
 
 import pytest
@@ -24,7 +25,10 @@ from implementations.made import (
     Gaussian,
     MaskedLinear,
     MaskedMLP,
+    draw_by_passes,
+    logits,
     made,
+    mask,
     reconstruction,
     spread,
 )
@@ -368,3 +372,20 @@ def test_agrees_with_nflows_under_the_same_weights() -> None:
     net.output.bias.data = peer.final_layer.bias.data
     x = torch.randn(50, 5, dtype=torch.float64)
     torch.testing.assert_close(net(x).flatten(1), peer(x), atol=1e-12, rtol=1e-12)
+
+
+@pytest.mark.parametrize("hidden", [(16,), (16, 12)])
+def test_the_page_and_the_class_are_one_network(hidden: tuple[int, ...]) -> None:
+    """`logits` and `draw_by_passes` are what MaskedMLP does by slices."""
+    net = perturbed(MaskedMLP(5, 1, hidden))
+    layers = [*net.hidden, net.output]
+    degrees = [net.hidden[0].before[0], *(layer.after[0] for layer in layers)]
+    x, u = states(5), torch.rand(300, 5, dtype=torch.float64)
+    masks = [mask(a, b).bool() for a, b in pairwise(degrees)]
+    for layer, kept in zip(layers, masks, strict=True):
+        assert torch.equal(layer.mask(), kept)
+    a = logits(x, layers, degrees)
+    torch.testing.assert_close(net(x).squeeze(2), a, atol=1e-12, rtol=1e-12)
+    slices = net.unroll(u, lambda u_d, a: (u_d < a[:, 0].sigmoid()).double())
+    assert torch.equal(slices, draw_by_passes(u, layers, degrees))
+    assert 0.1 < slices.mean() < 0.9
