@@ -685,7 +685,7 @@ if __name__ == "__main__":
     normal = StandardNormal((2,))
     aside = Autoregressive(2, Affine(), ())
     with torch.no_grad():  # starts with a scale of 0.4 near (1.4, 1.4), a mode
-        aside.m.output.bias.copy_(torch.tensor([2.0, -3.7, 2.0, -3.7]))
+        aside.m.output.bias.copy_(torch.tensor([2.0, 2.0, -3.7, -3.7]))
     fits = {
         "one affine layer, forward": Flow(normal, Autoregressive(2, Affine(), ())),
         "one affine layer, reverse": Flow(normal, aside),
