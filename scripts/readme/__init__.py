@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import difflib
-import re
 import subprocess
 import sys
 from collections import Counter
@@ -32,7 +31,7 @@ LIMIT = 500_000
 class ReadmePart(NamedTuple):
     """Entries of a section under a heading of their own, or under none.
 
-    `anchor` is the heading's place in README.md, as long as it keeps its words.
+    `anchor` is the heading's place in README.md.
     """
 
     heading: str
@@ -139,13 +138,9 @@ def _parts(
     if list(filled) == [""]:
         return [ReadmePart("", entries)]
     return [
-        ReadmePart(heading or "Others", part, f"{shelf.anchor}-{_slug(heading)}")
-        for heading, part in filled.items()
+        ReadmePart(heading or "Others", part, f"{shelf.anchor}-{number}")
+        for number, (heading, part) in enumerate(filled.items(), 1)
     ]
-
-
-def _slug(heading: str) -> str:
-    return re.sub(r"\W+", "-", (heading or "Others").lower())
 
 
 # A year with as many papers has a heading of its own, and so has each one after it.
