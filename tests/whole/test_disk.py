@@ -20,7 +20,7 @@ LOCAL = [name for name in COMMANDS if name not in FOR_WORKFLOWS]
 FIRST = {
     "add": "resources.yaml",
     "readme": "README.md",
-    "new": "test_facts.py",
+    "new": "test_exercises.py",
     "notebooks": "made.ipynb",
     "claims": "made.json",
     "figures": "circle-dark.svg",

@@ -24,6 +24,7 @@ def test_nodes_that_hear_only_themselves_are_independent() -> None:
             assert (jacobian[v, :, u].abs().max() > 1e-3) == (u == v)
 
 
+@pytest.mark.thorough
 def test_without_log_determinants_gradients_are_wrong_and_memory_flat() -> None:
     module = edited("gnf", 2)
     with pytest.raises(AssertionError, match="gradients, float64"):
