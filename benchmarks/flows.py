@@ -37,12 +37,7 @@ from benchmarks.plan import (
 )
 from benchmarks.speed.memory import peak_bytes
 from benchmarks.speed.tasks import Run, tasks
-from benchmarks.speed.timing import (
-    Clock,
-    by_clocks,
-    interleaved,
-    rounded,
-)
+from benchmarks.speed.timing import Clock, by_clocks, interleaved, rounded
 from implementations.core.flow import Flow
 from implementations.core.nets import size
 from scripts.results import forms

@@ -32,7 +32,7 @@ LEFT_OUT = (
 class Plan:
     """The plan of a run: families and their widths by kind, batches, threads, repeats.
 
-    0 threads are as many as torch takes by itself. `own` are flows of ours, alone.
+    `own` are flows of ours, alone.
     """
 
     dims: Mapping[Kind, Mapping[str, tuple[int, ...]]]
@@ -47,7 +47,7 @@ class Plan:
         return [
             Raced(kind, threads, family, dim, batch)
             for kind, dims in self.dims.items()
-            for threads in dict.fromkeys(n or ALL_THREADS for n in self.threads)
+            for threads in dict.fromkeys(self.threads)
             for family in families
             for dim in dims.get(family, ())
             for batch in self.batches
@@ -105,7 +105,7 @@ FULL = Plan(
         },
     },
     batches=(512, 4096),
-    threads=(1, 0),
+    threads=(1, ALL_THREADS),
     repeats=7,
     own=OUR_FLOWS,
 )

@@ -100,10 +100,6 @@ def default(family: str, dim: int) -> dict[str, FlowModel]:
     return refuse_unequal(family, dim, built)
 
 
-def _build(build: Builder, dim: int, layers: int, width: int) -> FlowModel:
-    return build(dim, layers, width, 0)
-
-
 def _as_large(build: Callable[[int], FlowModel], wanted: int) -> FlowModel:
     """Build with the width whose parameter count comes nearest."""
     widths = range(1, WIDEST)
