@@ -84,20 +84,21 @@ def dense(graphs: Sequence[nx.Graph], most: int) -> Graphs:
 
 def connected(graphs: Graphs) -> Tensor:
     """Say of each graph whether a path leads from every node to every other one."""
-    most = graphs.edges.shape[1]
-    reached = graphs.edges + torch.eye(most, device=graphs.n.device) > 0
-    for _ in range(most.bit_length()):
-        reached = reached.float() @ reached.float() > 0
-    return (reached | ~all_pairs(graphs.n, most)).flatten(1).all(1)
+    each = (_networkx(graphs, which) for which in range(len(graphs.n)))
+    return torch.tensor([nx.is_connected(graph) for graph in each])
+
+
+def _networkx(graphs: Graphs, which: int) -> nx.Graph:
+    size = int(graphs.n[which])
+    return nx.from_numpy_array(graphs.edges[which, :size, :size].cpu().numpy())
 
 
 def draw(ax: Axes, graphs: Graphs, which: int) -> None:
     """Draw one of the graphs."""
-    size = int(graphs.n[which])
-    matrix = graphs.edges[which, :size, :size].cpu().numpy()
-    graph = nx.from_numpy_array(matrix)
+    graph = _networkx(graphs, which)
     # Weak springs between all nodes keep the lonely ones on the page.
-    places = nx.spring_layout(nx.from_numpy_array(matrix + 0.05), seed=0)
+    springs = graphs._replace(edges=graphs.edges + 0.05)
+    places = nx.spring_layout(_networkx(springs, which), seed=0)
     nx.draw_networkx_edges(graph, places, ax=ax, edge_color=GREY, width=0.5)
     nx.draw_networkx_nodes(graph, places, ax=ax, node_size=14, node_color=BLUE)
     ax.axis("off")
