@@ -67,16 +67,16 @@ def _publish(data: bytes, about: dict[str, Any]) -> None:
 def png(fig: Figure, dpi: float = DPI, most: int = 256) -> bytes:
     """Return the figure as a PNG of `most` colours: the same figure, the same bytes."""
     drawn, packed = io.BytesIO(), io.BytesIO()
-    fig.savefig(drawn, format="rgba", dpi=dpi, transparent=True)
-    pixels = np.frombuffer(drawn.getvalue(), np.uint32)
+    fig.savefig(drawn, format="png", dpi=dpi, transparent=True)
+    page = np.asarray(Image.open(drawn).convert("RGBA"))
+    pixels = page.view(np.uint32).ravel()
     found, which, counts = np.unique(pixels, return_inverse=True, return_counts=True)
     colours = found.view(np.uint8).reshape(-1, 4)
     # The rare ones are edges of letters and lines, and turn into what is nearest.
     palette = colours[np.argsort(-counts, kind="stable")[:most]]
     steps = colours[:, None].astype(int) - palette.astype(int)
     indices = np.square(steps).sum(-1).argmin(-1).astype(np.uint8)[which]
-    width = int(fig.get_figwidth() * dpi)
-    image = Image.fromarray(indices.reshape(-1, width))
+    image = Image.fromarray(indices.reshape(page.shape[:2]))
     image.putpalette(palette.tobytes(), "RGBA")
     image.save(packed, format="png", optimize=True)
     return packed.getvalue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable
 from colorsys import hls_to_rgb
@@ -12,6 +13,7 @@ import pytest
 import torch
 from matplotlib.colors import to_rgb
 from matplotlib.patches import FancyArrowPatch
+from PIL import Image
 from torch import Tensor
 
 from implementations.core import pictures
@@ -26,7 +28,7 @@ from implementations.core.diagrams import (
     halves,
     network,
 )
-from implementations.core.pictures import cuts, show, thumbnail
+from implementations.core.pictures import cuts, png, show, thumbnail
 from implementations.core.plots import (
     BLUE,
     GREEN,
@@ -212,6 +214,13 @@ def test_a_heavy_thumbnail_is_refused() -> None:
     ax.imshow(torch.rand(200, 200).numpy(), cmap="viridis")
     with pytest.raises(ValueError, match="expected at most 12000 bytes, got"):
         thumbnail(fig, "Noise.")
+
+
+@pytest.mark.parametrize("width", [6.9, 3 * 2.3, 3 * 2.4, 10.2])
+def test_a_figure_of_any_width_is_packed(width: float) -> None:
+    fig, _ = figure(width=width)
+    drawn = Image.open(io.BytesIO(png(fig)))
+    assert drawn.size == pytest.approx([130 * width, 130 * 2.6], abs=1)
 
 
 def test_an_arrow_ends_where_its_shapes_begin() -> None:
