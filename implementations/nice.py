@@ -51,6 +51,7 @@ from implementations.core.plots import (
     show,
     square,
     thumbnail,
+    undone,
     warps,
 )
 from implementations.core.toy import Banana, Toy, gaussian_gap, kl_to, two_scales
@@ -80,18 +81,18 @@ if __name__ == "__main__":
 # %% A coupling layer, and how it is undone tags=["plot"]
 if __name__ == "__main__":
     fig, axes = diagram(columns=2, height=2.3)
-    for ax, undone in zip(axes, (False, True), strict=True):
+    for ax, backwards in zip(axes, (False, True), strict=True):
         names = [("$x_1$", "$x_2$"), ("$z_1$", "$z_2$")]
-        first, last = reversed(names) if undone else names
+        first, last = reversed(names) if backwards else names
         start, end = halves(ax, (0.35, 0.95), first), halves(ax, (3.05, 0.95), last)
         network = box(ax, (1.25, 0.95), "network $m$", GREY, (1.0, 0.36))
-        moved = disc(ax, (2.25, 0.5), "$-$" if undone else "$+$", ORANGE)
+        moved = disc(ax, (2.25, 0.5), "$-$" if backwards else "$+$", ORANGE)
         arrow(ax, start[0], end[0], "copy", BLUE)
         arrow(ax, (1.25, 1.4), network, colour=BLUE)
         arrow(ax, network, moved, "$t$", beside=(0.1, 0.12))
         arrow(ax, start[1], moved, colour=ORANGE)
         arrow(ax, moved, end[1], colour=ORANGE)
-        words(ax, (1.7, 2.1), "undone: noise to data" if undone else "data to noise")
+        words(ax, (1.7, 2.1), "undone: noise to data" if backwards else "data to noise")
     show(
         fig,
         "Two diagrams. From data to noise, the first half is copied, and a network of "
@@ -516,16 +517,10 @@ if __name__ == "__main__":
 # %% From noise to data tags=["plot"]
 if __name__ == "__main__":
     lines = grid_lines((-1.5, 1.5, -1.5, 1.5), 9)
-    stages = {"noise": lines}
     layers = [m for m in bent.modules() if isinstance(m, Coupling | Scaling)]
     named = {4: "scaling undone", 2: "two layers undone", 0: "all undone: data"}
-    for k, each in reversed(list(enumerate(layers))):
-        with torch.no_grad():
-            lines = each.inverse(lines.flatten(0, 1))[0].view_as(lines)
-        if k in named:
-            stages[named[k]] = lines
     fig, axes = figure(columns=4, height=3.0)
-    warps(axes, stages)
+    warps(axes, undone(layers, lines, named))
     show(
         fig,
         "A square grid in four stages, from noise to data. The scaling squeezes it. "

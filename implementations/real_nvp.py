@@ -66,6 +66,7 @@ from implementations.core.plots import (
     show,
     square,
     thumbnail,
+    undone,
     warps,
 )
 from implementations.core.toy import kl_to, two_scales
@@ -102,14 +103,14 @@ if __name__ == "__main__":
 # %% An affine coupling, and how it is undone tags=["plot"]
 if __name__ == "__main__":
     fig, axes = diagram(columns=2, height=2.3)
-    for ax, undone in zip(axes, (False, True), strict=True):
+    for ax, backwards in zip(axes, (False, True), strict=True):
         names = [("$x_1$", "$x_2$"), ("$z_1$", "$z_2$")]
-        first, last = reversed(names) if undone else names
+        first, last = reversed(names) if backwards else names
         start = halves(ax, (0.35, 0.95), first, apart=1.2)
         end = halves(ax, (3.05, 0.95), last, apart=1.2)
         network = box(ax, (1.4, 0.97), "network $m$", GREY, (1.0, 0.36))
         signs, outputs = ("$-$", "$÷$"), ("$t$", "$e^s$")
-        if not undone:
+        if not backwards:
             signs, outputs = ("$×$", "$+$"), ("$e^s$", "$t$")
         one, two = (
             disc(ax, (x, 0.35), sign, ORANGE)
@@ -122,7 +123,7 @@ if __name__ == "__main__":
         arrow(ax, start[1], one, colour=ORANGE)
         arrow(ax, one, two, colour=ORANGE)
         arrow(ax, two, end[1], colour=ORANGE)
-        words(ax, (1.7, 2.1), "undone: noise to data" if undone else "data to noise")
+        words(ax, (1.7, 2.1), "undone: noise to data" if backwards else "data to noise")
     show(
         fig,
         "Two diagrams. From data to noise, the first half is copied. A network of it "
@@ -296,16 +297,10 @@ if __name__ == "__main__":
 # %% From noise to data tags=["plot"]
 if __name__ == "__main__":
     lines = grid_lines((-1.8, 1.8, -1.8, 1.8), 13)
-    stages = {"noise": lines}
     (f,) = (m for m in affine.modules() if isinstance(m, Compose))
     named = {6: "two layers undone", 3: "five undone", 0: "all undone: data"}
-    for k, each in reversed(list(enumerate(f.layers))):
-        with torch.no_grad():
-            lines = each.inverse(lines.flatten(0, 1))[0].view_as(lines)
-        if k in named:
-            stages[named[k]] = lines
     fig, axes = figure(columns=4, height=2.0)
-    warps(axes, stages)
+    warps(axes, undone(f.layers, lines, named))
     show(
         fig,
         "A square grid in four stages, from noise to data. The layers pull its left "

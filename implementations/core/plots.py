@@ -14,6 +14,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from implementations.core.bijection import Bijection
 from implementations.core.environment import device
 from implementations.core.pictures import png, show, thumbnail
 from implementations.core.toy import Box
@@ -39,6 +40,7 @@ __all__ = [
     "show",
     "square",
     "thumbnail",
+    "undone",
     "warp",
     "warps",
 ]
@@ -166,6 +168,22 @@ def grid_lines(box: Box, n: int = 17, fine: int = 120) -> Tensor:
     upright = torch.cartesian_prod(x, along_y).reshape(n, fine, 2)
     level = torch.cartesian_prod(y, along_x).reshape(n, fine, 2).flip(-1)
     return torch.cat((upright, level))
+
+
+@torch.no_grad()
+def undone(
+    layers: Sequence[Bijection], lines: Tensor, named: Mapping[int, str]
+) -> dict[str, Tensor]:
+    """Undo layers, the last one first, on `grid_lines`; return stages for `warps`.
+
+    The first stage is the noise. `named` names the others by how many layers are left;
+    0 are left at the data. All have the shape of the lines.
+    """
+    moved, stages = lines, {}
+    for left, layer in reversed(list(enumerate(layers))):
+        moved = layer.inverse(moved.flatten(0, 1))[0].view_as(lines)
+        stages[left] = moved
+    return {"noise": lines} | {name: stages[left] for left, name in named.items()}
 
 
 def warps(axes: Sequence[Axes], stages: Mapping[str, Tensor]) -> None:

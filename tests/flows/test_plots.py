@@ -17,6 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from implementations.core import pictures
+from implementations.core.bijection import Bijection, Mapped
 from implementations.core.diagrams import (
     GAP,
     TINT,
@@ -44,6 +45,7 @@ from implementations.core.plots import (
     levels,
     scatter,
     square,
+    undone,
     warps,
 )
 from scripts.base.project import ROOT
@@ -116,6 +118,38 @@ def test_stages_of_a_grid_share_their_axes() -> None:
     for ax in axes:
         assert ax.get_aspect() == 1.0
         assert [*ax.get_xlim(), *ax.get_ylim()] == pytest.approx([-3.1, 3.1] * 2)
+
+
+class Doubled(Bijection):
+    """z = 2x."""
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Mapped:
+        return 2 * x, x.new_zeros(len(x))
+
+    def inverse(self, z: Tensor, context: Tensor | None = None) -> Mapped:
+        return z / 2, z.new_zeros(len(z))
+
+
+class Raised(Doubled):
+    """z = x + 1."""
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Mapped:
+        return x + 1, x.new_zeros(len(x))
+
+    def inverse(self, z: Tensor, context: Tensor | None = None) -> Mapped:
+        return z - 1, z.new_zeros(len(z))
+
+
+def test_layers_are_undone_from_the_last_to_the_first() -> None:
+    lines = grid_lines((-1.0, 1.0, -1.0, 1.0))
+    layers = [Doubled((2,)), Raised((2,)), Doubled((2,))]
+    stages = undone(layers, lines, {1: "two undone", 0: "data"})
+    assert [*stages] == ["noise", "two undone", "data"]
+    expected = [lines, lines / 2 - 1, (lines / 2 - 1) / 2]
+    for stage, points in zip(stages.values(), expected, strict=True):
+        torch.testing.assert_close(stage, points)
+    with pytest.raises(KeyError):
+        undone(layers, lines, {3: "never reached"})
 
 
 def test_scattered_points_keep_their_shape() -> None:
