@@ -230,7 +230,7 @@ if __name__ == "__main__":
     print(f"log |det J|: off by {wrong:.1g}; standard deviation {log_det.std():.2f}")
     check("a coupling: error of the round trip", error, below=1e-4)
     check("a coupling: log |det J| against autograd", wrong, below=1e-4)
-    check("a coupling: how log |det J| varies", log_det.std().item(), above=0.02)
+    check("a coupling: how log |det J| varies", log_det.std().item(), above=0.05)
 
 # %% [markdown]
 # ## Past the limit of constant volume
