@@ -233,7 +233,7 @@ def by_kind(params: Tensor) -> tuple[Tensor, ...]:
 
     Twice as fast backwards as `unbind(-1)` where a kind lies side by side in memory.
     """
-    return params.movedim(-1, 1).unbind(1)
+    return params.unbind(1) if params.ndim == 2 else params.movedim(-1, 1).unbind(1)
 
 
 class Univariate(nn.Module, ABC):

@@ -3,22 +3,22 @@
 Three components x₀ x₁ x₂, and a hidden layer of four units: h₀ h₁ see x₀, which makes
 their degree 1, and h₂ h₃ see x₀ x₁, which makes it 2. Step i computes the hidden units
 of degree i, from them the parameters of xᵢ, and from these xᵢ. If the first two steps
-are a block, and the third is one, x and h are
+are a block, and the third is one, what is multiplied is
 
-    after step 0    x       | x₀ 0      h       | 0  0
-    after step 1    x       | x₀ x₁     h       | h₀ h₁
-    after step 2    x₀ x₁   | x₂        h₀ h₁   | h₂ h₃
+    step 0                      nothing: the parameters of x₀ are their biases
+    step 1                      x₀ for h₀ h₁, and these for the parameters of x₁
+    as the second block begins  x₀ x₁ for h₂ h₃, and h₀ h₁ for the parameters of x₂
+    step 2                      h₂ h₃ for the parameters of x₂
 
-with `known` before the bar and `new` behind it. As the second block begins, what is
-known goes into h₂ h₃ and the parameters of x₂ by one product for the whole block; each
-step multiplies only what is new.
+What is known as a block begins is multiplied once for the whole block; each step
+multiplies only what came since.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -30,12 +30,15 @@ BLOCK = 16
 # Up to so many units, multiplying zeros is faster than skipping them (512 events).
 FEW = 64
 
+Activation = Callable[[Tensor], Tensor]
+Undo = Callable[[Tensor, Tensor], Tensor]
+
 
 class Sorted(NamedTuple):
     """A masked layer with outputs and inputs in the order of their degree.
 
     Outputs of degree i are rows ends[i] to ends[i + 1] - 1; they see the inputs of
-    degrees up to i, which come first. The bias is a column.
+    degrees up to i, which come first, and weigh the others by 0. The bias is a column.
     """
 
     weight: Tensor
@@ -43,113 +46,11 @@ class Sorted(NamedTuple):
     ends: Sequence[int]
 
 
-class Rows(Protocol):
-    """A layer's units as rows: those `known` before a block of degrees, and new ones.
-
-    Before those of degree i there are ends[i].
-    """
-
-    known: Tensor
-    ends: Sequence[int]
-
-    def begin(self, block: range) -> None:
-        """Begin a block, whose degrees follow those that have come."""
-        ...
-
-    def times(self, weight: Tensor, before: Tensor, out: Tensor | None) -> Tensor:
-        """Return `before` and the product with the new rows, written to `out`."""
-        ...
-
-    def place(self, i: int) -> Tensor | None:
-        """Return where the rows of degree i may be written, if anywhere."""
-        ...
-
-    def add(self, i: int, rows: Tensor) -> None:
-        """Add the rows of degree i."""
-        ...
-
-
-class Appended:
-    """Rows that are appended to a copy, for gradients and transforms."""
-
-    def __init__(self, first: Tensor, ends: Sequence[int]) -> None:
-        self.known, self.new, self.ends = first, first[:0], ends
-
-    def begin(self, block: range) -> None:
-        self.known, self.new = torch.cat((self.known, self.new)), self.new[:0]
-
-    def times(self, weight: Tensor, before: Tensor, out: Tensor | None) -> Tensor:
-        return torch.addmm(before, weight[:, : len(self.new)], self.new)
-
-    def place(self, i: int) -> Tensor | None:
-        return None
-
-    def add(self, i: int, rows: Tensor) -> None:
-        self.new = torch.cat((self.new, rows))
-
-
-class Written:
-    """Rows that are written in place.
-
-    Of a block that has but few of them, all are shown from its beginning, as zeros at
-    first: no step has to slice.
-    """
-
-    def __init__(self, first: Tensor, ends: Sequence[int]) -> None:
-        events = first.shape[1]
-        self.rows = first.new_zeros(ends[-1], events)
-        self.rows[: ends[0]] = first
-        self.places = self.rows[ends[0] :].split(_sizes(ends))
-        self.ends = ends
-        self.few = FEW * 512 // max(events, 512)
-
-    def begin(self, block: range) -> None:
-        self.start, self.stop = self.ends[block.start], self.ends[block.stop]
-        self.known = self.rows[: self.start]
-        few = self.stop - self.start <= self.few
-        self._show(self.stop if few else self.start)
-
-    def _show(self, end: int) -> None:
-        self.shown = end
-        self.new = self.rows[self.start : self.shown]
-
-    def times(self, weight: Tensor, before: Tensor, out: Tensor | None) -> Tensor:
-        if self.shown < self.stop:
-            weight = weight[:, : len(self.new)]
-        return torch.addmm(before, weight, self.new, out=out)
-
-    def place(self, i: int) -> Tensor | None:
-        return self.places[i]
-
-    def add(self, i: int, rows: Tensor) -> None:
-        if rows is not self.places[i]:
-            self.places[i].copy_(rows)
-        if self.ends[i + 1] > self.shown:
-            self._show(self.ends[i + 1])
-
-
-class _Block:
-    """A layer's outputs of a block of degrees, as far as they follow from `known`."""
-
-    def __init__(self, layer: Sorted, block: range, seen: Rows) -> None:
-        bounds = layer.ends[block.start : block.stop + 1]
-        rows, self.sizes = slice(bounds[0], bounds[-1]), _sizes(bounds)
-        ends = seen.ends[block.start], seen.ends[block.stop]
-        known, new, _ = layer.weight[rows].tensor_split(ends, 1)
-        before = torch.addmm(layer.bias[rows], known, seen.known)
-        self.before, self.weight = before.split(self.sizes), new.split(self.sizes)
-        self.times = seen.times
-
-    def outputs(self, step: int, out: Tensor | None = None) -> Tensor:
-        """Return the outputs of one degree, written to `out`."""
-        return self.times(self.weight[step], self.before[step], out)
-
-
 def unroll(
     layers: Sequence[Sorted],
-    activation: Callable[[Tensor], Tensor],
+    activation: Activation,
     z: Tensor,
-    undo: Callable[[Tensor, Tensor], Tensor],
+    undo: Undo,
     context: Tensor,
     direct: Sorted | None = None,
 ) -> Tensor:
@@ -161,38 +62,134 @@ def unroll(
         layers: the hidden ones, then the one that returns the parameters of x_i as its
             outputs of degree i.
         activation: what follows each hidden layer.
-        z: of shape (batch, dim), components in the order of their degree.
+        z: of shape (dim, batch), components in the order of their degree.
         undo: takes shapes (batch,) and (batch, n_params).
-        context: inputs that all units may see, of shape (batch, width).
+        context: inputs that all units may see, of shape (width, batch).
         direct: a layer from the inputs to the parameters, past the hidden ones.
     """
-    z = z.T.contiguous()
-    buffer = Written if _nothing_follows(z) else Appended
-    width = context.shape[1]
-    x = buffer(context.T, range(width, width + len(z) + 1))
-    seen = [x, *(buffer(z[:0], layer.ends) for layer in layers[:-1])]
-    components = z.unbind(0)
-    for start in range(0, len(z), BLOCK):
-        block = range(start, min(start + BLOCK, len(z)))
-        for rows in seen:
-            rows.begin(block)
-        *hidden, output = map(_Block, layers, [block] * len(layers), seen)
-        past = None if direct is None else _Block(direct, block, x)
-        pairs = [*zip(hidden, seen[1:], strict=True)]
+    solve = _in_place if _nothing_follows(z) else _by_appending
+    return solve(layers, activation, z, undo, context, direct)
+
+
+class _Units(NamedTuple):
+    """Rows of units in the order of their degree: before step i there are ends[i].
+
+    Step i computes those of degree i. Hidden ones are seen in the same step (`ahead` is
+    1), components in the next one (0).
+    """
+
+    rows: Tensor
+    ends: Sequence[int]
+    ahead: int
+
+
+def _in_place(
+    layers: Sequence[Sorted],
+    activation: Activation,
+    z: Tensor,
+    undo: Undo,
+    context: Tensor,
+    direct: Sorted | None,
+) -> Tensor:
+    """Solve where x is to lie: each unit begins as its bias, and products are added."""
+    width, (dim, events) = len(context), z.shape
+    known = torch.cat((context, torch.zeros_like(z)))
+    x = _Units(known, range(width, width + dim + 1), ahead=0)
+    h = [_Units(layer.bias.repeat(1, events), layer.ends, ahead=1) for layer in layers]
+    ways = [*zip(layers, pairwise((x, *h)), strict=True)]
+    if direct is not None:
+        ways.append((direct, (x, h[-1])))
+    components = zip(z.unbind(0), known[width:].unbind(0), strict=True)
+    for block in _blocks(dim):
+        products = [_products(layer, *ends, block) for layer, ends in ways]
+        # `components` go on with the next block: zip must not take one in vain.
+        for *step, (z_i, x_i) in zip(*products, components, strict=False):
+            for out, weight, new in step[: len(layers) - 1]:
+                if len(out):
+                    active = activation(torch.addmm(out, weight, new, out=out))
+                    if active is not out:
+                        out.copy_(active)
+            for params, weight, new in step[len(layers) - 1 :]:
+                torch.addmm(params, weight, new, out=params)
+            x_i.copy_(undo(z_i, params.T))
+    return known[width:]
+
+
+def _products(
+    layer: Sorted, inputs: _Units, outputs: _Units, block: range
+) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """Add to a block's outputs what follows from inputs that are known by now.
+
+    Return, for each degree, its outputs, and the weights and inputs whose product is
+    missing. Few inputs are all given: those of later steps have weights of 0.
+    """
+    own, sizes = _part(layer, block)
+    start = inputs.ends[block.start]
+    seen = [inputs.ends[i + inputs.ahead] - start for i in block]
+    weight, out = layer.weight[own], outputs.rows[own]
+    torch.addmm(out, weight[:, :start], inputs.rows[:start], out=out)
+    new = inputs.rows[start : start + seen[-1]]
+    weights = weight[:, start : start + seen[-1]].split(sizes)
+    places = out.split(sizes)
+    if seen[-1] * max(out.shape[1], 512) <= FEW * 512:
+        return [(*at, new) for at in zip(places, weights, strict=True)]
+    return [
+        (place, weight[:, :n], new[:n])
+        for place, weight, n in zip(places, weights, seen, strict=True)
+    ]
+
+
+def _by_appending(
+    layers: Sequence[Sorted],
+    activation: Activation,
+    z: Tensor,
+    undo: Undo,
+    context: Tensor,
+    direct: Sorted | None,
+) -> Tensor:
+    """Solve by appending what becomes known to copies, which gradients need."""
+    known = [context, *(z[:0] for _ in layers[1:])]
+    for block in _blocks(len(z)):
+        begun = [_Begun(*each, block) for each in zip(layers, known, strict=True)]
+        past = None if direct is None else _Begun(direct, known[0], block)
+        new = [rows[:0] for rows in known]
         for step, i in enumerate(block):
-            for layer, units in pairs:
-                if layer.sizes[step]:
-                    units.add(i, activation(layer.outputs(step, units.place(i))))
-            params = output.outputs(step)
+            for k, hidden in enumerate(begun[:-1]):
+                if hidden.sizes[step]:
+                    units = activation(hidden.outputs(step, new[k]))
+                    new[k + 1] = torch.cat((new[k + 1], units))
+            params = begun[-1].outputs(step, new[-1])
             if past is not None:
-                params = params + past.outputs(step)
-            x.add(i, undo(components[i], params.T).unsqueeze(0))
-    x.begin(range(len(z), len(z)))
-    return x.known[width:].T
+                params = params + past.outputs(step, new[0])
+            new[0] = torch.cat((new[0], undo(z[i], params.T).unsqueeze(0)))
+        known = [torch.cat(rows) for rows in zip(known, new, strict=True)]
+    return known[0][len(context) :]
 
 
-def _sizes(ends: Sequence[int]) -> list[int]:
-    return [stop - start for start, stop in pairwise(ends)]
+class _Begun:
+    """A layer's outputs of a block, as far as they follow from what is known by now."""
+
+    def __init__(self, layer: Sorted, known: Tensor, block: range) -> None:
+        own, self.sizes = _part(layer, block)
+        weight, since = layer.weight[own].tensor_split([len(known)], 1)
+        self.before = torch.addmm(layer.bias[own], weight, known).split(self.sizes)
+        self.since = since.split(self.sizes)
+
+    def outputs(self, step: int, new: Tensor) -> Tensor:
+        """Return the outputs of one degree, which also see the new rows."""
+        weight = self.since[step][:, : len(new)]
+        return torch.addmm(self.before[step], weight, new)
+
+
+def _blocks(dim: int) -> Iterator[range]:
+    for start in range(0, dim, BLOCK):
+        yield range(start, min(start + BLOCK, dim))
+
+
+def _part(layer: Sorted, block: range) -> tuple[slice, list[int]]:
+    """Return which rows a block's outputs are, and how many are of each degree."""
+    ends = layer.ends[block.start : block.stop + 1]
+    return slice(ends[0], ends[-1]), [stop - start for start, stop in pairwise(ends)]
 
 
 def _nothing_follows(x: Tensor) -> bool:

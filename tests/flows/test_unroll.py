@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 import torch
 from torch import Tensor, nn
@@ -12,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from implementations.core import unroll
 from implementations.core.bijection import Inverse, Univariate
-from implementations.core.unroll import BLOCK, FEW, Appended, Rows, Written
+from implementations.core.unroll import BLOCK, FEW
 from implementations.made import Autoregressive, MaskedMLP
 from implementations.nsf import Spline
 from implementations.real_nvp import Affine
@@ -84,18 +82,15 @@ def test_every_mask_and_direct_weights_count(k: int) -> None:
         torch.testing.assert_close(found, by_passes(m, g, z, h, k))
 
 
-@pytest.mark.parametrize("buffer", [Appended, Written])
-def test_both_buffers_hold_what_the_example_says(buffer: Callable[..., Rows]) -> None:
-    h = buffer(torch.zeros(0, 1), [0, 0, 2, 4])
-    units, shown = torch.tensor([[1.0], [2], [3], [4]]), []
-    for block in (range(0, 2), range(2, 3)):
-        h.begin(block)
-        for i in block:
-            h.add(i, units[h.ends[i] : h.ends[i + 1]])
-            weight = torch.tensor([[1.0, 10]])
-            new = h.times(weight, torch.zeros(1, 1), None)
-            shown.append((h.known.flatten().tolist(), new.item()))
-    assert shown == [([], 0), ([], 1 + 20), ([1, 2], 3 + 40)]
+@pytest.mark.parametrize("k", [0, 1])
+def test_layers_sorted_by_degree_weigh_what_is_not_known_yet_by_0(k: int) -> None:
+    m = MaskedMLP(5, 2, (12,), [range(5), [3, 1, 4, 0, 2]], context=1)
+    perturbed(m)
+    for layer in (*m.hidden, m.output):
+        found = layer.by_degree(k)
+        rows, columns = (d[k].sort().values for d in (layer.after, layer.before))
+        assert torch.equal(found.weight != 0, rows[:, None] >= columns)
+        assert found.ends == [int((rows < i).sum()) for i in range(6)]
 
 
 @pytest.fixture
