@@ -98,6 +98,7 @@ bench: .venv/test ## Measure the site and the flows into benchmarks/results/ (a 
 	@$(BIN)/python -m benchmarks.gaps
 	@$(BIN)/python -m benchmarks.exactness
 	@$(BIN)/python -m benchmarks.scaling
+	@$(BIN)/python -m benchmarks.compiled
 
 # Installs nothing, since there may be no network: any Python that has torch will do.
 HAS_TORCH := -c 'import importlib.util, sys; sys.exit(not importlib.util.find_spec("torch"))'

@@ -45,6 +45,9 @@ ARROWS = {
     "benchmarks.libraries": "implementations",
     "benchmarks.plan": "libraries ours speed scripts.results",
     "benchmarks.speed": "scripts.results",
+    "benchmarks.compiled": (
+        "command gpu libraries machine ours plan speed implementations scripts.results"
+    ),
     "benchmarks.families": "command machine implementations scripts.base",
     "benchmarks.flows": (
         "command libraries machine ours plan speed implementations scripts.results"

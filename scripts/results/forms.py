@@ -5,7 +5,14 @@ from __future__ import annotations
 import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+)
 
 Task = Literal["log_density", "sample", "training_step"]
 # Each library's flow as it comes, or the same layers in all.
@@ -163,6 +170,44 @@ class ScalingResults(Head):
     growth: Annotated[tuple[Growth, ...], Field(strict=False)]
     along_dim: Annotated[tuple[Draw, ...], Field(strict=False)]
     along_batch: Annotated[tuple[Draw, ...], Field(strict=False)]
+
+
+class Compilation(Form):
+    """One library's times of one task of one flow, eager and under torch.compile.
+
+    `flow` is a default flow's family, or the name of a flow of ours, which has a
+    `paper`. `seconds` are those of a clock, `processor` those of all cores together.
+    `first` are the seconds of the first call, which compiles; `breaks` counts where
+    the compiler leaves a piece to Python. `difference` is the largest one of the two
+    log-densities, relative to 1 + |log p|; null where it is not finite. `fault` says
+    why nothing was compiled, and then what is compiled is null, or that it computes
+    something else; "" where all is well.
+    """
+
+    paper: str | None
+    flow: str
+    dim: PositiveInt
+    batch: PositiveInt
+    task: Task
+    library: str
+    parameters: PositiveInt
+    seconds: Seconds
+    processor: Seconds
+    compiled_seconds: Seconds | None
+    compiled_processor: Seconds | None
+    first: PositiveFloat | None
+    breaks: NonNegativeInt | None
+    difference: float | None
+    fault: str
+
+
+class CompiledFlows(Head):
+    """The form of compiled.json, which `python -m benchmarks.compiled` writes."""
+
+    repeats: PositiveInt
+    # Seconds after which a compilation is given up.
+    limit: PositiveInt
+    rows: Annotated[tuple[Compilation, ...], Field(strict=False)]
 
 
 class FittedTarget(Form):

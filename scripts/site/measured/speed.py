@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from scripts.results.files import read
 from scripts.results.forms import (
+    CompiledFlows,
     Draw,
     Flows,
     Gaps,
@@ -19,6 +20,7 @@ from scripts.results.forms import (
 from scripts.results.gpu import Gpu
 from scripts.results.races import races
 from scripts.site.measured.axis import Axis, axis
+from scripts.site.measured.compiled import CompiledTable, compiled_table
 from scripts.site.measured.gpu import OnGpu, on_gpu
 from scripts.site.measured.races import FAMILIES, Contest, contest
 
@@ -61,7 +63,11 @@ class Sampling(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """Everything that is shown; `gpu` is none before `make gpu` has run on a GPU."""
+    """Everything that is shown.
+
+    `compiled` is none before it was measured, and `gpu` before `make gpu` has run on a
+    GPU.
+    """
 
     flows: Flows
     trained: Gaps
@@ -69,6 +75,7 @@ class Comparison(NamedTuple):
     lines: Sequence[FlowRow]
     defaults: Contest
     equal: Contest
+    compiled: CompiledTable | None
     gpu: OnGpu | None
 
     def of(self, paper: str) -> list[FlowRow]:
@@ -101,7 +108,7 @@ def compare(results: Path) -> Comparison:
     """Read the results in a folder; raises ResultsError."""
     flows = read(Flows, results / "flows.json")
     trained = read(Gaps, results / "gaps.json")
-    gpu = results / "gpu.json"
+    compiled, gpu = results / "compiled.json", results / "gpu.json"
     return Comparison(
         flows,
         trained,
@@ -109,6 +116,7 @@ def compare(results: Path) -> Comparison:
         _lines(flows, trained),
         _contest(flows, "default"),
         _contest(flows, "equal"),
+        compiled_table(read(CompiledFlows, compiled)) if compiled.exists() else None,
         on_gpu(read(Gpu, gpu)) if gpu.exists() else None,
     )
 

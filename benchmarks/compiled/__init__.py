@@ -1,0 +1,1 @@
+"""Compiled: flows under torch.compile beside the same flows as they are."""
