@@ -9,28 +9,26 @@ from typing import TypeVar
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.distributions import Independent, MultivariateNormal, Normal, kl_divergence
+from torch.distributions import Independent, MultivariateNormal, kl_divergence
+from torch.distributions import Normal as Gaussian
 from torch.func import jacrev, vmap
 
-from implementations import mnf as module
 from implementations.core.bijection import Bijection, Compose
+from implementations.core.doubt import LeNet
 from implementations.core.flow import Flow
 from implementations.mnf import (
     MNF,
-    Bayesian,
     Gaussians,
     MeanField,
     MeanFieldConv2d,
     MeanFieldLinear,
-    calibration_error,
-    entropy,
+    Normal,
     gates,
     kl,
     mnf,
-    network,
-    predict,
 )
 from implementations.nice import Coupling
+from implementations.vi_flows import Diagonal, Steering
 from tests.support.perturb import noise
 
 M = TypeVar("M", bound=nn.Module)
@@ -48,6 +46,23 @@ def perturbed(module: M, seed: int = 0, size: float = 0.3) -> M:
 def layers(flow: Flow) -> Sequence[Bijection]:
     assert isinstance(flow.bijection, Compose)
     return flow.bijection.layers
+
+
+def steering(normal: Bijection) -> Steering:
+    """What gives the mean and log σ of a Gaussian."""
+    assert isinstance(normal, Normal) and isinstance(normal.bijection, Diagonal)
+    return normal.bijection.steering
+
+
+def set_gaussians(model: MNF, mean: float, log_sigma: float) -> None:
+    """Let q(z₀) and r's Gaussian be the same, the latter whatever W is."""
+    for normal in (layers(model.q)[-1], layers(model.r)[-1]):
+        each = steering(normal)
+        with torch.no_grad():
+            dim = len(each.start) // 2
+            each.start.copy_(torch.tensor([mean] * dim + [log_sigma] * dim))
+            if each.weight is not None:
+                each.weight.zero_()
 
 
 def fixed(layer: MeanField, z: Tensor, n: int) -> Tensor:
@@ -93,20 +108,19 @@ def test_divergence_of_gaussians() -> None:
     """KL(q(W | z) ‖ p(W)), against torch's, for a prior that is not standard."""
     g = perturbed(Gaussians(torch.randn(3, 4), prior=0.7, sigma=0.4))
     z = noise(5, 3)
-    q = Normal(z[:, :, None] * g.mu, g.log_sigma.exp())
-    p = Normal(torch.zeros(3, 4).double(), 0.7)
+    q = Gaussian(z[:, :, None] * g.mu, g.log_sigma.exp())
+    p = Gaussian(torch.zeros(3, 4).double(), 0.7)
     exact = kl_divergence(q, p).sum((1, 2))
     torch.testing.assert_close(g.kl(z), exact)
 
 
 def test_mean_field_is_torch_s_divergence() -> None:
-    net = network((1, 8, 8), 5, nn.Identity(), maps=(3,), size=3, hidden=(7,))
-    net = perturbed(net)
+    net = perturbed(mnf(LeNet((1, 8, 8), 5, (3,), 3, (7,)), nn.Identity()))
     total = torch.zeros((), dtype=torch.float64)
     for g in net.modules():
         if isinstance(g, Gaussians):
-            q, zero = Normal(g.mu, g.log_sigma.exp()), torch.zeros_like(g.mu)
-            total = total + kl_divergence(q, Normal(zero, 1)).sum()
+            q, zero = Gaussian(g.mu, g.log_sigma.exp()), torch.zeros_like(g.mu)
+            total = total + kl_divergence(q, Gaussian(zero, 1)).sum()
     torch.testing.assert_close(kl(net), total)
 
 
@@ -116,14 +130,9 @@ def test_mean_field_is_torch_s_divergence() -> None:
 def test_without_noise_it_is_mean_field(layer: MeanField) -> None:
     """A point mass at z = 1, which r knows, adds nothing to the closed form."""
     model = perturbed(MNF(perturbed(layer), steps=0), seed=2, size=0)
-    with torch.no_grad():
-        for normal in model.modules():
-            if isinstance(normal, module.Normal):
-                normal.mean.fill_(1.0)
-                normal.log_precision.fill_(40.0)
-                if normal.b is not None:
-                    normal.b.zero_()
-    torch.testing.assert_close(model.kl(5), layer.kl(), atol=1e-6, rtol=1e-6)
+    set_gaussians(model, 1.0, -20.0)
+    exact = layer.kl().expand(5)
+    torch.testing.assert_close(model.kl(5), exact, atol=1e-6, rtol=1e-6)
 
 
 def test_dense_outputs_are_those_of_drawn_weights() -> None:
@@ -192,12 +201,7 @@ def one_weight() -> MNF:
     with torch.no_grad():
         layer.weights.mu.fill_(0.8)
         layer.bias.log_sigma.zero_()
-        for normal in model.modules():
-            if isinstance(normal, module.Normal):
-                normal.mean.fill_(1.2)
-                normal.log_precision.fill_(-math.log(0.3))
-                if normal.b is not None:
-                    normal.b.zero_()
+    set_gaussians(model, 1.2, 0.5 * math.log(0.3))
     return model
 
 
@@ -211,7 +215,7 @@ class Exact(nn.Module):
     def log_prob(self, z: Tensor, context: Tensor) -> Tensor:
         precision = 1 / 0.3 + 0.8**2 / 0.4**2
         mean = (1.2 / 0.3 + 0.8 * self.w[-1] / 0.4**2) / precision
-        return Normal(mean, precision**-0.5).log_prob(z).sum(1)
+        return Gaussian(mean, precision**-0.5).log_prob(z).sum(1)
 
 
 def test_the_bound_bounds_and_is_tight_for_the_right_r(
@@ -220,11 +224,11 @@ def test_the_bound_bounds_and_is_tight_for_the_right_r(
     """With one weight q(w) = N(m μ, a μ² + σ²) is known, and with it the KL."""
     torch.manual_seed(0)
     model, n = one_weight(), 400_000
-    q = Normal(0.96, math.sqrt(0.3 * 0.8**2 + 0.4**2))
-    exact = kl_divergence(q, Normal(0.0, 1.0)).item()
+    q = Gaussian(0.96, math.sqrt(0.3 * 0.8**2 + 0.4**2))
+    exact = kl_divergence(q, Gaussian(0.0, 1.0)).item()
     assert exact == pytest.approx(0.6589, abs=1e-4)
     with torch.no_grad():
-        blind = model.kl(n).item()
+        blind = model.kl(n).mean().item()
         # An r that does not look at w loses all that w and z tell of each other.
         information = 0.5 * math.log(1 + 0.3 * 0.8**2 / 0.4**2)
         assert blind == pytest.approx(exact + information, abs=0.01)
@@ -237,7 +241,7 @@ def test_the_bound_bounds_and_is_tight_for_the_right_r(
 
         monkeypatch.setattr(Gaussians, "project", remember)
         model.r = Exact(drawn)  # type: ignore[assignment]
-        assert model.kl(n).item() == pytest.approx(exact, abs=0.01)
+        assert model.kl(n).mean().item() == pytest.approx(exact, abs=0.01)
 
 
 @pytest.mark.parametrize("steps", [0, 3])
@@ -260,15 +264,15 @@ def test_r_s_log_determinant_has_a_plus() -> None:
     z, a = noise(4, 3), noise(4, 1, seed=2)
     x, log_det = z, torch.zeros(4, dtype=torch.float64)
     *steps, normal = layers(model.r)
-    assert isinstance(normal, module.Normal) and normal.b is not None
     for step in steps:
         assert isinstance(step, Coupling)
         jacobian = vmap(jacrev(lambda x, f=step: f(x[None])[0][0]))(x)
         log_det = log_det + torch.linalg.slogdet(jacobian).logabsdet
         x, _ = step(x)
-    mean = normal.mean + a * normal.b[0].T
-    scale = (-0.5 * (normal.log_precision + a * normal.b[1].T)).exp()
-    base = Independent(Normal(mean, scale), 1).log_prob(x)
+    given = steering(normal)
+    assert given.weight is not None
+    mean, log_sigma = (given.start + a * given.weight.T).chunk(2, 1)
+    base = Independent(Gaussian(mean, log_sigma.exp()), 1).log_prob(x)
     torch.testing.assert_close(model.r.log_prob(z, a), base + log_det)
 
 
@@ -292,19 +296,19 @@ def test_the_bound_of_a_layer_is_above_the_exact_divergence() -> None:
         layer.bias.log_sigma.zero_()
         mu = layer.weights.mu[:, 0]
         (normal,) = layers(model.q)
-        assert isinstance(normal, module.Normal)
-        var = (-normal.log_precision).exp() * mu.square() + 0.4**2
-        q = MultivariateNormal(normal.mean * mu, var.diag())
+        mean, log_sigma = steering(normal).start.chunk(2)
+        var = (2 * log_sigma).exp() * mu.square() + 0.4**2
+        q = MultivariateNormal(mean * mu, var.diag())
         p = MultivariateNormal(torch.zeros(2).double(), torch.eye(2).double())
         exact = kl_divergence(q, p).item()
         for seed in range(3):
             perturbed(model.r, seed)
-            assert model.kl(50_000).item() > exact - 0.01
+            assert model.kl(50_000).mean().item() > exact - 0.01
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_bound_and_gradients_stay_finite(seed: int) -> None:
-    net = perturbed(mnf((1, 8, 8), 5, (4,), 3, (6,)), seed, 1.0)
+    net = perturbed(mnf(LeNet((1, 8, 8), 5, (4,), 3, (6,))), seed, 1.0)
     (kl(net) + net(noise(3, 1, 8, 8)).logsumexp(1).mean()).backward()
     for name, parameter in net.named_parameters():
         assert parameter.grad is not None and parameter.grad.isfinite().all(), name
@@ -320,28 +324,8 @@ def test_the_paper_s_lenet() -> None:
 
 
 def test_divergence_counts_each_layer_once() -> None:
-    net = network((4,), 3, nn.Identity(), hidden=(5,))
-    layers = [layer for layer in net if isinstance(layer, Bayesian)]
+    net = mnf(LeNet((1, 2, 2), 3, (), 1, (5,)), nn.Identity())
+    layers = [layer for layer in net if isinstance(layer, MeanField)]
     assert len(layers) == 2
     assert kl(net).item() == pytest.approx(sum(layer.kl().item() for layer in layers))
     assert kl(nn.Sequential(nn.Linear(2, 2))).item() == 0
-
-
-def test_predictions_average_probabilities() -> None:
-    class Alternating(nn.Module):
-        logit = 20.0
-
-        def forward(self, x: Tensor) -> Tensor:
-            self.logit = 10 - self.logit  # 20 and -10, whose mean is not 0
-            return torch.tensor([[self.logit, 0.0]]).expand(len(x), 2)
-
-    p = predict(Alternating(), torch.zeros(3, 1), n=2)
-    torch.testing.assert_close(p, torch.full((3, 2), 0.5), atol=1e-4, rtol=0)
-
-
-def test_entropy_and_calibration() -> None:
-    p = torch.tensor([[1.0, 0.0], [0.5, 0.5]])
-    assert entropy(p).tolist() == pytest.approx([0, math.log(2)])
-    # Of four answers given with 80% confidence, three are right.
-    p, y = torch.tensor([[0.8, 0.2]]).expand(4, 2), torch.tensor([0, 0, 0, 1])
-    assert calibration_error(p, y) == pytest.approx(0.05)
