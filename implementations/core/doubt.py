@@ -39,7 +39,7 @@ class Halves(NamedTuple):
 
 
 class Doubt(NamedTuple):
-    """How a network does on images that it saw, and how unsure it is; all in nats.
+    """Errors of a network on images that it saw, and its doubts; all in nats.
 
     `seen` and `unseen` are entropies of predictions, one for each image; `bound` is a
     bound on -log p(labels to learn), NaN where there is no posterior.
