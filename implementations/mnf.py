@@ -429,16 +429,16 @@ if __name__ == "__main__":
         scatter(ax, points, (-4, 6, -4, 6), name)
     show(
         fig,
-        "Four clouds of points. A round one becomes a falling ellipse in two steps, "
-        "which move the points along one axis each. The weights are a smaller one.",
+        "Four clouds of points. A round one becomes a thin, falling band in two steps, "
+        "which move the points along one axis each. The weights are a shorter band.",
     )
 
 # %% [markdown]
 # ## Digits that it has never seen
 #
 # A network learns the digits 0 to 4, from 655 images. Does it doubt the others? Doubt
-# is the *entropy* of its probabilities. All networks are the same small LeNet. A step
-# of MNF takes as long as three of mean-field, which gets three times as many.
+# is the *entropy* of its probabilities. All are the same small LeNet. A step of MNF
+# takes about as long as three of mean-field, which gets three times as many.
 
 
 # %%
