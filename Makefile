@@ -92,7 +92,7 @@ claims: .venv/test ## Repeat the papers' claims over SEEDS=5 (ONLY=nice FORCE=1 
 figures: .venv/test ## Draw the project's own figures again where they are stale (FORCE=1)
 	@$(SCRIPTS) figures $(if $(FORCE),--force)
 
-bench: .venv/test ## Measure the site and the flows into benchmarks/results/ (a quiet machine, half an hour)
+bench: .venv/test ## Measure the site and the flows into benchmarks/results/ (a quiet machine, an hour)
 	@$(BIN)/python -m benchmarks.site
 	@$(BIN)/python -m benchmarks.flows
 	@$(BIN)/python -m benchmarks.gaps

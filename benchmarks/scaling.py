@@ -1,16 +1,19 @@
-"""The growth of the time of sampling with the dimension and with the batch.
+"""The growth of time with the dimension and with the batch, beside other libraries.
 
 `python -m benchmarks.scaling` writes benchmarks/results/scaling.json and prints the
-exponents that were fitted: time ∝ D^e. What is to compare with are the multiply-adds
-of sampling itself, and of D forward passes, which an autoregressive flow would take
-if it were inverted one component a pass.
+exponents that were fitted: time ∝ D^e. All have equal layers, and take turns at each
+size; on one thread, then on as many as torch takes by itself. What the exponents of our
+sampling are to compare with are its multiply-adds, and those of D forward passes, which
+an autoregressive flow would take if it were inverted one component a pass.
 """
 
 from __future__ import annotations
 
+import gc
 import math
 import statistics
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,73 +21,131 @@ from functools import partial
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.command import FOLDER, Command, write
+from benchmarks.command import FOLDER, Command, named, say, write
+from benchmarks.libraries.families import PEERS, bare
+from benchmarks.libraries.model import FlowModel
 from benchmarks.machine import head
-from benchmarks.speed.timing import interleaved, rounded
-from implementations.core.bijection import Bijection, Compose
-from implementations.core.flow import Flow, StandardNormal
-from implementations.core.nets import mlp
-from implementations.made import Autoregressive
-from implementations.maf import maf
-from implementations.nice import Coupling
-from implementations.nsf import Spline
-from implementations.real_nvp import real_nvp_vector
-from scripts.results import forms
-from scripts.results.forms import Draw, Growth
+from benchmarks.plan import ALL_THREADS, TASKS
+from benchmarks.speed.tasks import tasks
+from benchmarks.speed.timing import interleaved, processor, rounded, wall
+from scripts.results.forms import Task
+from scripts.results.scaling import (
+    Along,
+    Cost,
+    Curve,
+    Growth,
+    ScalingResults,
+    curves,
+)
 
 RESULTS = FOLDER / "scaling.json"
-HIDDEN = (128, 128)
-
-
-def _splines(dim: int, layer: Callable[..., Bijection]) -> Flow:
-    """Stack five spline layers; without linear ones, whose solving is no product."""
-    layers = (layer(dim, Spline(8)) for _ in range(5))
-    return Flow(StandardNormal((dim,)), Compose(*layers))
-
-
-FAMILIES: Mapping[str, Callable[[int], Flow]] = {
-    "maf": partial(maf, hidden=HIDDEN),
-    "nsf_autoregressive": partial(
-        _splines, layer=partial(Autoregressive, hidden=HIDDEN)
-    ),
-    "real_nvp": partial(real_nvp_vector, hidden=HIDDEN),
-    "nsf": partial(
-        _splines, layer=partial(Coupling, conditioner=partial(mlp, hidden=HIDDEN))
-    ),
-}
+FAMILIES = ("real_nvp", "maf", "nsf", "nsf_autoregressive")
+# A curve ends where one call takes longer: the next size would take several times as
+# much. Our sampling goes on, to be compared with its multiply-adds.
+LONGEST = 0.4
+KEPT = ("ours", "sample")
+# A first call that takes longer counts; few repeats are enough at the size after it.
+SLOW = 0.2
 
 
 @dataclass(frozen=True)
 class ScalingPlan:
-    """Which sizes are measured along each axis, at how large a batch and dimension."""
+    """Which sizes are measured along each axis, at how large a batch and dimension.
+
+    `few` are the repeats of slow calls. 0 threads are as many as torch takes by itself.
+    """
 
     dims: Sequence[int]
     batch: int
     batches: Sequence[int]
     dim: int
+    threads: Sequence[int]
     repeats: int
+    few: int
+
+    def places(self, along: Along) -> list[tuple[int, int]]:
+        """Dimension and batch of each size along an axis, the smallest first."""
+        if along == "dim":
+            return [(dim, self.batch) for dim in self.dims]
+        return [(self.dim, batch) for batch in self.batches]
 
 
-FULL = ScalingPlan([2**k for k in range(3, 10)], 1024, [4**k for k in range(9)], 16, 5)
-QUICK = ScalingPlan((8, 16), 64, (1, 64), 8, 3)
+FULL = ScalingPlan(
+    dims=[2**k for k in range(3, 10)],
+    batch=1024,
+    batches=[4**k for k in range(9)],
+    dim=16,
+    threads=(1, 0),
+    repeats=5,
+    few=3,
+)
+QUICK = ScalingPlan((8, 16), 64, (1, 64), 8, threads=(1,), repeats=3, few=1)
 
 
-def draws(places: Sequence[tuple[int, int]], repeats: int) -> Iterator[Draw]:
-    """Time sampling for each family and (dimension, batch), which take turns."""
-    cells = [(family, *place) for place in places for family in FAMILIES]
-    flows = {cell: FAMILIES[cell[0]](cell[1]).eval() for cell in cells}
-    runs = {cell: partial(flow.sample, cell[2]) for cell, flow in flows.items()}
-    times = interleaved(runs, repeats)
-    for (family, dim, batch), seconds in times.items():
-        flow = flows[family, dim, batch]
-        yield Draw(
-            family=family,
-            dim=dim,
-            batch=batch,
-            seconds=rounded(seconds),
-            multiply_adds=multiply_adds(partial(flow.sample, 1)),
-            forward=multiply_adds(partial(flow.log_prob, torch.zeros(1, dim))),
-        )
+def costs(plan: ScalingPlan, along: Along, families: Sequence[str]) -> Iterator[Cost]:
+    """Time all tasks in all libraries at each size, until a call takes too long."""
+    for threads in dict.fromkeys(n or ALL_THREADS for n in plan.threads):
+        torch.set_num_threads(threads)
+        for family in families:
+            latest: dict[tuple[Task, str], float] = {}
+            for dim, batch in plan.places(along):
+                say(f"{family}, {dim}-d ×{batch}, {on(threads)}")
+                rows = [*race(family, threads, dim, batch, latest, plan)]
+                yield from rows
+                latest |= {
+                    (row.task, row.library): statistics.median(row.seconds)
+                    for row in rows
+                }
+
+
+def race(
+    family: str,
+    threads: int,
+    dim: int,
+    batch: int,
+    latest: Mapping[tuple[Task, str], float],
+    plan: ScalingPlan,
+) -> Iterator[Cost]:
+    """Time one size; `latest` are the seconds of each task and library before it."""
+    models, x = bare(family, dim), torch.randn(batch, dim)
+    for model in models.values():
+        model.prepare(x)
+    runs = {name: tasks(model, x) for name, model in models.items()}
+    clock = processor if threads == 1 else wall
+    for task in TASKS:
+        for model in models.values():
+            model.train(task == "training_step")
+        before = {name: latest.get((task, name), 0.0) for name in models}
+        turns = {
+            name: runs[name][task]
+            for name, seconds in before.items()
+            if seconds <= LONGEST or (name, task) == KEPT
+        }
+        if not turns:
+            continue
+        slow = any(before[name] > SLOW for name in turns)
+        repeats = plan.few if slow else plan.repeats
+        for name, seconds in interleaved(turns, repeats, clock, SLOW).items():
+            row = Cost(
+                family=family,
+                library=name,
+                threads=threads,
+                task=task,
+                dim=dim,
+                batch=batch,
+                seconds=rounded(seconds),
+            )
+            yield counted(row, models[name]) if (name, task) == KEPT else row
+
+
+def counted(row: Cost, model: FlowModel) -> Cost:
+    """Put the multiply-adds of sampling one event, and of one density, beside it."""
+    return row.model_copy(
+        update={
+            "multiply_adds": multiply_adds(partial(model.sample, 1)),
+            "forward": multiply_adds(partial(model.log_prob, torch.zeros(1, row.dim))),
+        }
+    )
 
 
 @torch.no_grad()
@@ -101,45 +162,81 @@ def exponent(x: Sequence[float], y: Sequence[float]) -> float:
     return round(fit.slope, 3)
 
 
-def growth(rows: Sequence[Draw]) -> Iterator[Growth]:
-    """Fit exponents along the axis on which the rows differ, over its upper half."""
-    along = "dim" if len({row.dim for row in rows}) > 1 else "batch"
-    sizes = sorted({getattr(row, along) for row in rows})
-    start = sizes[(len(sizes) - 1) // 2]
-    for family in FAMILIES:
-        own = [
-            row for row in rows if row.family == family and getattr(row, along) >= start
-        ]
-        fit = partial(exponent, [getattr(row, along) for row in own])
-        yield Growth(
-            family=family,
-            along=along,
-            start=start,
-            time=fit([statistics.median(row.seconds) for row in own]),
-            multiply_adds=fit([row.batch * row.multiply_adds for row in own]),
-            passes=fit([row.batch * row.dim * row.forward for row in own]),
-        )
+def growth(rows: Sequence[Cost], along: Along) -> Iterator[Growth]:
+    """Fit exponents along an axis, over the upper half of each curve's sizes."""
+    for key, points in curves(rows).items():
+        upper = points[(len(points) - 1) // 2 :]
+        if len(upper) > 1:
+            yield fitted(key, upper, along)
 
 
-def measure(plan: ScalingPlan) -> forms.ScalingResults:
-    """Measure along both axes."""
-    torch.set_num_threads(1)
+def fitted(key: Curve, upper: Sequence[Cost], along: Along) -> Growth:
+    """Fit the exponents of these sizes of a curve."""
+    sizes = [getattr(row, along) for row in upper]
+    found = Growth(
+        **key._asdict(),
+        along=along,
+        start=sizes[0],
+        time=exponent(sizes, [statistics.median(row.seconds) for row in upper]),
+    )
+    products = [
+        (row.batch * row.multiply_adds, row.batch * row.dim * row.forward)
+        for row in upper
+        if row.multiply_adds and row.forward
+    ]
+    if not products:
+        return found
+    done, passes = (exponent(sizes, each) for each in zip(*products, strict=True))
+    return found.model_copy(update={"multiply_adds": done, "passes": passes})
+
+
+def left_out(rows: Sequence[Cost], along: Along) -> Iterator[str]:
+    """Say which curves end before the largest size, and what a call took there."""
+    largest = max(getattr(row, along) for row in rows)
+    for key, points in curves(rows).items():
+        last = points[-1]
+        if getattr(last, along) < largest:
+            yield (
+                f"{words(key)}: beyond {last.dim} dimensions, {last.batch:,} at once, "
+                f"where a call takes {statistics.median(last.seconds):.2g} s."
+            )
+
+
+def measure(plan: ScalingPlan, families: Sequence[str]) -> ScalingResults:
+    """Measure along both axes; tell how far it is on stderr."""
     torch.manual_seed(0)
-    along_dim = tuple(draws([(dim, plan.batch) for dim in plan.dims], plan.repeats))
-    along_batch = tuple(draws([(plan.dim, n) for n in plan.batches], plan.repeats))
-    return forms.ScalingResults(
-        **head(),
+    # nflows calls what torch is going to remove.
+    warnings.filterwarnings("ignore", r"torch\.\w+ is deprecated")
+    gc.freeze()  # What is imported need not be searched for garbage.
+    along_dim = tuple(costs(plan, "dim", families))
+    along_batch = tuple(costs(plan, "batch", families))
+    torch.set_num_threads(ALL_THREADS)
+    return ScalingResults(
+        **head(*PEERS),
         repeats=plan.repeats,
-        growth=(*growth(along_dim), *growth(along_batch)),
+        longest=LONGEST,
+        growth=(*growth(along_dim, "dim"), *growth(along_batch, "batch")),
         along_dim=along_dim,
         along_batch=along_batch,
+        left_out=(*left_out(along_dim, "dim"), *left_out(along_batch, "batch")),
     )
 
 
+def on(threads: int) -> str:
+    """Say on how many threads."""
+    return "1 thread" if threads == 1 else f"{threads} threads"
+
+
+def words(curve: Curve | Growth) -> str:
+    """Say what a curve shows."""
+    task = TASKS[curve.task]
+    return f"{curve.family}, {task}, {curve.library}, {on(curve.threads)}"
+
+
 def line(row: Growth) -> str:
-    """Say on one line how a flow grows."""
-    time = f"{row.family:20} from {row.start} on, time ∝ {row.along}^{row.time:.2f}"
-    if row.along == "batch":
+    """Say on one line how a curve grows."""
+    time = f"{words(row):56} from {row.start} on, ∝ {row.along}^{row.time:.2f}"
+    if row.along == "batch" or row.multiply_adds is None:
         return time
     return (
         f"{time}, multiply-adds ∝ dim^{row.multiply_adds:.2f}, those of "
@@ -151,12 +248,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print the exponents, write."""
     command = Command(
         RESULTS,
-        f"Time our sampling in {FULL.dims[0]} to {FULL.dims[-1]} "
-        f"dimensions, and of {FULL.batches[0]} to {FULL.batches[-1]} events at once.",
-        quick="a few small sizes",
+        f"Time flows of equal layers in all libraries, in {FULL.dims[0]} to "
+        f"{FULL.dims[-1]} dimensions, and with {FULL.batches[0]} to "
+        f"{FULL.batches[-1]:,} events at once, on one thread and on all cores.",
+        quick="a few small sizes, one thread",
+        only=FAMILIES,
     )
     args = command.parse(arguments)
-    report = measure(QUICK if args.quick else FULL)
+    families = named(command, args.only, FAMILIES)
+    report = measure(QUICK if args.quick else FULL, families)
     print("\n".join(map(line, report.growth)))
     write(report, args.output)
     return 0

@@ -56,7 +56,7 @@ ARROWS = {
         "command machine ours implementations implementations.registrations "
         "scripts.results"
     ),
-    "benchmarks.scaling": "command machine speed implementations scripts.results",
+    "benchmarks.scaling": "command libraries machine plan speed scripts.results",
     "benchmarks.accuracy": "command libraries machine implementations scripts.results",
     "benchmarks.exactness": (
         "command libraries machine implementations implementations.registrations "

@@ -133,45 +133,6 @@ class Gaps(Head):
     gaps: Annotated[tuple[Gap, ...], Field(strict=False)]
 
 
-class Draw(Form):
-    """The time of sampling, and the multiply-adds of matrix products per event.
-
-    `forward` are those of one pass from data to noise.
-    """
-
-    family: str
-    dim: PositiveInt
-    batch: PositiveInt
-    seconds: Seconds
-    multiply_adds: PositiveInt
-    forward: PositiveInt
-
-
-class Growth(Form):
-    """Exponents of sampling along one axis: time ∝ axis^time, and the like.
-
-    Fitted from `start` on: below, calls take the time, however much they do.
-    `multiply_adds` is that of what is multiplied in all, `passes` that of `dim`
-    forward passes in its place.
-    """
-
-    family: str
-    along: Literal["dim", "batch"]
-    start: PositiveInt
-    time: float
-    multiply_adds: float
-    passes: float
-
-
-class ScalingResults(Head):
-    """The form of scaling.json, which `python -m benchmarks.scaling` writes."""
-
-    repeats: PositiveInt
-    growth: Annotated[tuple[Growth, ...], Field(strict=False)]
-    along_dim: Annotated[tuple[Draw, ...], Field(strict=False)]
-    along_batch: Annotated[tuple[Draw, ...], Field(strict=False)]
-
-
 class Compilation(Form):
     """One library's times of one task of one flow, eager and under torch.compile.
 

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from scripts.results.files import read
-from scripts.results.forms import (
-    CompiledFlows,
-    Draw,
-    Flows,
-    Gaps,
-    Growth,
-    Kind,
-    ScalingResults,
-)
+from scripts.results.forms import CompiledFlows, Flows, Gaps, Kind
 from scripts.results.gpu import Gpu
 from scripts.results.races import races
+from scripts.results.scaling import Along, Cost, Growth, ScalingResults
 from scripts.site.measured.axis import Axis, axis
 from scripts.site.measured.compiled import CompiledTable, compiled_table
+from scripts.site.measured.curves import Growths, growths
 from scripts.site.measured.gpu import OnGpu, on_gpu
 from scripts.site.measured.races import FAMILIES, Contest, contest
 
@@ -55,7 +49,7 @@ class FlowRow(NamedTuple):
 
 
 class Sampling(NamedTuple):
-    """The growth of sampling along one axis: ms at the least, middle, largest size."""
+    """The growth of our sampling: ms at the least, middle, largest size."""
 
     flow: str
     ms: dict[int, float]
@@ -65,6 +59,7 @@ class Sampling(NamedTuple):
 class Comparison(NamedTuple):
     """Everything that is shown.
 
+    `growths` are none where only our own sampling has been timed at several sizes,
     `compiled` is none before it was measured, and `gpu` before `make gpu` has run on a
     GPU.
     """
@@ -72,6 +67,7 @@ class Comparison(NamedTuple):
     flows: Flows
     trained: Gaps
     scaling: ScalingResults
+    growths: Growths | None
     lines: Sequence[FlowRow]
     defaults: Contest
     equal: Contest
@@ -84,12 +80,12 @@ class Comparison(NamedTuple):
 
     @property
     def by_dim(self) -> list[Sampling]:
-        """The growth of sampling with the dimension."""
+        """The growth of our sampling with the dimension, on one thread."""
         return _sampling(self.scaling, "dim", self.scaling.along_dim)
 
     @property
     def by_batch(self) -> list[Sampling]:
-        """The growth of sampling with the batch."""
+        """The growth of our sampling with the batch, on one thread."""
         return _sampling(self.scaling, "batch", self.scaling.along_batch)
 
     @property
@@ -108,11 +104,13 @@ def compare(results: Path) -> Comparison:
     """Read the results in a folder; raises ResultsError."""
     flows = read(Flows, results / "flows.json")
     trained = read(Gaps, results / "gaps.json")
+    scaling = read(ScalingResults, results / "scaling.json")
     compiled, gpu = results / "compiled.json", results / "gpu.json"
     return Comparison(
         flows,
         trained,
-        read(ScalingResults, results / "scaling.json"),
+        scaling,
+        growths(scaling),
         _lines(flows, trained),
         _contest(flows, "default"),
         _contest(flows, "equal"),
@@ -151,15 +149,21 @@ def _lines(flows: Flows, trained: Gaps) -> list[FlowRow]:
 
 
 def _sampling(
-    scaling: ScalingResults, along: str, draws: Iterable[Draw]
+    scaling: ScalingResults, along: Along, costs: Sequence[Cost]
 ) -> list[Sampling]:
     rows = []
-    for growth in (each for each in scaling.growth if each.along == along):
+    for growth in filter(_our_sampling, scaling.growth):
+        if growth.along != along:
+            continue
         ms = {
-            getattr(draw, along): 1e3 * statistics.median(draw.seconds)
-            for draw in draws
-            if draw.family == growth.family
+            getattr(cost, along): 1e3 * statistics.median(cost.seconds)
+            for cost in filter(_our_sampling, costs)
+            if cost.family == growth.family
         }
         shown = {size: ms[size] for size in (min(ms), growth.start, max(ms))}
         rows.append(Sampling(FAMILIES[growth.family], shown, growth))
     return rows
+
+
+def _our_sampling(row: Cost | Growth) -> bool:
+    return (row.library, row.threads, row.task) == ("ours", 1, "sample")
