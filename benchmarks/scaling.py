@@ -52,7 +52,7 @@ SLOW = 0.2
 class ScalingPlan:
     """Which sizes are measured along each axis, at how large a batch and dimension.
 
-    `few` are the repeats of slow calls. 0 threads are as many as torch takes by itself.
+    `few` are the repeats of slow calls.
     """
 
     dims: Sequence[int]
@@ -75,7 +75,7 @@ FULL = ScalingPlan(
     batch=1024,
     batches=[4**k for k in range(9)],
     dim=16,
-    threads=(1, 0),
+    threads=(1, ALL_THREADS),
     repeats=5,
     few=3,
 )
@@ -84,7 +84,7 @@ QUICK = ScalingPlan((8, 16), 64, (1, 64), 8, threads=(1,), repeats=3, few=1)
 
 def costs(plan: ScalingPlan, along: Along, families: Sequence[str]) -> Iterator[Cost]:
     """Time all tasks in all libraries at each size, until a call takes too long."""
-    for threads in dict.fromkeys(n or ALL_THREADS for n in plan.threads):
+    for threads in dict.fromkeys(plan.threads):
         torch.set_num_threads(threads)
         for family in families:
             latest: dict[tuple[Task, str], float] = {}

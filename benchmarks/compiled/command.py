@@ -46,7 +46,7 @@ DEFAULT = {"Real NVP", "MAF", "IAF", "NSF, coupling", "NSF, autoregressive", "Gl
 FULL = Plan(
     {"default": {family: (PIXELS if family == "glow" else 64,) for family in FAMILIES}},
     batches=(512,),
-    threads=(0,),
+    threads=(ALL_THREADS,),
     repeats=7,
     own=[each for each in OUR_FLOWS if each.name not in DEFAULT],
 )
@@ -96,11 +96,13 @@ def _of_task(trial: Trial, task: Task, plan: Plan) -> Iterator[Compilation]:
     attempts: dict[str, Attempt] = {}
     runs: dict[tuple[str, bool], Run] = {}
     for name, model in trial.models.items():
+        say(f"{trial.flow}, {TASKS[task]}: compiling {name}")
         model.train(task == "training_step")
         runs[name, False] = tasks(model, trial.x)[task]
         attempts[name] = attempt(model, trial.x, task)
         if not attempts[name].fault:
             runs[name, True] = attempts[name].run
+    say(f"{trial.flow}, {TASKS[task]}: {len(runs)} in turns")
     times = by_clocks(runs, plan.repeats, *plan.clocks)
     for name, tried in attempts.items():
         yield _row(trial, task, name, tried, times)
@@ -142,7 +144,7 @@ def _row(
 def measure(plan: Plan, families: Sequence[str]) -> CompiledFlows:
     """Measure what the plan says of these families; tell how far it is on stderr."""
     torch.manual_seed(0)
-    torch.set_num_threads(plan.threads[0] or ALL_THREADS)
+    torch.set_num_threads(plan.threads[0])
     gc.freeze()  # What is imported need not be searched for garbage.
     rows: list[Compilation] = []
     number = len(plan.places(families)) + len(plan.own)
