@@ -1,15 +1,14 @@
 # %% [markdown]
 # # Graph normalizing flows: message passing that can be undone
 #
-# A random graph with the right number of edges does not look like the data, as the
-# figure shows. A graph network sees such structure, but it only reads graphs. And
-# training keeps the result of every step, so memory grows with depth.
+# Random edges look unlike the data. A graph network sees structure, but only reads
+# graphs. Training stores every step, so memory grows with depth.
 #
 # Liu, Kumar, Ba, Kiros and Swersky ([2019](https://arxiv.org/abs/1905.13177)) let one
-# half of each node's features move the other half. Such a step can be undone.
+# half of each node's features move the other. Such a step can be undone.
 #
-# The result: memory that does not grow with depth, and a density that draws all nodes
-# of a graph at once. We also measure what it loses here: half of the graphs fall apart.
+# The result: memory stays flat, and a density draws all nodes at once. But half of our
+# graphs fall apart.
 
 # %%
 """Graph normalizing flows (Liu, Kumar, Ba et al., 2019, arXiv:1905.13177)."""
@@ -107,9 +106,8 @@ if __name__ == "__main__":
     )
 
 # %% [markdown]
-# Backpropagation needs what each step read. Usually everything is kept. A reversible
-# network keeps only its last output. On the way back, the inverse of each step gives
-# its input again.
+# Backpropagation needs what each step read. A reversible network keeps only its last
+# output. On the way back, the inverse of each step gives its input again.
 #
 # ## Symbols and direction
 #
@@ -120,17 +118,15 @@ if __name__ == "__main__":
 # | $n$ | `n`, `context` | how many nodes a graph has |
 # | $A$ | `edges` | $A_{vu} = 1$ where an edge joins $v$ and $u$, else 0 |
 #
-# `forward` goes from features to noise, here and in the paper. `inverse` draws nodes.
+# `forward` goes from features to noise, here and in the paper.
 #
 # ## Message passing
 #
-# In a round of message passing (§2.1), each node $v$ gathers what its neighbours $N(v)$
-# send, and updates itself:
+# Each node $v$ gathers what its neighbours $N(v)$ send, and updates itself (§2.1):
 # $$m_v = \sum_{u \in N(v)} \alpha_{vu} V h_u$$
 # $$h'_v = U(h_v, m_v)$$
 # The weights $\alpha_{vu}$ are attention: a softmax over the neighbours, as in the
-# authors' code. A sum does not know the order of its terms. So permuted nodes give
-# permuted results.
+# authors' code. A sum has no order, so permuted nodes give permuted results.
 
 
 # %%
@@ -159,14 +155,13 @@ class MessagePassing(nn.Module):
 # %% [markdown]
 # ## Half a step
 #
-# The two halves of the features take turns (§3.1). First one moves, then the other:
+# The two halves take turns (§3.1):
 # $$H^{(0)} \leftarrow H^{(0)} \odot \exp F_1(H^{(1)}) + F_2(H^{(1)})$$
 # $$H^{(1)} \leftarrow H^{(1)} \odot \exp G_1(H^{(0)}) + G_2(H^{(0)})$$
-# This is the coupling of [Real NVP](real_nvp.ipynb) with message passing as its
-# network. Its log-determinant is the sum of the log-scales. The true edges are unknown
-# while we sample. So every node hears every node, also itself.
+# This is the coupling of [Real NVP](real_nvp.ipynb), with message passing as its
+# network. The edges are unknown while we sample. So every node hears every node.
 #
-# Graphs differ in size. So the flow is one of $p(x \mid n)$. Rows after the first $n$
+# Graphs differ in size, so the flow is one of $p(x \mid n)$. Rows after the first $n$
 # only fill up the tensor: they send nothing and count for nothing.
 
 
@@ -211,10 +206,8 @@ class HalfStep(Bijection):
 
 
 # %% [markdown]
-# A fixed split learns slowly where the halves are independent: nothing in one tells how
-# to move the other. So after each step, one mirror is applied to the features of all
-# nodes. Its normal $v$ is learned. (This is not the paper's.) A mirror keeps volume and
-# undoes itself.
+# A fixed split learns slowly where the halves are independent. So a learned mirror
+# follows each step (not the paper's). It keeps volume and undoes itself.
 
 
 # %%
@@ -234,8 +227,8 @@ class Mirror(Bijection):
 
 
 # %% [markdown]
-# The noise of each node is Gaussian and independent of the others (§3.2). How nodes
-# depend on one another is up to the flow.
+# The noise of each node is independent of the others (§3.2). The flow makes the nodes
+# depend on one another.
 
 
 # %%
@@ -277,7 +270,7 @@ def gnf(
 # %% [markdown]
 # ## Backpropagation that stores nothing
 #
-# The whole method (§3.1) is this loop. It holds one step at a time:
+# The whole method (§3.1) holds one step at a time:
 
 
 # %%
@@ -299,11 +292,10 @@ def backpropagate(flow: Flow, x: Tensor) -> None:
 
 
 # %% [markdown]
-# (`reversible` in `core/reversible.py` does the same inside autograd, for any flow. A
-# test proves them equal. `gnf(…, stack=Reversible)` trains that way.)
+# (`core/reversible.py` does the same inside autograd, as a test proves. `gnf(…,
+# stack=Reversible)` uses it.)
 #
-# How much memory does it take? autograd passes whatever it keeps through a hook. `Held`
-# counts these bytes, weights aside.
+# `Held` counts the bytes that autograd keeps, weights aside.
 
 
 # %%
@@ -346,9 +338,9 @@ if __name__ == "__main__":
     check("relative error of gradients, float32", rounded, below=1e-2)
 
 # %% [markdown]
-# The gradients are the same. The price is time: each step runs twice more, once
-# inverted. And inverses round. In float32 that mostly costs the gradients a digit or
-# two, but under one seed of five they were off by a thousandth.
+# The gradients are the same. The price is time: each step runs twice more. And inverses
+# round. In float32 that mostly costs the gradients a digit or two. Under one seed of
+# five they were off by a thousandth.
 
 # %% What recomputing saves in memory tags=["plot"]
 if __name__ == "__main__":
@@ -367,11 +359,10 @@ if __name__ == "__main__":
 # %% [markdown]
 # ## Does message passing know more than single nodes?
 #
-# Take four nodes, each near another corner of a square: $N(\mu_k, I)$ with $\mu_k =
-# (\pm 5, \pm 5)$, in random order. The entropy is known up to rare overlaps: $\log 2\pi
-# e + \tfrac14 \log 4! = 3.63$ nats per node. Independent nodes cannot know which
-# corners are taken. At best they reach $\log 2\pi e + \log 4 = 4.22$, and fill all
-# corners in $4!/4^4 = 9\,\%$ of the sets.
+# Four nodes lie near the corners of a square, one each: $N(\mu_k, I)$, $\mu_k = (\pm 5,
+# \pm 5)$, in random order. The entropy is, up to rare overlaps, $\log 2\pi e + \tfrac14
+# \log 4! = 3.63$ nats per node. Independent nodes reach at best $\log 2\pi e + \log 4 =
+# 4.22$, and fill all corners in $4!/4^4 = 9\,\%$ of the sets.
 
 
 # %%
@@ -432,12 +423,11 @@ if __name__ == "__main__":
 # %% [markdown]
 # ## Graphs become sets of nodes
 #
-# An auto-encoder (§3.3) gives each node a place, so that edges join what is close:
+# An auto-encoder (§3.3) gives each node a place, so edges join what is close:
 # $$\hat A_{vu} = \frac{1}{1 + \exp\big(C(\lVert x_v - x_u\rVert^2 - 1)\big)}$$
-# The loss is the cross-entropy of the edges. The encoder passes messages along the true
-# edges. It starts from pure noise, drawn anew each time: only noise tells apart nodes
-# whose surroundings are alike. $C = 10$ and the squared radius 1 are starting values.
-# Both are learned, an option in the authors' code.
+# The loss is the edges' cross-entropy. The encoder passes messages along true edges. It
+# starts from fresh noise, which alone tells like nodes apart. $C = 10$ and the radius 1
+# are learned from there (an option in their code).
 
 
 # %%
@@ -483,16 +473,14 @@ class AutoEncoder(nn.Module):
 
 
 # %% [markdown]
-# Distances stay the same if all nodes move together. The flow should not have to learn
-# where the whole set lies. So we bring each graph into *canonical position*: its mean
-# at 0, its axes those of the variance, largest first, with random signs. And some noise
-# around each place keeps the density finite. (The paper has neither.)
+# Moving all nodes together changes no distance. So we bring each graph into *canonical
+# position*: mean 0, axes those of the variance, signs random. Noise around places keeps
+# the density finite. (The paper has neither.)
 #
 # ## Generating graphs
 #
-# There are two stages. Fit the auto-encoder, then fit the flow to its places. To
-# generate, take the size of a training graph, draw places from the flow, and draw edges
-# from their probabilities.
+# Fit the auto-encoder, then the flow. To generate, take a training graph's size, draw
+# places, then edges.
 
 
 # %%
@@ -553,17 +541,16 @@ def learn_graphs(train: Graphs, steps: tuple[int, int]) -> Model:
 
 # %% [markdown]
 # The data are *community-small*, by the recipe of
-# [GraphRNN](https://arxiv.org/abs/1802.08773): two cliques of 6 to 10 nodes, a fifth of
-# their edges taken away, and one edge between them.
+# [GraphRNN](https://arxiv.org/abs/1802.08773): two cliques of 6 to 10 nodes, less a
+# fifth of their edges, and one bridge.
 #
-# How far apart are two sets of graphs? The paper's measure is the squared maximum mean
-# discrepancy, also GraphRNN's. Here $k$ compares two graphs by their degrees, by the
-# clustering coefficients of their nodes, or by *orbits*: the roles of nodes in
-# subgraphs of two to four nodes. (`compare` in `core/graphs.py` has the details.)
+# The paper's distance is the squared maximum mean discrepancy:
 # $$\overline{k(x, x')} + \overline{k(y, y')} - 2\,\overline{k(x, y)}$$
+# Here $k$ compares degrees, clustering coefficients, or *orbits*: roles in subgraphs of
+# two to four nodes (`compare` in `core/graphs.py`).
 #
-# What does the flow add? The same decoder also gets places of independent nodes, drawn
-# from those of all training nodes. Random edges (Erdős–Rényi) use only the share of
+# There are two baselines. The same decoder gets independent nodes, drawn from the
+# places of all training nodes. And random edges (Erdős–Rényi) use only the share of
 # edges.
 
 
@@ -636,14 +623,13 @@ if __name__ == "__main__":
     )
 
 # %% [markdown]
-# GNF is far nearer to the data than random edges in clustering and orbits. Beside
-# independent nodes, it gains in degrees and clustering, but not in orbits.
+# GNF beats random edges by far in clustering and orbits. It beats independent nodes in
+# degrees and clustering only.
 #
-# Now look at the last column. All data are connected, but only about half of GNF's
-# graphs are. The flow is not the cause: of held-out graphs that are only encoded and
-# decoded, no more stay connected. The decoder joins what is close, and the two ends of
-# a lone bridge are not close. The three distances do not notice it. Random edges join
-# nearly every graph, but are far away in all three.
+# All data are connected, but only about half of GNF's graphs are. The flow is not the
+# cause: of held-out graphs, encoded and decoded, no more stay connected. The decoder
+# joins what is close, and a bridge's ends are not. Random edges join nearly every
+# graph, but are far away.
 #
 # On *ego graphs*, a node with its neighbours, the flow gains nothing on independent
 # nodes. Leaves must be close to their hub but far from one another, and four dimensions
@@ -661,9 +647,8 @@ if __name__ == "__main__":
 # %% [markdown]
 # ## What the paper claims, and what holds
 #
-# The paper claims memory that does not depend on depth, and graphs as good as those
-# drawn node by node. The first holds exactly. Of the second, we see that the flow knows
-# more than independent nodes do. The bridge is lost in every second graph.
+# The paper claims constant memory, and graphs as good as those drawn node by node. The
+# first holds. Of the second, we see a gain on independent nodes.
 
 # %%
 if __name__ == "__main__":
@@ -685,9 +670,9 @@ if __name__ == "__main__":
     all_checks("gnf")
 
 # %% [markdown]
-# Reported and obtained: we could not check the paper's table of distances, so its
-# figures are left out. GraphRNN's Table 2 has, for graphs of this recipe, 0.35 / 0.98 /
-# 0.54 (degrees, clustering, orbits) for GraphVAE and 0.03 / 0.03 / 0.01 for GraphRNN.
+# Reported and obtained: we could not check the paper's distances and omit them. For
+# this recipe, GraphRNN's Table 2 has 0.35 / 0.98 / 0.54 (degrees, clustering, orbits)
+# for GraphVAE and 0.03 / 0.03 / 0.01 for GraphRNN.
 
 # %% tags=["plot"]
 if __name__ == "__main__":
@@ -710,10 +695,9 @@ if __name__ == "__main__":
 # %% [markdown]
 # ## Three things to remember
 #
-# 1. Message passing becomes invertible when one half of the features moves the other.
-# 2. What can be undone need not be stored. Memory stays flat, and time grows.
-# 3. A measure sees what it counts. Degrees, clustering and orbits do not see whether a
-#    graph is connected.
+# 1. Message passing is invertible when half of the features moves the rest.
+# 2. What can be undone need not be stored. It costs time.
+# 3. A measure sees what it counts. Ours miss whether graphs are connected.
 #
 # ## Three to try
 #
@@ -729,13 +713,12 @@ if __name__ == "__main__":
 #
 # <details><summary>Answer</summary>
 #
-# No. Each $z_v$ now depends on $x_v$ alone, so the nodes are independent. No training
-# takes them below 4.22 nats per node, and the check of the gain fails.
+# No. Each $z_v$ now depends on $x_v$ alone. No training takes such nodes below 4.22
+# nats, and the check of the gain fails.
 #
 # </details>
 #
-# **2. Forget the log-determinants.** Going back, leave them out. Does the memory
-# change? Do the gradients?
+# **2. Forget the log-determinants.** Does the memory change? Do the gradients?
 #
 # ```diff
 # - ((gradient * z).sum() + log_det.sum()).backward()
@@ -744,14 +727,13 @@ if __name__ == "__main__":
 #
 # <details><summary>Answer</summary>
 #
-# The memory is as flat as before, but the gradients are wrong, and their check fails.
-# A flow trained by them would only shrink its data towards 0, where the noise is
-# densest.
+# Memory stays flat. The gradients are wrong, and their check fails. Training would only
+# shrink data towards 0.
 #
 # </details>
 #
 # **3. No noise.** Let the encoder start from the same numbers at all nodes. Which
-# places does it give to the nodes of a graph?
+# places does it give them?
 #
 # ```diff
 # - h = torch.randn(len(graphs.n), most, self.noise, device=graphs.n.device)
@@ -760,19 +742,17 @@ if __name__ == "__main__":
 #
 # <details><summary>Answer</summary>
 #
-# The same place to all of them, whatever the edges are. Attention takes a mean over
-# neighbours, and a mean of equal messages is that message. All pairs are then equally
-# close, so the decoder can only learn the share of edges, as Erdős and Rényi do.
+# The same place to all. Attention takes a mean, and a mean of equal messages is that
+# message. So the decoder can only learn the share of edges.
 #
 # </details>
 #
 # ## What to read next
 #
 # - [Real NVP](real_nvp.ipynb) is the same coupling for images.
-# - [Glow](glow.ipynb) learns how to mix features between steps.
-# - [GraphRNN](https://arxiv.org/abs/1802.08773) draws node by node what GNF draws at
-#   once. The authors' [code](https://github.com/jliu/graph-normalizing-flows) has both
-#   stages at full size.
+# - [Glow](glow.ipynb) learns how to mix features.
+# - [GraphRNN](https://arxiv.org/abs/1802.08773) draws node by node. The authors'
+#   [code](https://github.com/jliu/graph-normalizing-flows) is at full size.
 
 # %% tags=["plot", "thumbnail"]
 if __name__ == "__main__":
