@@ -98,7 +98,7 @@ def test_factors_start_as_the_matrix_that_they_came_from() -> None:
     W, log_det = layer()
     close(W, source)
     assert log_det.abs() < 1e-12
-    assert {name for name, _ in layer.named_parameters()} == {"log_s", "triangles"}
+    assert {name for name, _ in layer.named_parameters()} == {"s", "triangles"}
     assert set(layer.P.flatten().tolist()) == {0, 1}
 
 
@@ -109,9 +109,9 @@ def test_factors_keep_their_form_in_training() -> None:
     lower, upper = layer.triangles.tril(-1) + torch.eye(5), layer.triangles.triu(1)
     diagonal = torch.linalg.solve(lower, lower_upper) - upper
     assert torch.equal(diagonal.diagonal().sign(), layer.sign)
-    close(diagonal.diagonal().abs().log(), layer.log_s)
+    close(diagonal.diagonal().abs().log(), layer.s)
     close(diagonal - diagonal.diagonal().diag(), torch.zeros(5, 5).double())
-    close(log_det, layer.log_s.sum())
+    close(log_det, layer.s.sum())
 
 
 def test_permutations_are_convolutions() -> None:
@@ -238,8 +238,8 @@ def test_a_split_prior_is_a_gaussian_given_the_other_half() -> None:
     s = coupling.univariate.get_parameter("a") * s.tanh()
     given = Normal(-t * (-s).exp(), (-s).exp()).log_prob(x[:, 0, 0, 0])
     (norm,) = (m for m in f.modules() if isinstance(m, ActNorm))
-    scale = norm.log_s.exp()
-    rest = Normal(-norm.b / scale, 1 / scale).log_prob(x[:, 1:]).flatten()
+    scale = norm.s.exp()
+    rest = Normal(-norm.t / scale, 1 / scale).log_prob(x[:, 1:]).flatten()
     close(log_prob, given + rest)
 
 

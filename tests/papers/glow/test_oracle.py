@@ -30,13 +30,13 @@ def copy(norm: ActNorm, mixer: Conv1x1, coupling: ChannelCoupling) -> GlowBlock:
     block = GlowBlock(4, WIDTH, split_mode="channel_inv", use_lu=lu).double()
     affine, convolution, normalisation = block.flows
     # Theirs is (z - t) exp(-s).
-    normalisation.get_parameter("s").copy_(-norm.log_s[None])
-    normalisation.get_parameter("t").copy_(-norm.b * (-norm.log_s).exp())
+    normalisation.get_parameter("s").copy_(-norm.s[None])
+    normalisation.get_parameter("t").copy_(-norm.t * (-norm.s).exp())
     normalisation.get_buffer("data_dep_init_done").fill_(1.0)
     if isinstance(mixer.matrix, LU):
         convolution.get_buffer("P").copy_(mixer.matrix.P)
         convolution.get_buffer("sign_S").copy_(mixer.matrix.sign)
-        convolution.get_parameter("log_S").copy_(mixer.matrix.log_s)
+        convolution.get_parameter("log_S").copy_(mixer.matrix.s)
         for triangle in ("L", "U"):
             convolution.get_parameter(triangle).copy_(mixer.matrix.triangles)
     else:
@@ -53,9 +53,9 @@ def copy(norm: ActNorm, mixer: Conv1x1, coupling: ChannelCoupling) -> GlowBlock:
 
 
 def interleaved(value: Tensor) -> Tensor:
-    """Ours (h, t) as theirs: a shift, subtracted, before each h."""
-    h, t = value.chunk(2)
-    return torch.stack((-t, h), 1).flatten(0, 1)
+    """Ours (s, t) as theirs: a shift, subtracted, before each s."""
+    s, t = value.chunk(2)
+    return torch.stack((-t, s), 1).flatten(0, 1)
 
 
 @torch.no_grad()
