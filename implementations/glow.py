@@ -83,9 +83,8 @@ if __name__ == "__main__":
     show(
         fig,
         "Two rows of three pictures of a temple before the sky. The upper row, its "
-        "red, green and blue, shows the same picture three times. In the lower row, "
-        "the mean of the colours shows the temple, and two differences are nearly "
-        "even.",
+        "red, green and blue, shows nearly the same picture three times. In the lower "
+        "row, the mean of the colours shows the temple, and two differences are faint.",
     )
 
 # %% [markdown]
@@ -677,12 +676,12 @@ def learn(
 # %%
 if __name__ == "__main__":
     seed()
-    train, validation, test = patches()
-    seen, unseen = spread_levels(validation), spread_levels(test)
+    pool, seen, unseen = patches()
+    seen, unseen = spread_levels(seen), spread_levels(unseen)
 
     def draw() -> tuple[Tensor]:
         """Return a batch of patches."""
-        return (spread_levels(train[torch.randint(len(train), (64,))]),)
+        return (spread_levels(pool[torch.randint(len(pool), (64,))]),)
 
     mixers = {"reversed": reverse, "1×1": Conv1x1}
     curves: dict[tuple[int, int, str], list[tuple[int, float]]] = {}
@@ -717,7 +716,7 @@ if __name__ == "__main__":
 # %% Bits per dimension on validation patches tags=["plot"]
 if __name__ == "__main__":
     fig, axes = figure(columns=2, width=7.4)
-    x = spread_levels(train).flatten(1)
+    x = spread_levels(pool).flatten(1)
     joint = MultivariateNormal(x.mean(0), x.T.cov()).log_prob(seen.flatten(1))
     for ax, k in zip(axes, (2, 4), strict=True):
         for name, colour in zip(mixers, (ORANGE, BLUE), strict=True):

@@ -29,7 +29,7 @@ def test_divided_by_the_variance_a_deviation_of_3_becomes_a_third() -> None:
     unit = torch.randn(1000, 1, 4, 4)
     norm = module.ActNorm((1, 4, 4))
     norm.initialise(unit / unit.std())
-    assert norm(unit)[0].std() == pytest.approx(1, abs=0.01)
+    assert norm(unit)[0].std().item() == pytest.approx(1, abs=0.01)
 
 
 def test_random_last_layers_change_the_start_and_nothing_else() -> None:
