@@ -19,7 +19,7 @@ from benchmarks.speed.timing import rounded, wall
 from scripts.results.forms import Task
 
 # Seconds after which a compilation is given up.
-LIMIT = 90
+LIMIT = 60
 
 
 class Compiled:
