@@ -66,7 +66,7 @@ class ScalingResults(Head):
 
 
 class Curve(NamedTuple):
-    """What is timed along an axis, on so many threads."""
+    """One library's task of a flow, timed along an axis on so many threads."""
 
     threads: int
     family: str

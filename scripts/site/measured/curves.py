@@ -39,7 +39,7 @@ class Stroke(NamedTuple):
     points: str
 
 
-class Name(NamedTuple):
+class CurveLabel(NamedTuple):
     """A library's name at the end of its line."""
 
     library: str
@@ -52,7 +52,7 @@ class GrowthPlot(NamedTuple):
 
     flow: str
     strokes: Sequence[Stroke]
-    names: Sequence[Name]
+    names: Sequence[CurveLabel]
     ends: dict[str, tuple[int, float]]
 
 
@@ -84,7 +84,7 @@ class Exponents(NamedTuple):
 
 
 class Growths(NamedTuple):
-    """What is shown of the growth beside other libraries."""
+    """The plots and exponents of growth, beside other libraries."""
 
     threads: Sequence[int]
     libraries: Sequence[str]
@@ -155,7 +155,7 @@ def _plot(
     return GrowthPlot(flow, strokes, names(furthest), ends)
 
 
-def names(ends: dict[str, tuple[float, float]]) -> list[Name]:
+def names(ends: dict[str, tuple[float, float]]) -> list[CurveLabel]:
     """Put names beside the ends of lines, a line of text apart, and all of them in."""
     in_order = sorted(ends.items(), key=lambda item: item[1][1])
     ys: list[float] = []
@@ -164,7 +164,7 @@ def names(ends: dict[str, tuple[float, float]]) -> list[Name]:
         least = ys[-1] + LINE if ys else TOP
         ys.append(max(least, min(y, room_below)))
     return [
-        Name(library, x + 4, round(y, 1))
+        CurveLabel(library, x + 4, round(y, 1))
         for (library, (x, _)), y in zip(in_order, ys, strict=True)
     ]
 
