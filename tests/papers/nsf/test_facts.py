@@ -298,7 +298,13 @@ def test_has_the_density_that_zuko_finds_with_the_same_weights(
 
 
 @pytest.mark.parametrize(
-    ("target", "most"), [("two moons", 0.005), ("checkerboard", 0.05)]
+    ("target", "most"),
+    [
+        ("two moons", 0.005),
+        ("eight Gaussians", 0.015),
+        ("swirl", 0.04),
+        ("checkerboard", 0.05),
+    ],
 )
 def test_median_gap_of_five_seeds_is_as_small_as_we_aim_at(
     target: str, most: float
