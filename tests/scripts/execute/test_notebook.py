@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import json
 import resource
 import subprocess
 import sys
+import time
 from typing import Any
 
 import nbformat
@@ -239,9 +241,17 @@ def test_eleven_papers_without_a_change_cost_little(
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         times.append(after.ru_utime - before.ru_utime)
         assert ran.stdout.count(b": fresh") == 11
-    print(f"\nno change, eleven papers: {min(times):.2f} s of processor time")
-    # About 0.4 on an idle core; others may be at work on this one.
-    assert min(times) < 1.5
+    # Processors differ: what counts is how often Python could have read the papers.
+    readings = []
+    for _ in range(3):
+        before = time.process_time()
+        for _ in names:
+            compile(source, "paper", "exec", ast.PyCF_ONLY_AST)
+        readings.append(time.process_time() - before)
+    ratio = min(times) / min(readings)
+    print(f"\nno change, eleven papers: {min(times):.2f} s, {ratio:.1f} readings")
+    # 8 on an idle core; others may be at work on this one.
+    assert ratio < 20
 
 
 def test_says_when_the_means_to_execute_are_missing(
