@@ -34,6 +34,7 @@ from benchmarks.plan import (
     TASKS,
     Plan,
     Raced,
+    on,
 )
 from benchmarks.speed.memory import peak_bytes
 from benchmarks.speed.tasks import Run, tasks
@@ -165,8 +166,7 @@ def words(place: Raced) -> str:
     """Say what is raced."""
     kind, threads, family, dim, batch = place
     flow = f"default {family}" if kind == "default" else f"{family}, equal layers"
-    on = "1 thread" if threads == 1 else f"{threads} threads"
-    return f"{flow}, {dim}-d ×{batch}, {on}"
+    return f"{flow}, {dim}-d ×{batch}, {on(threads)}"
 
 
 def line(race: Race) -> str:

@@ -84,6 +84,11 @@ class Raced(NamedTuple):
         return torch.randn(self.batch, *shape)
 
 
+def on(threads: int) -> str:
+    """Say on how many threads."""
+    return "1 thread" if threads == 1 else f"{threads} threads"
+
+
 BUILD = {"default": default, "equal": bare}
 ALL_THREADS = torch.get_num_threads()
 FULL = Plan(

@@ -25,7 +25,7 @@ from benchmarks.command import FOLDER, Command, named, say, write
 from benchmarks.libraries.families import PEERS, bare
 from benchmarks.libraries.model import FlowModel
 from benchmarks.machine import head
-from benchmarks.plan import ALL_THREADS, TASKS
+from benchmarks.plan import ALL_THREADS, TASKS, on
 from benchmarks.speed.tasks import tasks
 from benchmarks.speed.timing import interleaved, processor, rounded, wall
 from scripts.results.forms import Task
@@ -222,12 +222,7 @@ def measure(plan: ScalingPlan, families: Sequence[str]) -> ScalingResults:
     )
 
 
-def on(threads: int) -> str:
-    """Say on how many threads."""
-    return "1 thread" if threads == 1 else f"{threads} threads"
-
-
-def words(curve: Curve | Growth) -> str:
+def words(curve: Curve) -> str:
     """Say what a curve shows."""
     task = TASKS[curve.task]
     return f"{curve.family}, {task}, {curve.library}, {on(curve.threads)}"
@@ -235,7 +230,7 @@ def words(curve: Curve | Growth) -> str:
 
 def line(row: Growth) -> str:
     """Say on one line how a curve grows."""
-    time = f"{words(row):56} from {row.start} on, ∝ {row.along}^{row.time:.2f}"
+    time = f"{words(row.curve):56} from {row.start} on, ∝ {row.along}^{row.time:.2f}"
     if row.along == "batch" or row.multiply_adds is None:
         return time
     return (

@@ -12,17 +12,36 @@ from scripts.results.forms import Form, Head, Seconds, Task
 Along = Literal["dim", "batch"]
 
 
-class Cost(Form):
+class Curve(NamedTuple):
+    """One library's task of a flow, timed along an axis on so many threads."""
+
+    threads: int
+    family: str
+    task: Task
+    library: str
+
+
+class OfCurve(Form):
+    """A form that belongs to a curve; where it names none, to our sampling."""
+
+    family: str
+    library: str = "ours"
+    threads: PositiveInt = 1
+    task: Task = "sample"
+
+    @property
+    def curve(self) -> Curve:
+        """The curve that it belongs to."""
+        return Curve(self.threads, self.family, self.task, self.library)
+
+
+class Cost(OfCurve):
     """The seconds of a task at one size: processor time on one thread, else a clock's.
 
     For our sampling, also the multiply-adds of matrix products per event; `forward` are
     those of one pass from data to noise.
     """
 
-    family: str
-    library: str = "ours"
-    threads: PositiveInt = 1
-    task: Task = "sample"
     dim: PositiveInt
     batch: PositiveInt
     seconds: Seconds
@@ -30,7 +49,7 @@ class Cost(Form):
     forward: PositiveInt | None = None
 
 
-class Growth(Form):
+class Growth(OfCurve):
     """Exponents of one curve along one axis: time ∝ axis^time, and the like.
 
     Fitted from `start` on: below, calls take the time, however much they do. For our
@@ -38,10 +57,6 @@ class Growth(Form):
     `dim` forward passes in its place.
     """
 
-    family: str
-    library: str = "ours"
-    threads: PositiveInt = 1
-    task: Task = "sample"
     along: Along
     start: PositiveInt
     time: float
@@ -65,19 +80,9 @@ class ScalingResults(Head):
     left_out: Annotated[tuple[str, ...], Field(strict=False)] = ()
 
 
-class Curve(NamedTuple):
-    """One library's task of a flow, timed along an axis on so many threads."""
-
-    threads: int
-    family: str
-    task: Task
-    library: str
-
-
 def curves(rows: Iterable[Cost]) -> dict[Curve, list[Cost]]:
     """Gather the rows of each curve, in their order."""
     found: dict[Curve, list[Cost]] = {}
     for row in rows:
-        key = Curve(row.threads, row.family, row.task, row.library)
-        found.setdefault(key, []).append(row)
+        found.setdefault(row.curve, []).append(row)
     return found

@@ -11,7 +11,7 @@ from scripts.results.files import read
 from scripts.results.forms import CompiledFlows, Flows, Gaps, Kind
 from scripts.results.gpu import Gpu
 from scripts.results.races import races
-from scripts.results.scaling import Along, Cost, Growth, ScalingResults
+from scripts.results.scaling import Along, Cost, Curve, Growth, ScalingResults, curves
 from scripts.site.measured.axis import Axis, axis
 from scripts.site.measured.compiled import CompiledTable, compiled_table
 from scripts.site.measured.curves import Growths, growths
@@ -152,18 +152,15 @@ def _sampling(
     scaling: ScalingResults, along: Along, costs: Sequence[Cost]
 ) -> list[Sampling]:
     rows = []
-    for growth in filter(_our_sampling, scaling.growth):
-        if growth.along != along:
+    of_curve = curves(costs)
+    for growth in scaling.growth:
+        ours = Curve(1, growth.family, "sample", "ours")
+        if (growth.along, growth.curve) != (along, ours):
             continue
         ms = {
             getattr(cost, along): 1e3 * statistics.median(cost.seconds)
-            for cost in filter(_our_sampling, costs)
-            if cost.family == growth.family
+            for cost in of_curve[ours]
         }
         shown = {size: ms[size] for size in (min(ms), growth.start, max(ms))}
         rows.append(Sampling(FAMILIES[growth.family], shown, growth))
     return rows
-
-
-def _our_sampling(row: Cost | Growth) -> bool:
-    return (row.library, row.threads, row.task) == ("ours", 1, "sample")
