@@ -643,16 +643,6 @@ def patches() -> tuple[Tensor, Tensor, Tensor]:
     return train, validation, test
 
 
-def spread_levels(x: Tensor) -> Tensor:
-    """Spread each of 256 levels over its part of [0, 1]."""
-    return (x + torch.rand_like(x)) / 256
-
-
-def bits_of_patches(log_prob: Tensor) -> Tensor:
-    """Average bits for each number of a patch, from log-densities."""
-    return 8 - log_prob.mean() / (48 * math.log(2))
-
-
 def learn(
     flow: Flow,
     bits: Callable[[Tensor], Tensor],
@@ -677,6 +667,8 @@ def learn(
 if __name__ == "__main__":
     seed()
     pool, seen, unseen = patches()
+    spread_levels = partial(dequantise, levels=256)
+    bits_per_number = partial(bits_per_dim, dim=48, levels=256)
     seen, unseen = spread_levels(seen), spread_levels(unseen)
 
     def draw() -> tuple[Tensor]:
@@ -690,11 +682,11 @@ if __name__ == "__main__":
     for k, batches in ((2, 150), (2, 750), (4, 150), (4, 750)):
         for name, mix in mixers.items():
             flow = glow((3, 4, 4), 1, k, 32, mix=mix)
-            history = learn(flow, bits_of_patches, draw, (seen,), batches)
+            history = learn(flow, bits_per_number, draw, (seen,), batches)
             curves[k, batches, name] = history.validation
             sizes[k, name] = size(flow)
             with torch.no_grad():
-                bits[k, batches, name] = bits_of_patches(flow.log_prob(unseen)).item()
+                bits[k, batches, name] = bits_per_number(flow.log_prob(unseen)).item()
     lead = {
         (k, batches): bits[k, batches, "reversed"] - value
         for (k, batches, name), value in bits.items()
@@ -718,7 +710,7 @@ if __name__ == "__main__":
     fig, axes = figure(columns=2, width=7.4)
     x = spread_levels(pool).flatten(1)
     joint = MultivariateNormal(x.mean(0), x.T.cov()).log_prob(seen.flatten(1))
-    linear = bits_of_patches(joint).item()
+    linear = bits_per_number(joint).item()
     for ax, k in zip(axes, (2, 4), strict=True):
         for name, colour in zip(mixers, (ORANGE, BLUE), strict=True):
             curve = curves[k, 750, name]

@@ -272,17 +272,19 @@ class MaskedLinear(nn.Linear):
 
     def under(self, k: int) -> Callable[[Tensor], Tensor]:
         """Return the layer under mask k, which is multiplied once for all inputs."""
-        mask = self.mask(k) if self.only is None else self.only
-        return partial(linear, weight=self.weight * mask, bias=self.bias)
+        return partial(linear, weight=self.masked(k), bias=self.bias)
+
+    def masked(self, k: int) -> Tensor:
+        """W ⊙ M, of shape (outputs, inputs)."""
+        return self.weight * (self.mask(k) if self.only is None else self.only)
 
     def by_degree(self, k: int = 0) -> Sorted:
         """Return the weights under mask k, sorted by the degrees of both ends."""
         rows = self.after[k].argsort(stable=True)
         columns = self.before[k].argsort(stable=True)
         bias = self.weight.new_zeros(len(rows)) if self.bias is None else self.bias
-        weight = self.weight * (self.mask(k) if self.only is None else self.only)
         # Four times as fast as weight[rows][:, columns].
-        weight = weight.index_select(0, rows).index_select(1, columns)
+        weight = self.masked(k).index_select(0, rows).index_select(1, columns)
         return Sorted(weight, bias[rows, None], self.ends)
 
 

@@ -33,18 +33,22 @@ def digits() -> tuple[Digits, Digits, Digits]:
     return train, validation, test
 
 
-def dequantise(images: Tensor, draws: int = 1) -> Tensor:
-    """Spread each level over a seventeenth of [0, 1]; `draws` times, one after another.
+def dequantise(images: Tensor, draws: int = 1, levels: int = LEVELS) -> Tensor:
+    """Spread each of the levels over its part of [0, 1], for images of any shape.
 
-    The density of such data bounds the probability of the levels from below.
+    All images `draws` times, one after another. The density of such data bounds the
+    probability of the levels from below.
     """
-    images = images.repeat(draws, 1)
-    return (images + torch.rand_like(images)) / LEVELS
+    images = images.repeat(draws, *(1 for _ in images.shape[1:]))
+    return (images + torch.rand_like(images)) / levels
 
 
-def bits_per_dim(log_prob: Tensor) -> Tensor:
-    """Average bits per pixel for levels, from log-densities of dequantised digits."""
-    return (PIXELS * math.log(LEVELS) - log_prob.mean()) / (PIXELS * math.log(2))
+def bits_per_dim(log_prob: Tensor, dim: int = PIXELS, levels: int = LEVELS) -> Tensor:
+    """Average bits for each of `dim` levels, from log-densities of dequantised images.
+
+    Without more words, those of digits.
+    """
+    return (dim * math.log(levels) - log_prob.mean()) / (dim * math.log(2))
 
 
 def baselines(train: Tensor, test: Tensor) -> dict[str, float]:
