@@ -101,7 +101,6 @@ def fill_in(markdown: str, edition: Edition, root: str) -> str:
             root=root,
             comparison=edition.comparison,
             examination=edition.examination,
-            families=FAMILIES,
             journey_alt=JOURNEY_ALT,
             total=len(entries),
             kinds=facets(edition.catalogue)[0].values,

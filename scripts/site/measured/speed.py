@@ -74,6 +74,11 @@ class Comparison(NamedTuple):
     compiled: CompiledTable | None
     gpu: OnGpu | None
 
+    @property
+    def holds(self) -> dict[str, str]:
+        """What each library's default flow has, by the family's name."""
+        return {FAMILIES[family]: words for family, words in self.flows.holds.items()}
+
     def of(self, paper: str) -> list[FlowRow]:
         """Lines of the paper's flows."""
         return [line for line in self.lines if line.paper == paper]
