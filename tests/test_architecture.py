@@ -48,7 +48,6 @@ ARROWS = {
     "benchmarks.compiled": (
         "command gpu libraries machine ours plan speed implementations scripts.results"
     ),
-    "benchmarks.families": "command machine implementations scripts.base",
     "benchmarks.flows": (
         "command libraries machine ours plan speed implementations scripts.results"
     ),

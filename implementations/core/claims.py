@@ -136,18 +136,6 @@ def _range(values: Sequence[float]) -> str:
     return f"{min(values):.3g} to {max(values):.3g}" if values else "–"
 
 
-def repeated(paper: str) -> None:
-    """Show the values of the paper's claims over the seeds of `make claims`."""
-    if not (runs := _repeated(paper)):
-        print("not repeated over seeds yet: `make claims`")
-        return
-    rows = [
-        (each["text"], _words(each["bound"]), _range(each["values"]))
-        for each in runs["claims"]
-    ]
-    table(("claim", "bound", f"over {len(runs['seeds'])} seeds"), rows)
-
-
 def _repeated(paper: str) -> dict[str, Any]:
     """Return implementations/results/<paper>.json; nothing where there is none."""
     path = Path(__file__).parents[1] / "results" / f"{paper}.json"

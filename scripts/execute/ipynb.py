@@ -186,7 +186,7 @@ def read(root: Path, name: str, fingerprints: Fingerprints) -> Notebook:
 
 
 def _shown(root: Path, name: str) -> str:
-    """Return what a notebook shows of its results (`repeated` in core/claims.py)."""
+    """Return what a notebook shows of its results (`all_checks` in core/claims.py)."""
     path = root / PACKAGE / "results" / f"{name}.json"
     if not path.exists():
         return ""

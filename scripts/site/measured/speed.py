@@ -76,7 +76,7 @@ class Comparison(NamedTuple):
 
     @property
     def holds(self) -> dict[str, str]:
-        """What each library's default flow has, by the family's name."""
+        """The parts of each library's default flow, by the family's name."""
         return {FAMILIES[family]: words for family, words in self.flows.holds.items()}
 
     def of(self, paper: str) -> list[FlowRow]:

@@ -13,6 +13,7 @@ import zuko
 from torch import Tensor, nn
 from torch.func import jacrev, vmap
 
+from implementations.core import splines
 from implementations.core.bijection import Compose
 from implementations.core.flow import Flow
 from implementations.core.splines import LEAST, UNIT, find_bin
@@ -167,6 +168,30 @@ def test_the_search_on_the_page_finds_the_bin_of_the_core(bins: int, axis: int) 
         torch.testing.assert_close(readable, fused, atol=1e-12, rtol=1e-10, msg=message)
 
 
+@pytest.mark.parametrize("rows", [(), (2,)])
+def test_many_rows_are_searched_in_pieces_and_it_does_not_show(
+    rows: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = random_params(50).reshape(*rows, -1, 3 * BINS - 1).requires_grad_()
+    points = torch.linspace(-3, 3, 50).double().view(params.shape[:-1])
+
+    def run() -> tuple[Tensor, ...]:
+        found = find_bin(points, params, BOUND, axis=0)
+        total = torch.stack(found).square().sum()
+        return *found, *torch.autograd.grad(total, params)
+
+    whole, asked = run(), []
+    one_piece = splines._find_bin
+    monkeypatch.setattr(splines, "NUMBERS", 7 * params[0].numel() + 1)
+    monkeypatch.setattr(
+        splines,
+        "_find_bin",
+        lambda x, *args: asked.append(len(x)) or one_piece(x, *args),
+    )
+    torch.testing.assert_close(run(), whole, atol=0, rtol=1e-14)
+    assert asked == ([2] if rows else [7] * 7 + [1])
+
+
 def test_the_inverse_solves_the_quadratic_of_the_paper(spline: Spline) -> None:
     params = random_params(1000)
     y = torch.linspace(-2.99, 2.99, 1000, dtype=torch.float64)
@@ -298,13 +323,7 @@ def test_has_the_density_that_zuko_finds_with_the_same_weights(
 
 
 @pytest.mark.parametrize(
-    ("target", "most"),
-    [
-        ("two moons", 0.005),
-        ("eight Gaussians", 0.015),
-        ("swirl", 0.04),
-        ("checkerboard", 0.05),
-    ],
+    ("target", "most"), [("two moons", 0.005), ("checkerboard", 0.05)]
 )
 def test_median_gap_of_five_seeds_is_as_small_as_we_aim_at(
     target: str, most: float
