@@ -11,6 +11,9 @@ from torch.nn.functional import pad, softplus
 
 # No share of a spline's width or height, and no slope, is smaller.
 LEAST = 1e-3
+# So many numbers are taken at a time, 16 MB of float32: pieces of more than 32 MB are
+# fetched from the system each time, which takes longer than the work.
+NUMBERS = 2**22
 # softplus(UNIT) + LEAST = 1.
 UNIT = math.log(math.expm1(1 - LEAST))
 
@@ -38,8 +41,19 @@ class Bin(NamedTuple):
 def find_bin(points: Tensor, params: Tensor, bound: float, axis: int) -> Bin:
     """Find the bin of each point: among the x_k for axis 0, among the y_k for axis 1.
 
-    Takes points of any shape within the bounds, and params with a last axis of 3K - 1.
+    Takes points of any shape within the bounds, and params with a last axis of 3K - 1;
+    on a CPU as many rows at a time as have `NUMBERS` parameters.
     """
+    whole = params.device.type != "cpu" or torch.compiler.is_compiling()
+    if whole or params.numel() <= NUMBERS or points.shape != params.shape[:-1]:
+        return _find_bin(points, params, bound, axis)
+    rows = max(1, NUMBERS // params[0].numel())
+    pieces = zip(points.split(rows), params.split(rows), strict=True)
+    found = [_find_bin(*piece, bound, axis) for piece in pieces]
+    return Bin(*map(torch.cat, zip(*found, strict=True)))
+
+
+def _find_bin(points: Tensor, params: Tensor, bound: float, axis: int) -> Bin:
     bins = (params.shape[-1] + 1) // 3
     logits, inner = params.split((2 * bins, bins - 1), -1)
     logits = logits.unflatten(-1, (2, bins))
