@@ -1,4 +1,4 @@
-"""Dates known to the day, to the month or to the year, and dates in words."""
+"""Dates known to the day, to the month or to the year; dates and times in words."""
 
 from __future__ import annotations
 
@@ -52,3 +52,10 @@ def long_date(date: PartialDate | datetime.date) -> str:
         return str(date.year)
     day = f" {date.day}," if date.day else ""
     return f"{_MONTHS[date.month - 1]}{day} {date.year}"
+
+
+def duration(seconds: int) -> str:
+    """47 s, 2 min, or 1 min 47 s."""
+    minutes, rest = divmod(seconds, 60)
+    parts = (f"{minutes} min" if minutes else "", f"{rest} s" if rest else "")
+    return " ".join(filter(None, parts)) or "0 s"

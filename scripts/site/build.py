@@ -25,7 +25,15 @@ from scripts.catalogue import CatalogueError
 from scripts.exports import EXPORTS
 from scripts.papers.cells import CellError
 from scripts.results.files import ResultsError
-from scripts.site import cards, edition, glossary, notebook_page, pages, policy
+from scripts.site import (
+    cards,
+    edition,
+    glossary,
+    notebook_head,
+    notebook_page,
+    pages,
+    policy,
+)
 from scripts.site.cards import Card
 from scripts.site.edition import Edition
 from scripts.site.notebook_page import NotebookError
@@ -41,7 +49,7 @@ _TEMPLATES = {
 # The stylesheet by concern, in docs/assets/styles/: what comes later has the last word.
 _STYLES = (
     *("base", "frame", "text", "entries", "home", "browse", "cards", "genealogy"),
-    *("notebooks", "figures", "compare", "exactness", "print"),
+    *("gallery", "notebooks", "figures", "compare", "exactness", "print"),
 )
 # What entries say is theirs, and a glossary need not explain itself.
 _WITHOUT_GLOSSARY = re.compile(r"(?:papers/.*|genealogy|glossary|list)\.md")
@@ -144,9 +152,10 @@ class Build:
     def name_card(self, page: Page) -> None:
         """Tell the template which card the page has, and what a notebook is about."""
         room, name = _place(page)
-        if room == "notebooks" and name in self._notebooks:
+        if self.edition and room == "notebooks" and name in self._notebooks:
             title = self._notebooks[name].title
             page.meta["description"] = f"{title}: its flow and claims, tested"
+            page.meta["colab"] = notebook_head.colab(name, self.edition.project)
         if room in ("papers", "notebooks") and name in self.cards:
             page.meta["card"] = self.cards[name]
 

@@ -11,7 +11,7 @@ from scripts.base.project import Project, read_project
 from scripts.catalogue import Catalogue, Publication, load
 from scripts.links import history, software
 from scripts.links.software import Upkeep
-from scripts.papers import registrations
+from scripts.papers import checks, registrations
 from scripts.papers.genealogy import Genealogy, genealogy
 from scripts.papers.registrations import Registered
 from scripts.site import notebook_page
@@ -69,6 +69,7 @@ def read(root: Path) -> Edition:
                 paper,
                 project,
                 comparison.gpu.of(paper.id) if comparison.gpu else "",
+                checks.read(root, paper.id),
             )
             for paper in implemented
         },

@@ -1,4 +1,4 @@
-"""A notebook's page beyond its cells: figures as files, links, its stamp.
+"""A notebook's page beyond its cells: figures as files, its head, its claims.
 
 mkdocs-jupyter turns `docs/notebooks/<id>.ipynb` into HTML by a template of ours
 (scripts/site/templates/notebook); what a template cannot do is done here. Why so:
@@ -7,7 +7,6 @@ docs/decisions/0004-site.md.
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 import io
 import json
@@ -22,9 +21,10 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 from PIL import Image
 
-from scripts.base.dates import long_date
 from scripts.base.project import Project
 from scripts.catalogue import Publication
+from scripts.papers.checks import Checks
+from scripts.site import claims, notebook_head
 
 TEMPLATE = Path(__file__).parent / "templates" / "notebook"
 _FIGURE_HTML = Markup("<figure>{}<figcaption>{}</figcaption></figure>")
@@ -33,6 +33,7 @@ _IMAGE = Markup('<img src="{}" alt="{}" width="{}" height="{}" loading="lazy"{}>
 _PART = Markup(" data-part")
 # Pixels: of slices that are wider, a phone shows one in a row.
 _NARROW = 240
+NO_CHECKS = Checks()
 
 
 class NotebookError(Exception):
@@ -85,8 +86,8 @@ class NotebookPage(NamedTuple):
 
     `title` is its heading; `head` is HTML that stands under it; `figures` are those of
     the page, in order, and `files` their PNGs, path under docs/ → content; `stamp` says
-    on what and when it ran. `picture` stands for the paper elsewhere: its thumbnail,
-    which the page does not show, or its first figure.
+    on what and when it ran, `checks` what it asserts. `picture` stands for the paper
+    elsewhere: its thumbnail, which the page does not show, or its first figure.
     """
 
     title: str
@@ -94,11 +95,27 @@ class NotebookPage(NamedTuple):
     files: dict[str, bytes]
     figures: list[Figure]
     stamp: dict[str, Any]
+    checks: Checks
     picture: Figure | None
+
+    @property
+    def short(self) -> str:
+        """NICE, of "NICE: non-linear …"."""
+        return self.title.partition(":")[0]
+
+    @property
+    def subtitle(self) -> str:
+        """Non-linear …, of "NICE: non-linear …"; none of a title without a colon."""
+        rest = self.title.partition(":")[2].strip()
+        return rest[:1].upper() + rest[1:]
 
 
 def read(
-    docs: Path, paper: Publication, project: Project, on_gpu: str = ""
+    docs: Path,
+    paper: Publication,
+    project: Project,
+    on_gpu: str = "",
+    checks: Checks = NO_CHECKS,
 ) -> NotebookPage:
     """Read the paper's notebook and what its page adds; `on_gpu` is how it did there.
 
@@ -126,7 +143,9 @@ def read(
             raise NotebookError(f"{path.name}, cell {number}: {error}") from None
     title = _title(notebook["cells"], path.name)
     stamp = notebook["metadata"].get("stamp")
-    head = _links(paper, project) + _stamp(stamp, path.name, on_gpu)
+    if not stamp:
+        raise NotebookError(f"{path.name} has no stamp (run `make notebooks`)")
+    head = notebook_head.head(paper, project, stamp, checks, on_gpu)
     picture = next(iter(thumbnails | figures), None)
     files: dict[str, bytes] = {}
     for figure, png in (figures | thumbnails).items():
@@ -134,7 +153,7 @@ def read(
         if figure == picture or not parts:
             parts[figure.name] = png
         files |= {f"notebooks/{paper.id}/{name}": part for name, part in parts.items()}
-    return NotebookPage(title, head, files, list(figures), stamp, picture)
+    return NotebookPage(title, head, files, list(figures), stamp, checks, picture)
 
 
 def _is_thumbnail(output: dict[str, Any]) -> bool:
@@ -214,59 +233,24 @@ def _title(cells: Sequence[dict[str, Any]], name: str) -> str:
     return title.removeprefix("# ")
 
 
-def _links(paper: Publication, project: Project) -> Markup:
-    notebook = f"{paper.id}.ipynb"
-    links = {
-        "Paper": f"../../papers/{paper.id}/",
-        "Open in Colab": project.colab(f"docs/notebooks/{notebook}"),
-        "Download": f"../{notebook}",
-        "Source": project.blob(f"implementations/{paper.id}.py"),
-    }
-    shown = [Markup('<a href="{}">{}</a>').format(to, of) for of, to in links.items()]
-    return Markup('<p class="links">{}</p>\n').format(Markup("\n").join(shown))
-
-
-def _stamp(stamp: dict[str, Any] | None, name: str, on_gpu: str) -> Markup:
-    """Say in words what the notebook ran on."""
-    if not stamp:
-        raise NotebookError(f"{name} has no stamp (run `make notebooks`)")
-    days = {
-        day: long_date(datetime.date.fromisoformat(stamp[day]))
-        for day in ("executed", "changed", "replayed")
-        if day in stamp
-    }
-    since = f"Its code has not changed since {days['changed']}."
-    if "replayed" in stamp:
-        since = (
-            f"Replayed on {days['replayed']}: its code has changed since, and a short "
-            "run gives the same numbers."
-        )
-    on_cpu = stamp["device"] == "cpu"
-    device = "a CPU" if on_cpu else stamp["device"]
-    gpu = f" On a GPU: {on_gpu or 'not measured'}." if on_cpu else ""
-    return Markup('<p class="stamp">{}</p>\n').format(
-        f"Executed on {days['executed']} with Python {stamp['python']} "
-        f"and torch {stamp['torch']} on {device} in {stamp['seconds']} seconds, "
-        f"seed {stamp['seed']}; its assertions hold. "
-        f"{since}{gpu}"
-    )
-
-
 def finish(html: str, page: NotebookPage, anchors: Sequence[str]) -> str:
     """Add to what mkdocs-jupyter made of a notebook what its template could not.
 
     Headings get the anchors of the page's table of contents, figures their files, and
-    text between dollars is marked as mathematics. NotebookError when headings or
-    figures are not those of the notebook.
+    text between dollars is marked as mathematics; claims stand in tables.
+    NotebookError when headings or figures are not those of the notebook.
     """
     html = html[: html.rindex("<style>")]  # nbconvert's, of a look that is not ours
+    html = claims.in_tables(html)
     html = "".join(map(_mark_mathematics, _TAGS.split(html)))
     html = _FENCE.sub(r"<pre><code>\1</code></pre>", html)
     html = _NOTEBOOK.sub(r'href="../\1/\2"', html)
     html = _ALIGNED.sub(r'align="\1"', html)
     html = _replaced(_HEADING, [_heading(anchor) for anchor in anchors], html)
     html = _replaced(_FIGURE, [figure.html for figure in page.figures], html)
-    return html.replace("</h1>", f"</h1>\n{page.head}", 1)
+    # The template puts the key figure first; it stands under the head.
+    key, title, rest = html.partition("<h1 ")
+    return (title + rest).replace("</h1>", f"</h1>\n{page.head}{key}", 1)
 
 
 # What nbconvert makes of code that stands in prose.

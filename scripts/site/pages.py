@@ -8,7 +8,6 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import jinja2
 from markupsafe import escape
@@ -21,7 +20,7 @@ from scripts.exports.bibtex import bibtex_entry
 from scripts.links.archive import lost
 from scripts.links.software import repository
 from scripts.papers.genealogy import Kin, reused_by
-from scripts.papers.registrations import FAMILIES
+from scripts.site import gallery, notebook_head
 from scripts.site.edition import Edition
 from scripts.site.facets import facets, facets_of
 from scripts.site.lineage import rows
@@ -32,15 +31,8 @@ JOURNEY_ALT = (
     "trained flow after the other, until they lie on the five arms of a pinwheel."
 )
 
-# How many entries the home page calls new.
-NEWEST = 5
-
-
-class Family(NamedTuple):
-    """Papers of one kind that have a notebook."""
-
-    name: str
-    papers: Sequence[Publication]
+# How many entries the home page calls new, and how many notebooks it shows.
+NEWEST, SHOWN = 5, 6
 
 
 def generated(edition: Edition) -> dict[str, str]:
@@ -51,8 +43,8 @@ def generated(edition: Edition) -> dict[str, str]:
     environment = _environment(edition)
     page = environment.get_template
     catalogue, kin = edition.catalogue, edition.genealogy
-    # NICE: non-linear … → NICE
-    short = {id: n.title.partition(":")[0] for id, n in edition.notebooks.items()}
+    short = {id: notebook.short for id, notebook in edition.notebooks.items()}
+    works = gallery.works(edition)
     return {
         "list.md": page("list.md.jinja").render(
             root="../", facets=facets(catalogue, edition.software)
@@ -61,7 +53,10 @@ def generated(edition: Edition) -> dict[str, str]:
             root="../", rows=rows(catalogue.publications, kin), short=short
         ),
         "notebooks/index.md": page("gallery.md.jinja").render(
-            root="../", families=_families(edition), notebooks=edition.notebooks
+            root="../",
+            works=works,
+            families=gallery.families(works),
+            purposes=gallery.purposes(works, catalogue),
         ),
         **_papers(edition, page("paper.md.jinja")),
     }
@@ -107,6 +102,8 @@ def fill_in(markdown: str, edition: Edition, root: str) -> str:
             implemented=edition.implemented,
             papers=len(edition.catalogue.publications),
             newest=heapq.nlargest(NEWEST, entries, key=lambda e: (e.added, e.date)),
+            works=gallery.first_of_families(gallery.works(edition), SHOWN),
+            checks=sum(page.checks.number for page in edition.notebooks.values()),
         )
     )
 
@@ -126,13 +123,6 @@ def along_the_path(learn: str, ids: Sequence[str]) -> list[str]:
     found = re.findall(r"notebooks/([a-z][a-z0-9_]*)/", learn)
     path = [id for id in dict.fromkeys(found) if id in ids]
     return [*path, *(id for id in ids if id not in path)]
-
-
-def _families(edition: Edition) -> list[Family]:
-    members: dict[str, list[Publication]] = {name: [] for name in FAMILIES}
-    for paper in edition.implemented:
-        members[edition.registered[paper.id].family].append(paper)
-    return [Family(name, papers) for name, papers in members.items() if papers]
 
 
 def _related(catalogue: Catalogue) -> dict[str, list[Entry]]:
@@ -161,6 +151,7 @@ def _environment(edition: Edition) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
+        colab=lambda paper: notebook_head.colab(paper.id, edition.project),
         date=long_date,
         digits=text.significant,
         facets=lambda entry: facets_of(entry, edition.software).items(),

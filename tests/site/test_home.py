@@ -1,17 +1,23 @@
-"""The home page: its moving picture, its ways in, its numbers, its weight."""
+"""The home page: first screen, moving picture, ways in, numbers, news, weight."""
 
 from __future__ import annotations
 
 import gzip
+import json
+import re
 import time
 
 import pytest
+from bs4 import BeautifulSoup
 from playwright.sync_api import Locator, Page, Response, expect
 
+from scripts.base.project import ROOT, read_project
 from scripts.catalogue import Catalogue
-from scripts.site.pages import NEWEST
+from scripts.site.pages import NEWEST, SHOWN
 from tests.support.html import Parsed
-from tests.support.visit import Visit
+from tests.support.visit import PHONE, Visit
+
+PROJECT = read_project()
 
 PATIENCE = 15_000  # milliseconds; what plays takes less than five seconds
 
@@ -106,18 +112,75 @@ def test_a_still_picture_stands_in_where_scripts_do_not_run(
     expect(page.get_by_role("button", name="Play")).not_to_be_visible()
 
 
+FIRST = ("h1", ".numbers", ".actions", ".journey")
+
+
+def test_a_phone_shows_what_the_site_is_in_its_first_screen(visit: Visit) -> None:
+    visit.page.set_viewport_size(PHONE)
+    page = at_rest(visit)
+    tops = []
+    for part in FIRST:
+        expect(page.locator(part)).to_be_in_viewport(ratio=1)
+        box = page.locator(part).bounding_box()
+        assert box
+        tops.append(box["y"])
+    assert tops == sorted(tops)
+    definition = page.locator(".definition").bounding_box()
+    assert definition and definition["y"] > tops[-1]
+
+
+def test_the_title_says_what_the_site_is(visit: Visit) -> None:
+    title = visit.open("").get_by_role("heading", level=1)
+    expect(title).to_contain_text("Normalizing flows: read the paper, run the code")
+
+
 @pytest.mark.parametrize(
     ("name", "path"),
     [
-        ("Learn from the start", "learn/"),
-        ("Find a paper", "list/"),
-        ("Run a flow", "notebooks/"),
+        ("Start learning", "learn/"),
+        (r"^\d+ entries$", "list/"),
+        (r"^\d+ papers that run$", "notebooks/"),
+        (r"^All \d+ notebooks$", "notebooks/"),
+        ("NICE", "notebooks/nice/"),
     ],
 )
-def test_three_ways_lead_in(visit: Visit, name: str, path: str) -> None:
+def test_ways_lead_in(visit: Visit, name: str, path: str) -> None:
     page = visit.open("")
-    page.get_by_role("link", name=name).click()
-    page.wait_for_url(visit.root + path)
+    links = page.locator("article").get_by_role("link", name=re.compile(name))
+    links.first.click()
+    expect(page).to_have_url(visit.root + path, timeout=PATIENCE)
+
+
+def test_a_flow_opens_in_colab(visit: Visit) -> None:
+    link = visit.open("").get_by_role("link", name="Run a flow in Colab")
+    expect(link).to_have_attribute("href", PROJECT.colab("docs/notebooks/nice.ipynb"))
+
+
+@pytest.mark.published
+def test_the_line_of_numbers_counts(
+    pages: dict[str, str], catalogue: Catalogue
+) -> None:
+    soup = BeautifulSoup(pages[""], "html.parser")
+    line = soup.select_one(".numbers")
+    results = (ROOT / "implementations" / "results").glob("*.json")
+    checks = sum(len(json.loads(file.read_text())["claims"]) for file in results)
+    entries = len([*catalogue.entries])
+    papers = sum(paper.implemented for paper in catalogue.publications)
+    assert line and line.text == (
+        f"{entries} entries · {papers} papers that run · {checks} checks hold"
+    )
+
+
+def test_papers_of_many_families_are_shown_by_their_pictures(visit: Visit) -> None:
+    page = visit.open("")
+    works = page.locator("article.work")
+    expect(works).to_have_count(SHOWN)
+    families = works.locator(".family").all_inner_texts()
+    assert len({*families}) == SHOWN
+    for picture in works.locator("img").all():
+        picture.scroll_into_view_if_needed()
+        page.wait_for_function("image => image.complete", arg=picture.element_handle())
+        assert picture.evaluate("image => image.naturalWidth") > 0
 
 
 @pytest.mark.published
@@ -138,11 +201,16 @@ def test_the_numbers_are_those_of_the_list(
         assert f"{label}{number}" in words
 
 
-def test_what_joined_last_is_shown_as_new(visit: Visit, catalogue: Catalogue) -> None:
+def test_what_joined_last_is_shown_with_its_note(
+    visit: Visit, catalogue: Catalogue
+) -> None:
     page = visit.open("")
-    shown = page.locator("ul.new li > a").all_inner_texts()
+    shown = page.locator(".new > article")
     newest = sorted(catalogue.entries, key=lambda e: (e.added, e.date), reverse=True)
-    assert shown == [entry.title for entry in newest[:NEWEST]]
+    titles = shown.locator("h3").all_inner_texts()
+    assert titles == [entry.title for entry in newest[:NEWEST]]
+    for item, entry in zip(shown.all(), newest, strict=False):
+        expect(item).to_contain_text(" ".join(entry.note.split()[:4]))
 
 
 def test_the_first_view_weighs_at_most_200_kb(first_visit: Visit) -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts import readme
-from scripts.base.dates import PartialDate, long_date
+from scripts.base.dates import PartialDate, duration, long_date
 from scripts.catalogue import Catalogue
 from scripts.exports import bibtex_entry, to_atom, to_csv, to_json
 from scripts.site import pages as site
@@ -147,3 +147,11 @@ def test_the_years_of_the_list_count_every_entry(partial: Catalogue) -> None:
     assert [(each.value, each.number) for each in years.values] == [
         *(("2019", 2), ("2017", 1), ("2014", 1))
     ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0 s"), (47, "47 s"), (60, "1 min"), (107, "1 min 47 s"), (720, "12 min")],
+)
+def test_seconds_in_words(seconds: int, words: str) -> None:
+    assert duration(seconds) == words

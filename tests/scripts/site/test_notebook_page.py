@@ -23,8 +23,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from scripts.base.dates import PartialDate
 from scripts.base.project import Project
 from scripts.catalogue import Publication
+from scripts.papers.checks import Checks
 from scripts.site import notebook_page
-from scripts.site.notebook_page import NotebookError, NotebookPage, finish
+from scripts.site.notebook_page import NO_CHECKS, NotebookError, NotebookPage, finish
 
 STAMP = {
     "changed": "2026-11-21",
@@ -83,7 +84,7 @@ class Published(NamedTuple):
 
     @property
     def body(self) -> str:
-        """The page under its title, links and stamp."""
+        """The page under its title and head."""
         return self.html.partition(self.page.head)[2]
 
 
@@ -95,13 +96,18 @@ def render(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Render:
     """Publish a notebook of the given cells, as MkDocs and the plugin do."""
     monkeypatch.setattr(nbconvert, "templates_dir", str(notebook_page.TEMPLATE))
 
-    def render(*cells: NotebookNode, stamp: Any = STAMP, on_gpu: str = "") -> Published:
+    def render(
+        *cells: NotebookNode,
+        stamp: Any = STAMP,
+        on_gpu: str = "",
+        checks: Checks = NO_CHECKS,
+    ) -> Published:
         path = tmp_path / "notebooks" / "nice.ipynb"
         path.parent.mkdir(exist_ok=True)
         kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
         about = {"stamp": stamp, "kernelspec": kernel}
         nbformat.write(new_notebook(cells=list(cells), metadata=about), path)
-        page = notebook_page.read(tmp_path, PAPER, PROJECT, on_gpu)
+        page = notebook_page.read(tmp_path, PAPER, PROJECT, on_gpu, checks)
         html = nb2html(str(path), allow_errors=False)
         contents, _ = get_nb_toc(str(path), 6)
         anchors = re.findall(r"#(\S+)$", str(contents), re.MULTILINE)
@@ -110,27 +116,84 @@ def render(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Render:
     return render
 
 
-def test_under_the_title_stand_the_links_and_the_stamp(render: Render) -> None:
-    assert render(TITLE).html.startswith(
-        """\
-<h1 id="nice">NICE<a class="headerlink" href="#nice" title="Permanent link">&para;</a>\
-</h1>
-<p class="links"><a href="../../papers/nice/">Paper</a>
-<a href="https://colab.research.google.com/github/me/flows/blob/main/docs/notebooks/\
-nice.ipynb">Open in Colab</a>
-<a href="../nice.ipynb">Download</a>
-<a href="https://github.com/me/flows/blob/main/implementations/nice.py">Source</a></p>
-<p class="stamp">Executed on Nov 23, 2026 with Python 3.11 and torch 2.13.0 on a CPU \
-in 41 seconds, seed 0; its assertions hold. Its code has not changed since Nov 21, \
-2026. On a GPU: not measured.</p>
-"""
+def soup_of(html: str) -> BeautifulSoup:
+    return BeautifulSoup(html, "html.parser")
+
+
+def test_under_the_title_stands_what_to_do_with_it(render: Render) -> None:
+    html = render(TITLE).html
+    assert html.startswith(
+        '<h1 id="nice">NICE<a class="headerlink" href="#nice" title="Permanent link">'
+        '&para;</a></h1>\n<p class="actions">'
     )
-    assert "<style" not in render(TITLE).html
+    main, *others = soup_of(html).select(".actions a")
+    assert main.text == "Run in Colab"
+    assert main["href"] == (
+        "https://colab.research.google.com/github/me/flows/blob/main/docs/notebooks/"
+        "nice.ipynb"
+    )
+    assert "md-button--primary" in main["class"]
+    assert {link.text: link["href"] for link in others} == {
+        "Download": "../nice.ipynb",
+        "Source": "https://github.com/me/flows/blob/main/implementations/nice.py",
+        "Paper": PAPER.url,
+    }
+    assert "<style" not in html
+
+
+def test_the_commands_are_folded(render: Render) -> None:
+    fold = soup_of(render(TITLE).html).select("details")[0]
+    assert "open" not in fold.attrs
+    assert texts(str(fold), "summary") == ["Run locally"]
+    lines = texts(str(fold), "code")[0].splitlines()
+    assert [line.partition("   #")[0] for line in lines if line[0] != "#"] == [
+        "git clone https://github.com/me/flows",
+        "cd flows",
+        "make notebooks ONLY=nice FORCE=1",
+        ".venv/bin/python -m pip install jupyterlab",
+        ".venv/bin/jupyter lab docs/notebooks/nice.ipynb",
+    ]
+
+
+def stamped(html: str) -> str:
+    [stamp] = soup_of(html).select("details .stamp")
+    return stamp.text
+
+
+def test_the_stamp_is_folded(render: Render) -> None:
+    assert stamped(render(TITLE).html) == (
+        "Executed on Nov 23, 2026 with Python 3.11 and torch 2.13.0 on a CPU in 41 "
+        "seconds, seed 0; its assertions hold. Its code has not changed since Nov 21, "
+        "2026."
+    )
+
+
+def chips(html: str) -> list[str]:
+    return [chip.text for chip in soup_of(html).select(".chips li")]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(41, "41 s"), (60, "1 min"), (107, "1 min 47 s")]
+)
+def test_a_chip_says_how_long_it_takes(
+    render: Render, seconds: int, words: str
+) -> None:
+    html = render(TITLE, stamp=STAMP | {"seconds": seconds}).html
+    assert chips(html) == [f"{words} on a CPU"]
+
+
+def test_checks_are_counted_and_their_seeds_told(render: Render) -> None:
+    said = code("claim()", claimed("✓ It is **0.5**", "below 1"))
+    html = render(TITLE, said, checks=Checks(11, 5)).html
+    assert chips(html)[0] == "✓ 11 checks hold"
+    [link] = soup_of(html).select(".chips a")
+    assert soup_of(html).select(f"table{link['href']}")
+    assert "its assertions hold. They were repeated over 5 seeds." in stamped(html)
 
 
 def test_the_stamp_of_a_replayed_notebook_says_so(render: Render) -> None:
     again = STAMP | {"changed": "2026-11-29", "replayed": "2026-11-29"}
-    shown = render(TITLE, stamp=again).html
+    shown = stamped(render(TITLE, stamp=again).html)
     assert "Executed on Nov 23, 2026 with" in shown
     assert (
         "Replayed on Nov 29, 2026: its code has changed since, and a short run gives "
@@ -141,7 +204,62 @@ def test_the_stamp_of_a_replayed_notebook_says_so(render: Render) -> None:
 
 def test_a_run_on_a_gpu_is_told_in_the_stamp(render: Render) -> None:
     told = "A Card, Nov 29, 2026: 41 seconds, 8 of 8 claims hold"
-    assert f"On a GPU: {told}.</p>" in render(TITLE, on_gpu=told).html
+    html = render(TITLE, on_gpu=told).html
+    assert stamped(html).endswith(f"On a GPU: {told}.")
+
+
+def claimed(sentence: str, bound: str) -> NotebookNode:
+    text = f"> {sentence} (claimed: {bound})"
+    return new_output("display_data", {"text/markdown": text, "text/plain": "…"})
+
+
+def test_claims_in_a_row_are_a_table(render: Render) -> None:
+    both = code(
+        "claim()",
+        claimed("✓ The gap (in nats) is **0.01** at most", "below 0.1"),
+        claimed("✓ moons: gap: **0.5**", "above 0.3 and below 1"),
+    )
+    later = code("claim()", claimed("✓ It is **3**", "above 2"))
+    body = soup_of(render(TITLE, both, code("1"), later).body)
+    first, second = body.select("table.claims")
+    assert first["id"] and "id" not in second.attrs
+    assert [th.text for th in first.select("th")] == [
+        *("Claim", "Bound", "Measured", "Holds")
+    ]
+    assert [[td.text for td in tr.select("td")] for tr in first.select("tbody tr")] == [
+        ["The gap (in nats) is 0.01 at most", "below 0.1", "0.01", "✓"],
+        ["moons: gap", "above 0.3 and below 1", "0.5", "✓"],
+    ]
+    assert not body.select("blockquote")
+
+
+def test_a_claim_that_is_broken_says_so(render: Render) -> None:
+    cell = code("claim()", claimed("✗ It is **2**", "below 1"))
+    assert texts(render(TITLE, cell).body, "td")[-1] == "✗"
+
+
+def test_other_quotations_stay(render: Render) -> None:
+    quoted = new_markdown_cell("> ✓ Nothing is claimed here\n\n> Nor (claimed: here)")
+    body = soup_of(render(TITLE, quoted).body)
+    assert body.select("blockquote") and not body.select("table")
+
+
+def test_the_key_figure_stands_before_the_prose_and_any_code(render: Render) -> None:
+    drawn = code("draw()", figure(png(2, 1), alt="A"), tags=("plot",), title="A")
+    body = render(TITLE, code("import a", tags=("imports",)), drawn, code("b")).body
+    assert body.lstrip().startswith("<figure>")
+    assert body.index("</figure>") < body.index("A flow.")
+    assert texts(body, "summary") == [
+        "Show the imports",
+        "Show the code of the first figure",
+    ]
+    assert len(texts(body, "figure")) == 1
+
+
+def test_a_figure_that_needs_code_before_it_stays_there(render: Render) -> None:
+    drawn = code("draw()", figure(png(2, 1), alt="A"), tags=("plot",), title="A")
+    body = render(TITLE, code("first"), drawn).body
+    assert body.index("first") < body.index("<figure>")
 
 
 def test_the_cell_that_installs_is_left_out(render: Render) -> None:
@@ -172,7 +290,7 @@ def test_code_is_shown_as_it_is(render: Render, source: str) -> None:
 def test_plotting_code_is_folded_and_its_figure_is_not(render: Render) -> None:
     drawn = figure(png(2, 1), alt="Two")
     cell = code("plot()\nshow()", drawn, tags=("plot",), title="One, and two")
-    body = render(TITLE, cell).body
+    body = render(TITLE, code("1"), cell).body
     assert re.search("</figure>.*<details", body, re.DOTALL)
     assert texts(body, "figcaption") == ["One, and two"]
     assert texts(body, "details") == ["Show the code\nplot()\nshow()"]
@@ -308,8 +426,8 @@ def test_markdown_and_plain_results_are_shown(render: Render) -> None:
 def test_other_devices_are_named_as_they_are(render: Render) -> None:
     stamp = STAMP | {"device": "NVIDIA H200"}
     shown = render(TITLE, stamp=stamp).html
-    assert "on NVIDIA H200 in 41 seconds" in shown
-    assert "not measured" not in shown
+    assert "on NVIDIA H200 in 41 seconds" in stamped(shown)
+    assert chips(shown) == ["41 s on NVIDIA H200"]
 
 
 SVG = new_output("display_data", {"image/svg+xml": "<svg/>"})

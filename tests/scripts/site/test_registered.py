@@ -18,12 +18,19 @@ def generated() -> dict[str, str]:
 
 def test_the_gallery_has_each_paper_in_its_family() -> None:
     gallery = generated()["notebooks/index.md"]
-    families = re.findall(r"^## (.+)$", gallery, re.M)
-    assert families == [name for name in FAMILIES if name in families]
-    _, _, splines = gallery.partition("## Splines")
-    assert re.findall(r'<h3><a href="(\w+)/', splines)[0] == "nsf"
+    cards = re.findall(
+        r'data-family="([\w-]+)".*?<p class="family">(.*?)</p>\n<h2>'
+        r'<a href="../notebooks/(\w+)/',
+        gallery,
+        re.DOTALL,
+    )
+    order = list(FAMILIES)
+    families = [family for _, family, _ in cards]
+    assert families == sorted(families, key=order.index)
+    assert all(FAMILIES[family] == slug for slug, family, _ in cards)
+    assert ("spline", "Splines", "nsf") in cards
     implemented = [p.id for p in frozen_catalogue().publications if p.implemented]
-    assert sorted(re.findall(r'<h3><a href="(\w+)/', gallery)) == sorted(implemented)
+    assert sorted(id for *_, id in cards) == sorted(implemented)
 
 
 def test_a_paper_says_what_is_not_promised_and_why() -> None:
