@@ -207,10 +207,11 @@ def _entity(character: str) -> str:
     )
 
 
-# Headings, lists, admonitions (backslash); quotes, underlines, definitions, details.
+# Headings, lists, admonitions (backslash); quotes, underlines, definitions, objects of
+# the code, details.
 _LINE_START = re.compile(
     r"(\s*)(?:(?P<backslash>[#+!-])|(?P<number>\d+)(?=[.)](?:\s|$))"
-    r"|(?P<entity>[>=]|:(?=\s)|\?(?=\?\?)))"
+    r"|(?P<entity>[>=]|:(?=\s|::)|\?(?=\?\?)))"
 )
 
 

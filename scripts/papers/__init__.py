@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 PACKAGE = "implementations"
+EXAMPLES = "docs/reference/examples"
+"""Has a file for each object that the reference documents."""
 FOLDERS = ("core", "figures", "registrations", "results")
 """What else stands in the package, so that no paper can be called so."""
 

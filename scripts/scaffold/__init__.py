@@ -15,7 +15,7 @@ from scripts.catalogue import Publication, load
 from scripts.catalogue.document import read
 from scripts.catalogue.faults import did_you_mean, quote
 from scripts.catalogue.names import surname
-from scripts.papers import PACKAGE, registrations
+from scripts.papers import EXAMPLES, PACKAGE, registrations
 from scripts.scaffold import checklist
 
 _WIDTH = 88
@@ -58,6 +58,7 @@ def scaffold(root: Path, name: str) -> dict[Path, str]:
         for kind in ("exercises", "facts")
     )
     registration = root / registrations.file(name)
+    example = root / EXAMPLES / f"{name}.py"
     for path in (module, module.with_suffix("")):
         _refuse(root, path, path.exists())
     catalogue = root / "resources.yaml"
@@ -67,10 +68,11 @@ def scaffold(root: Path, name: str) -> dict[Path, str]:
         exercises: _rendered("exercises.py.jinja", facts),
         test: _rendered("test.py.jinja", facts),
         registration: _rendered("registration.py.jinja", facts),
+        example: _rendered("example.py.jinja", facts),
         module: _rendered("implementation.py.jinja", facts),
         catalogue: _no_longer_wanted(catalogue.read_bytes(), name),
     }
-    for path in (exercises, test, registration):
+    for path in (exercises, test, registration, example):
         _refuse(root, path, path.exists() and path.read_text("utf-8") != written[path])
     return written
 

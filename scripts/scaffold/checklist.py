@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from scripts.execute.claims import results
 from scripts.execute.ipynb import read
-from scripts.papers import registrations
+from scripts.papers import EXAMPLES, registrations
 from scripts.papers.cells import CellError, export, parse
 from scripts.papers.fingerprint import Fingerprints
 from scripts.papers.registrations import Registered
@@ -133,6 +133,16 @@ def facts(root: Path, paper: str) -> Lack | None:
     if (root / file).exists():
         return None
     return Lack(file, "is missing", "test there what the paper states of its map")
+
+
+def example(root: Path, paper: str) -> Lack | None:
+    """Its example in the reference, and where in the paper the flow stands."""
+    file = f"{EXAMPLES}/{paper}.py"
+    if not (root / file).exists():
+        return Lack(file, "is missing", "show there in a few lines how it is used")
+    if "Say here" in (root / file).read_text("utf-8"):
+        return Lack(file, "still says what the draft says", "name the section")
+    return None
 
 
 def registration(root: Path, paper: str) -> Lack | None:
@@ -267,8 +277,9 @@ def _only(names: list[str]) -> str:
 CHECKS: dict[str, Callable[[Path, str], Lack | None]] = {
     check.__name__: check
     for check in (
-        *(implementation, prose, heading, builder, figure, facts, registration),
-        *(contract, claims, notebook, guide, compared, measured, examined),
+        *(implementation, prose, heading, builder, figure, facts, example),
+        *(registration, contract, claims, notebook, guide),
+        *(compared, measured, examined),
     )
 }
 
@@ -295,6 +306,7 @@ def not_in_git(root: Path, paper: str) -> Lack | None:
 def _files(root: Path, paper: str) -> Iterator[Path]:
     yield root / _module(paper)
     yield root / registrations.file(paper)
+    yield root / EXAMPLES / f"{paper}.py"
     yield from (root / "tests" / "papers" / paper).glob("*.py")
     yield results.path(root, paper)
     yield root / "docs" / "notebooks" / f"{paper}.ipynb"

@@ -19,6 +19,7 @@ from mkdocs.structure.pages import Page
 from mkdocs.structure.toc import AnchorLink
 from mkdocs.utils import get_relative_url
 from mkdocs_jupyter.config import settings as nbconvert
+from mkdocstrings import MkdocstringsPlugin
 
 from scripts.base.files import write_atomic
 from scripts.catalogue import CatalogueError
@@ -45,11 +46,15 @@ _TEMPLATES = {
     "learn.md": "../",
     "compare.md": "../",
     "exactness.md": "../",
+    "reference/index.md": "../",
+    "reference/builders.md": "../../",
+    "reference/core.md": "../../",
+    "reference/maps.md": "../../",
 }
 # The stylesheet by concern, in docs/assets/styles/: what comes later has the last word.
 _STYLES = (
     *("base", "frame", "text", "entries", "home", "browse", "cards", "genealogy"),
-    *("gallery", "notebooks", "figures", "compare", "exactness", "print"),
+    *("gallery", "notebooks", "figures", "compare", "exactness", "reference", "print"),
 )
 # What entries say is theirs, and a glossary need not explain itself.
 _WITHOUT_GLOSSARY = re.compile(r"(?:papers/.*|genealogy|glossary|list)\.md")
@@ -99,6 +104,8 @@ class Build:
         notebooks = ["notebooks/index.md", *(f"notebooks/{id}.ipynb" for id in path)]
         config.nav = [*(config.nav or []), {"Notebooks": notebooks}]
         _use_our_template(root, config)
+        # We have our own, and it would be one more request of every page.
+        config.extra_css.remove(MkdocstringsPlugin.css_filename)
         # The one date in a site, the sitemap's, would make each build another.
         os.environ.setdefault("SOURCE_DATE_EPOCH", "0")
 

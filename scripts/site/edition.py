@@ -14,10 +14,11 @@ from scripts.links.software import Upkeep
 from scripts.papers import checks, registrations
 from scripts.papers.genealogy import Genealogy, genealogy
 from scripts.papers.registrations import Registered
-from scripts.site import notebook_page
+from scripts.site import notebook_page, reference
 from scripts.site.measured.exactness import Examination, examine
 from scripts.site.measured.speed import Comparison, compare
 from scripts.site.notebook_page import NotebookPage
+from scripts.site.reference import Reference
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Edition:
 
     `registered` has each implemented paper's registration by its id, `notebooks` the
     page of its notebook; `dead` has the addresses that are gone, and since when,
-    `software` how repositories are kept.
+    `software` how repositories are kept, `reference` what can be imported.
     """
 
     catalogue: Catalogue
@@ -38,6 +39,7 @@ class Edition:
     notebooks: Mapping[str, NotebookPage] = field(default_factory=dict)
     dead: Mapping[str, datetime.date] = field(default_factory=dict)
     software: Mapping[str, Upkeep] = field(default_factory=dict)
+    reference: Reference = field(default_factory=Reference)
 
     @property
     def implemented(self) -> list[Publication]:
@@ -75,4 +77,5 @@ def read(root: Path) -> Edition:
         },
         history.dead_in(root),
         software.read(root / software.FILE),
+        reference.read(root, [paper.id for paper in implemented]),
     )

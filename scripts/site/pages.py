@@ -7,6 +7,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from pathlib import Path
 
 import jinja2
@@ -96,6 +97,8 @@ def fill_in(markdown: str, edition: Edition, root: str) -> str:
             root=root,
             comparison=edition.comparison,
             examination=edition.examination,
+            by_family=_by_family(edition),
+            reference=edition.reference,
             journey_alt=JOURNEY_ALT,
             total=len(entries),
             kinds=facets(edition.catalogue)[0].values,
@@ -106,6 +109,11 @@ def fill_in(markdown: str, edition: Edition, root: str) -> str:
             checks=sum(page.checks.number for page in edition.notebooks.values()),
         )
     )
+
+
+def _by_family(edition: Edition) -> dict[str, list[gallery.RunningPaper]]:
+    works = groupby(gallery.works(edition), key=lambda work: work.family)
+    return {family: [*group] for family, group in works}
 
 
 def description(edition: Edition) -> str:

@@ -112,6 +112,8 @@ PAYLOADS = {
     "admonition": Payload("extensions", '!!! danger "x"'),
     "folded": Payload("extensions", '???+ note "x"'),
     "snippet": Payload("extensions", '--8<-- "resources.yaml"'),
+    "object of the code": Payload("extensions", "::: implementations.nice.nice"),
+    "reference to it": Payload("extensions", '<autoref identifier="implementations.nice.nice">x</autoref>', NOT_NOTE),
     "footnote": Payload("extensions", "x[^1] [^1]: y"),
     "abbreviation": Payload("extensions", "*[HTML]: <b>x</b>", NOT_NOTE),
     "contents": Payload("extensions", "[TOC]"),

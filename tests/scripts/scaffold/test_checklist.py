@@ -46,6 +46,7 @@ MODULE = """\
 FILES = {
     "resources.yaml": CATALOGUE,
     "tests/papers/made/test_facts.py": "",
+    "docs/reference/examples/made.py": '"""Source: §4."""',
     "implementations/registrations/made.py": """\
 REGISTRATION = Registration(
     family="Autoregressive flows",
@@ -144,6 +145,14 @@ BAD = {
     "prose: a draft's figure": (
         edit(PAPER, '"drawn"', '"Say here what there is to see."'),
         f"{PAPER}:10: still says what the draft says (say it, for those who cannot",
+    ),
+    "example: none": (
+        remove("docs/reference/examples/made.py"),
+        "docs/reference/examples/made.py: is missing (show there in a few lines how",
+    ),
+    "example: a draft's": (
+        edit("docs/reference/examples/made.py", "§4.", "Say here where it stands."),
+        "docs/reference/examples/made.py: still says what the draft says (name the",
     ),
     "facts: no facts": (
         remove("tests/papers/made/test_facts.py"),

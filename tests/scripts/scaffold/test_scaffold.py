@@ -99,11 +99,12 @@ def test_what_a_draft_lacks_is_listed(
     told = capsys.readouterr().out
     assert '\nresources.yaml written, without "implementation: wanted": there' in told
     assert "\nmake test PAPER=draft_7 runs its own tests" in told
-    assert show_what_is_lacking(tree, name) == 5
+    assert show_what_is_lacking(tree, name) == 6
     first, *lines = capsys.readouterr().out.splitlines()
     assert first == "draft_7 lacks, in the order to do it:"
     assert [line.split(":")[0].strip() for line in lines] == [
         "implementations/draft_7.py",
+        "docs/reference/examples/draft_7.py",
         "implementations/results/draft_7.json",
         "docs/notebooks/draft_7.ipynb",
         "docs/compare.md",
@@ -213,6 +214,7 @@ def test_what_cannot_be_drafted_is_refused(
         "tests/papers/draft_7/test_exercises.py",
         "tests/papers/draft_7/test_facts.py",
         "implementations/registrations/draft_7.py",
+        "docs/reference/examples/draft_7.py",
     ],
 )
 def test_what_is_there_is_not_overwritten(
@@ -240,11 +242,11 @@ def test_what_cannot_be_edited_as_text_is_left_to_its_author(
     assert contents(tree) == before
 
 
-@pytest.mark.parametrize("replaced", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize("replaced", [0, 1, 2, 3, 4, 5])
 def test_who_was_interrupted_runs_it_again(
     tree: Path, replaced: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However many of the five files were in their place."""
+    """However many of the six files were in their place."""
     name = wanted(tree)
     whole = {path: text.encode() for path, text in scaffold(tree, name).items()}
     replace, waiting = os.replace, iter(range(replaced))
@@ -257,7 +259,7 @@ def test_who_was_interrupted_runs_it_again(
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(files.os, "replace", interrupted)
         run(tree, name)
-    if replaced == 4:  # all but one line, which is pointed at
+    if replaced == 5:  # all but one line, which is pointed at
         with pytest.raises(CatalogueError, match=r'is "wanted", .* \(remove the line'):
             run(tree, name)
     else:
