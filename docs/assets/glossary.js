@@ -1,7 +1,8 @@
 // @ts-check
 /**
- * Explains a word while the pointer rests on it or it has the focus: what the glossary,
- * to which the word is a link, says of it. Escape hides the explanation.
+ * Explains a word while the pointer rests on it, it has the focus, or a finger has touched it:
+ * what the glossary, to which the word is a link, says of it. A second tap follows the link.
+ * Escape and a tap elsewhere hide the explanation.
  */
 
 const PATIENCE = 200; // milliseconds in which the pointer may reach the explanation
@@ -28,14 +29,21 @@ async function explain(link) {
   word = link;
   glossary ??= load(link);
   const heading = (await glossary).getElementById(link.hash.slice(1));
-  const text = heading?.nextElementSibling?.textContent;
+  const text = heading?.nextElementSibling;
   if (word !== link || !heading || !text) return;
   const name = document.createElement("strong");
   name.textContent = heading.firstChild?.textContent ?? "";
-  box.replaceChildren(name, " ", text);
+  box.replaceChildren(name, " ", prose(text));
   box.hidden = false;
   link.setAttribute("aria-describedby", box.id);
   place(link.getClientRects()[0]);
+}
+
+/** The text without the link to a notebook that ends it. @param {Element} text */
+function prose(text) {
+  const copy = /** @type {Element} */ (text.cloneNode(true));
+  copy.querySelector("a:last-child")?.remove();
+  return (copy.textContent ?? "").trim();
 }
 
 /** @param {HTMLAnchorElement} link */
@@ -66,14 +74,31 @@ function hideSoon() {
   timer = setTimeout(hide, PATIENCE);
 }
 
-for (const node of document.querySelectorAll("a.word")) {
-  const link = /** @type {HTMLAnchorElement} */ (node);
+/** A finger's first tap explains. @param {HTMLAnchorElement} link */
+function listen(link) {
+  let explains = false;
+  link.addEventListener("pointerdown", (event) => {
+    explains = event.pointerType !== "mouse" && word !== link; // before the focus comes
+  });
+  link.addEventListener("click", (event) => {
+    if (!explains || !event.detail) return; // of a keyboard, it has no detail
+    explains = false;
+    event.preventDefault();
+    explain(link);
+  });
   link.addEventListener("focus", () => explain(link));
   link.addEventListener("blur", hide);
-  // A tap follows the link.
   link.addEventListener("pointerenter", (event) => event.pointerType === "mouse" && explain(link));
-  link.addEventListener("pointerleave", hideSoon);
+  link.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && hideSoon());
+}
+
+for (const link of document.querySelectorAll("a.word")) {
+  listen(/** @type {HTMLAnchorElement} */ (link));
 }
 box.addEventListener("pointerenter", () => clearTimeout(timer));
-box.addEventListener("pointerleave", hideSoon);
+box.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && hideSoon());
 addEventListener("keydown", (event) => event.key === "Escape" && hide());
+addEventListener("pointerdown", ({ target }) => {
+  const inside = target instanceof Node && (box.contains(target) || word?.contains(target));
+  if (!inside) hide();
+});

@@ -1,7 +1,8 @@
 // @ts-check
 /**
  * Sorts tables by a click on a column's heading, which becomes a button. A second click
- * turns the order round. The table is whole without it.
+ * turns the order round, a third one restores that of the page. While a table is sorted, its
+ * groups are gone: one body holds all rows. The table is whole without it.
  */
 
 /**
@@ -26,24 +27,30 @@ function compareKeys(a, b, sign) {
   return sign * order;
 }
 
-/** @param {HTMLTableElement} table @param {HTMLTableCellElement} heading */
-function sortBy(table, heading) {
-  const ascending = heading.getAttribute("aria-sort") !== "ascending";
+const ORDERS = ["ascending", "descending"];
+
+/** @param {HTMLTableElement} table @param {HTMLTableCellElement} heading @param {Map<HTMLElement, HTMLTableRowElement[]>} page */
+function sortBy(table, heading, page) {
+  const order = ORDERS[ORDERS.indexOf(heading.getAttribute("aria-sort") ?? "") + 1];
   for (const other of table.tHead?.rows[0].cells ?? []) other.removeAttribute("aria-sort");
-  heading.setAttribute("aria-sort", ascending ? "ascending" : "descending");
-  const body = table.tBodies[0];
-  const rows = [...body.rows].map((row) => ({ row, key: key(row, heading.cellIndex) }));
-  rows.sort((a, b) => compareKeys(a.key, b.key, ascending ? 1 : -1));
-  body.append(...rows.map(({ row }) => row));
+  for (const [body, rows] of page) body.append(...rows);
+  table.toggleAttribute("data-flat", !!order);
+  if (!order) return;
+  heading.setAttribute("aria-sort", order);
+  const rows = [...page.values()].flat().filter((row) => !row.matches(".group"));
+  const keyed = rows.map((row) => ({ row, key: key(row, heading.cellIndex) }));
+  keyed.sort((a, b) => compareKeys(a.key, b.key, order === "ascending" ? 1 : -1));
+  table.tBodies[0].append(...keyed.map(({ row }) => row));
 }
 
 for (const node of document.querySelectorAll("table.sortable")) {
   const table = /** @type {HTMLTableElement} */ (node);
+  const page = new Map([...table.tBodies].map((body) => [body, [...body.rows]]));
   for (const heading of table.tHead?.rows[0].cells ?? []) {
     const button = document.createElement("button");
     button.type = "button";
     button.append(...heading.childNodes);
-    button.addEventListener("click", () => sortBy(table, heading));
+    button.addEventListener("click", () => sortBy(table, heading, page));
     heading.append(button);
   }
 }

@@ -33,7 +33,7 @@ _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def significant(value: float, digits: int) -> str:
-    """1,230 or 0.0123, and 1.2×10⁻⁵ where there would be many zeros.
+    """1,230 or 0.0123, and 1.2×10⁻⁵ or 3×10¹⁴¹ where there would be many zeros.
 
     Whole numbers that are counts, of type int, are given in full.
     """
@@ -41,7 +41,7 @@ def significant(value: float, digits: int) -> str:
         return f"{value:,.0f}"
     mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
     power = int(exponent)
-    if power < -4:
+    if not -5 < power < 9:
         return f"{mantissa}×10{str(power).translate(_SUPERSCRIPTS)}"
     rounded = round(value, digits - 1 - power)
     return f"{rounded:,.{max(0, digits - 1 - power)}f}"

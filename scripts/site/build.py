@@ -39,6 +39,7 @@ from scripts.site.cards import Card
 from scripts.site.edition import Edition
 from scripts.site.notebook_page import NotebookError
 from scripts.site.policy import PolicyError
+from scripts.site.wayfinding import PaperPages, paper_pages
 
 # Pages written by hand that quote the catalogue, and the way from each to the root.
 _TEMPLATES = {
@@ -54,7 +55,8 @@ _TEMPLATES = {
 # The stylesheet by concern, in docs/assets/styles/: what comes later has the last word.
 _STYLES = (
     *("base", "frame", "text", "entries", "home", "browse", "cards", "genealogy"),
-    *("gallery", "notebooks", "figures", "compare", "exactness", "reference", "print"),
+    *("gallery", "notebooks", "figures", "learn", "compare", "exactness"),
+    *("reference", "print"),
 )
 # What entries say is theirs, and a glossary need not explain itself.
 _WITHOUT_GLOSSARY = re.compile(r"(?:papers/.*|genealogy|glossary|list)\.md")
@@ -66,6 +68,7 @@ _PLAIN = re.compile(
 _TWO_OF_A_COLOUR = re.compile(r'(<span class="(\w+)">[^<]*)</span><span class="\2">')
 _PREFORMATTED = re.compile(r"(<pre.*?</pre>)", re.DOTALL)
 _INDENT = re.compile(r"\n\s+")
+_CSS_COMMENT = re.compile(r"\s*/\*.*?\*/", re.DOTALL)
 
 
 class Build:
@@ -74,7 +77,7 @@ class Build:
     `edition` is what is shown; while its sources are at fault, a preview keeps the
     last. `generated` has content by its path under docs/, `words` the forms of the
     glossary's words, `cards` by a paper's id how its pages say what to show beside a
-    link to them ("" is for all other pages).
+    link to them ("" is for all other pages), `works` what its two pages have in common.
     """
 
     def __init__(self) -> None:
@@ -83,6 +86,7 @@ class Build:
         self.generated: Mapping[str, str | bytes] = {}
         self.words: Mapping[str, str] = {}
         self.cards: Mapping[str, dict[str, str]] = {}
+        self.works: Mapping[str, PaperPages] = {}
         self.theme = jinja2.Environment()
         # The way from a page to the root → the theme's inline scripts on such a page.
         self.theme_scripts: dict[str, list[str]] = {}
@@ -101,7 +105,9 @@ class Build:
         path = pages.along_the_path(
             str(self.generated["learn.md"]), list(self._notebooks)
         )
-        notebooks = ["notebooks/index.md", *(f"notebooks/{id}.ipynb" for id in path)]
+        # Short names: the menu, the title and the way to a page have one for a work.
+        named = ({self._notebooks[id].short: f"notebooks/{id}.ipynb"} for id in path)
+        notebooks = ["notebooks/index.md", *named]
         config.nav = [*(config.nav or []), {"Notebooks": notebooks}]
         _use_our_template(root, config)
         # We have our own, and it would be one more request of every page.
@@ -127,13 +133,15 @@ class Build:
         for name, export in EXPORTS.items():
             generated[name] = export(new.catalogue, new.project)
         styles = (docs / "assets" / "styles" / f"{name}.css" for name in _STYLES)
-        generated["assets/site.css"] = "\n".join(s.read_text("utf-8") for s in styles)
+        sheets = "\n".join(sheet.read_text("utf-8") for sheet in styles)
+        generated["assets/site.css"] = _INDENT.sub("\n", _CSS_COMMENT.sub("", sheets))
         drawn = _draw_cards(root, config, new)
         folder = root / ".cache" / "cards"
         for card in drawn.values():
             generated[_address(card)] = cards.cached(card, folder)
         self.edition, self.generated = new, generated
         self.cards = {id: _card_metadata(card, config) for id, card in drawn.items()}
+        self.works = paper_pages(new)
         self.words = glossary.read((docs / "glossary.md").read_text("utf-8"))
 
     def add_files(self, files: Files, config: MkDocsConfig) -> None:
@@ -157,7 +165,7 @@ class Build:
             files.append(File.generated(config, path, content=content))
 
     def name_card(self, page: Page) -> None:
-        """Tell the template which card the page has, and what a notebook is about."""
+        """Tell the template a page's card and work, and what a notebook is about."""
         room, name = _place(page)
         if self.edition and room == "notebooks" and name in self._notebooks:
             title = self._notebooks[name].title
@@ -165,6 +173,8 @@ class Build:
             page.meta["colab"] = notebook_head.colab(name, self.edition.project)
         if room in ("papers", "notebooks") and name in self.cards:
             page.meta["card"] = self.cards[name]
+        if room in ("papers", "notebooks") and name in self.works:
+            page.meta["work"] = self.works[name]
 
     def finish(self, html: str, page: Page) -> str:
         """Finish notebooks, colour little of the code, link words to the glossary.

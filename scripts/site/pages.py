@@ -14,7 +14,7 @@ import jinja2
 from markupsafe import escape
 
 from scripts.base import text
-from scripts.base.dates import long_date
+from scripts.base.dates import duration, long_date
 from scripts.catalogue import Author, Catalogue, Entry, Publication
 from scripts.catalogue.sections import SECTIONS
 from scripts.exports.bibtex import bibtex_entry
@@ -25,6 +25,7 @@ from scripts.site import gallery, notebook_head
 from scripts.site.edition import Edition
 from scripts.site.facets import facets, facets_of
 from scripts.site.lineage import rows
+from scripts.site.measured import headlines
 
 # Stands for docs/assets/figures/journey.* wherever they are shown.
 JOURNEY_ALT = (
@@ -99,6 +100,8 @@ def fill_in(markdown: str, edition: Edition, root: str) -> str:
             examination=edition.examination,
             by_family=_by_family(edition),
             reference=edition.reference,
+            headlines=headlines,
+            notebooks=edition.notebooks,
             journey_alt=JOURNEY_ALT,
             total=len(entries),
             kinds=facets(edition.catalogue)[0].values,
@@ -162,6 +165,7 @@ def _environment(edition: Edition) -> jinja2.Environment:
         colab=lambda paper: notebook_head.colab(paper.id, edition.project),
         date=long_date,
         digits=text.significant,
+        duration=duration,
         facets=lambda entry: facets_of(entry, edition.software).items(),
         front=_front_matter,
         upkeep=lambda entry: edition.software.get(repository(entry)),

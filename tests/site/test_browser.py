@@ -73,18 +73,6 @@ def test_panels_stand_in_rows_with_letters_of_nine_pixels(
         assert all(LETTERS * panel["scale"] >= 9 for panel in panels)
 
 
-def test_the_theme_is_switched_and_kept(visit: Visit) -> None:
-    visit.page.emulate_media(color_scheme="light")
-    page = visit.open("")
-    body = page.locator("body")
-    expect(body).to_have_attribute("data-md-color-scheme", "default")
-    page.get_by_title("Switch to light mode").click()
-    page.get_by_title("Switch to dark mode").click()
-    expect(body).to_have_attribute("data-md-color-scheme", "slate")
-    page = visit.open("list/")
-    expect(body).to_have_attribute("data-md-color-scheme", "slate")
-
-
 def test_folded_code_opens(visit: Visit) -> None:
     page = visit.open("notebooks/nice/")
     folded = page.locator("details.fold").first

@@ -132,15 +132,6 @@ def test_every_picture_is_told_in_words(pages: dict[str, str]) -> None:
             assert told, f"{path}: {attributes['src']}"
 
 
-def test_the_path_leads_from_the_first_video_to_the_review(
-    pages: dict[str, str],
-) -> None:
-    path = Parsed(article(pages["learn/"])).text
-    steps = ("What are Normalizing Flows?", "NICE:", "MADE:", "Probabilistic Modeling")
-    places = [path.index(step) for step in steps]
-    assert places == sorted(places)
-
-
 def test_each_paper_describes_itself_to_machines(
     pages: dict[str, str], catalogue: Catalogue
 ) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import statistics
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +21,7 @@ from scripts.site.measured.races import Contest
 from scripts.site.measured.speed import Comparison, compare
 from tests.support.building import build
 from tests.support.html import Parsed
-from tests.support.visit import PHONE, Visit
+from tests.support.visit import DESKTOP, PHONE, Visit
 
 RESULTS = ROOT / "benchmarks" / "results"
 
@@ -39,10 +41,14 @@ def our_flows(page: Page) -> Locator:
 
 
 def column(table: Locator, name: str) -> list[str]:
-    """The cells of a column, from top to bottom."""
+    """The cells of a column, from top to bottom, without the names of groups."""
     names = [each.rstrip(" ") for each in table.locator("thead th").all_inner_texts()]
-    number = names.index(name) + 1
-    return table.locator(f"tbody tr > :nth-child({number})").all_inner_texts()
+    cells = f"tbody tr:not(.group) > :nth-child({names.index(name) + 1})"
+    return table.locator(cells).all_inner_texts()
+
+
+def in_groups(comparison: Comparison) -> list[str]:
+    return [line.name for lines in comparison.by_group.values() for line in lines]
 
 
 def values(cells: list[str]) -> list[float]:
@@ -51,12 +57,16 @@ def values(cells: list[str]) -> list[float]:
 
 def test_every_flow_stands_in_the_table(page: Page, comparison: Comparison) -> None:
     names = column(our_flows(page), "Flow")
-    assert names == [line.name for line in comparison.lines]
+    assert names == in_groups(comparison)
+    assert sorted(names) == sorted(line.name for line in comparison.lines)
     shown = values(column(our_flows(page), "Parameters"))
-    assert shown == [line.parameters for line in comparison.lines]
+    parameters = {line.name: line.parameters for line in comparison.lines}
+    assert shown == [parameters[name] for name in names]
+    groups = our_flows(page).locator("tr.group").all_inner_texts()
+    assert groups == list(comparison.by_group)
 
 
-def test_a_click_sorts_and_a_second_one_turns_round(
+def test_a_click_sorts_a_second_one_turns_round_and_a_third_restores(
     page: Page, comparison: Comparison
 ) -> None:
     table = our_flows(page)
@@ -71,15 +81,29 @@ def test_a_click_sorts_and_a_second_one_turns_round(
     expect(heading).to_have_attribute("aria-sort", "descending")
     # What has no gap comes last all the same.
     assert column(table, "Gap, nats") == cells[::-1] + missing
+    expect(table.locator("tr.group:visible")).to_have_count(0)
+    heading.get_by_role("button").click()
+    expect(table.locator("[aria-sort]")).to_have_count(0)
+    assert column(table, "Flow") == in_groups(comparison)
+    expect(table.locator("tr.group:visible")).to_have_count(len(comparison.by_group))
+
+
+def test_sorted_rows_say_of_which_group_they_are(page: Page) -> None:
+    page.evaluate(OPEN)
+    table = page.get_by_role("region", name="Our speed over that of the")
+    first = table.locator("tbody tr:not(.group) th")
+    assert not any("," in text.split("-d")[0] for text in first.all_inner_texts())
+    table.get_by_role("button", name="Sample").click()
+    assert all(re.match(r"[A-Z].*, \d+-d", text) for text in first.all_inner_texts())
 
 
 def test_text_sorts_as_text_and_one_column_at_a_time(page: Page) -> None:
     table = our_flows(page)
     table.get_by_role("button", name="Parameters").click()
-    table.get_by_role("button", name="Family").click()
-    families = column(table, "Family")
-    assert families == sorted(families, key=str.lower)
-    assert table.locator("[aria-sort]").all_inner_texts() == ["Family"]
+    table.get_by_role("button", name="Map").click()
+    maps = column(table, "Map")
+    assert maps == sorted(maps, key=str.lower)
+    assert table.locator("[aria-sort]").all_inner_texts() == ["Map"]
 
 
 def test_numbers_sort_by_what_they_are(page: Page, comparison: Comparison) -> None:
@@ -93,15 +117,15 @@ def test_numbers_sort_by_what_they_are(page: Page, comparison: Comparison) -> No
 
 def test_it_sorts_by_keyboard(page: Page) -> None:
     table = our_flows(page)
-    table.get_by_role("button", name="Evaluate, ms").focus()
+    table.get_by_role("button", name="Sample, ms").focus()
     page.keyboard.press("Enter")
-    times = values(column(table, "Evaluate, ms"))
+    times = values(column(table, "Sample, ms"))
     assert times == sorted(times)
     page.keyboard.press("Tab")
     page.keyboard.press("Space")
-    times = values(column(table, "Sample, ms"))
+    times = values(column(table, "Evaluate, ms"))
     assert times == sorted(times)
-    expect(table.locator("[aria-sort]")).to_have_text("Sample, ms")
+    expect(table.locator("[aria-sort]")).to_have_text("Evaluate, ms")
 
 
 def test_it_is_whole_without_scripts(
@@ -109,9 +133,91 @@ def test_it_is_whole_without_scripts(
 ) -> None:
     page = without_scripts
     page.goto(f"{root}compare/")
-    assert column(our_flows(page), "Flow") == [line.name for line in comparison.lines]
+    assert column(our_flows(page), "Flow") == in_groups(comparison)
     expect(page.locator(".sortable button")).to_have_count(0)
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+
+
+def test_three_numbers_answer_first(page: Page, comparison: Comparison) -> None:
+    numbers = page.locator(".headlines strong").all_inner_texts()
+    gap = min(line.gap for line in comparison.lines if line.gap is not None)
+    races = comparison.main
+    logs = [math.log(time.ratio) for time in races.times]
+    mean = math.exp(statistics.mean(logs))
+    even = sum(log >= math.log(0.95) for log in logs)
+    assert numbers == [
+        f"{significant(gap, 2)} nats",
+        f"×{significant(mean, 2)}",
+        f"{even} of {len(logs)}",
+    ]
+
+
+def test_which_flow_to_use_stands_before_all_numbers(page: Page) -> None:
+    """With what to take, why, and a notebook to run; on a phone nothing is cut."""
+    needs = page.locator("table.needs")
+    above = page.locator(".sortable").first.bounding_box()
+    box = needs.bounding_box()
+    assert above and box and box["y"] + box["height"] < above["y"]
+    for row in needs.locator("tbody tr").all():
+        paper = row.locator("td").nth(0).get_by_role("link").get_attribute("href")
+        notebook = row.locator("td").nth(2).get_by_role("link").get_attribute("href")
+        assert paper and notebook == paper.replace("papers", "notebooks")
+        assert row.locator("td").nth(1).inner_text().endswith(".")
+    page.set_viewport_size(PHONE)
+    assert needs.evaluate("table => table.scrollWidth <= table.clientWidth")
+
+
+def test_the_best_flow_on_the_plane_is_marked(
+    page: Page, comparison: Comparison
+) -> None:
+    table = our_flows(page)
+    best = [line.name for line in comparison.nearest_first[:1]]
+    marked = table.locator("tr:has(> td:nth-child(2).best) th")
+    assert marked.all_inner_texts() == best
+    weight = table.locator(".best").first.evaluate(
+        "e => getComputedStyle(e).fontWeight"
+    )
+    assert int(weight) >= 700
+
+
+OPEN = "document.querySelectorAll('details').forEach(d => d.open = true)"
+WIDE = """() => [...document.querySelectorAll(".fit table")].filter(
+  table => table.offsetWidth > table.closest(".fit").clientWidth + 1
+).map(table => `${table.closest(".fit").getAttribute("aria-label")}`)"""
+
+
+@pytest.mark.parametrize("path", ["compare/", "exactness/"])
+@pytest.mark.parametrize("width", [1440, 1280, 1000, 820, 390, 360])
+def test_tables_fit(visit: Visit, path: str, width: int) -> None:
+    visit.page.set_viewport_size({"width": width, "height": 900})
+    page = visit.open(path)
+    page.evaluate(OPEN)
+    assert page.evaluate(WIDE) == []
+
+
+def test_a_phone_shows_three_columns_and_all_when_asked(visit: Visit) -> None:
+    visit.page.set_viewport_size(PHONE)
+    table = our_flows(visit.open("compare/"))
+    heads = table.locator("thead th")
+    expect(table.locator("thead th:visible")).to_have_count(3)
+    table.get_by_role("checkbox", name="All columns").check()
+    expect(table.locator("thead th:visible")).to_have_count(heads.count())
+    assert table.evaluate(
+        "e => e.scrollWidth <= e.clientWidth"
+    )  # its inner box scrolls
+
+
+def test_heads_stick_below_the_header(visit: Visit) -> None:
+    visit.page.set_viewport_size(DESKTOP)
+    page = visit.open("compare/")
+    table = our_flows(page)
+    table.locator("tbody tr").last.evaluate(
+        "row => scrollBy(0, row.getBoundingClientRect().top - 300)"
+    )
+    head = table.locator("thead th").first.bounding_box()
+    header = page.locator(".md-header").bounding_box()
+    assert head and header
+    assert abs(head["y"] - (header["y"] + header["height"])) <= 1
 
 
 def measured(comparison: Comparison) -> dict[str, Contest]:
@@ -140,13 +246,14 @@ def test_plots_have_a_mark_for_each_value(page: Page, comparison: Comparison) ->
 
 
 def test_what_a_peer_does_faster_is_said(page: Page, comparison: Comparison) -> None:
+    page.evaluate(OPEN)
     for name, contest in measured(comparison).items():
         behind = page.get_by_role("region", name=name).locator(".behind")
         ratios = [ratio for match in contest.ratios for ratio in match.ratios.values()]
         ratios += [match.memory for match in contest.ratios if match.memory]
         expect(behind).to_have_count(sum(ratio < 0.95 for ratio in ratios))
         slower = sum(time.ratio < 0.95 for time in contest.times)
-        sentence = f"In {slower or 'none'} of {len(contest.times)} "
+        sentence = f"In {slower or 'none'} of {len(contest.times)} tasks"
         assert sentence in page.locator("article").inner_text()
 
 
@@ -171,6 +278,7 @@ def test_growth_is_that_of_the_results(
         significant(row.growth.time, 3) for row in rows
     ]
     draws = getattr(comparison.scaling, f"along_{along}")
+    draws = [draw for draw in draws if draw.curve == rows[0].growth.curve]
     largest = max(draws, key=lambda draw: getattr(draw, along))
     ms = 1e3 * statistics.median(largest.seconds)
     assert list(rows[0].ms.values())[-1] == ms
@@ -249,6 +357,8 @@ def test_medians_and_ratios_are_those_of_the_results(comparison: Comparison) -> 
         (1.23e-5, 2, "1.2×10⁻⁵"),
         (1.23e-4, 2, "0.00012"),
         (0.0, 3, "0"),
+        (3e141, 1, "3×10¹⁴¹"),
+        (2e5, 1, "200,000"),
     ],
 )
 def test_numbers_read_well(value: float, digits: int, read: str) -> None:

@@ -88,11 +88,13 @@ def test_every_answer_stands_in_a_table(page: Page) -> None:
     for sheet in examination.sheets:
         table = page.get_by_role("region", name=sheet.group)
         heads = table.locator("th[scope=col]").all_inner_texts()
-        assert [head.rstrip(" ↕") for head in heads[2:]] == [
+        assert [head.rstrip(" ↕") for head in heads[1:]] == [
             question.head for question in sheet.questions
         ]
-        rows = table.locator("tbody tr")
+        rows = table.locator("tbody tr:not(.group)")
         assert rows.count() == len(sheet.lines)
+        groups = table.locator("tr.group").all_inner_texts()
+        assert groups == list(sheet.by_library)
         for verdict in ("kept", "stops", "fails", "absent"):
             cells = sum(
                 c.verdict == verdict for line in sheet.lines for c in line.cells
@@ -106,7 +108,21 @@ def test_tallies_add_up(page: Page) -> None:
         assert tally.asked == tally.kept + tally.stops + tally.fails
     table = page.get_by_role("region", name="What each library keeps")
     ours = table.locator("tbody tr").first.locator("td").all_inner_texts()
-    assert ours == [str(count) for count in examination.tallies[0][1:]]
+    library, flows, asked, kept, stops, fails = examination.tallies[0]
+    groups = [group.kept[library] for group in examination.by_group]
+    assert [sum(counts) for counts in zip(*groups, strict=True)] == [kept, asked]
+    shares = [f"{kept} of {asked}", *(f"{k} of {n}" for k, n in groups)]
+    assert ours == [*shares, str(stops), str(fails), str(flows)]
+
+
+def test_three_numbers_answer_first(page: Page) -> None:
+    examination = examine(RESULTS)
+    numbers = page.locator(".headlines strong").all_inner_texts()
+    ours = examination.tallies[0]
+    assert numbers[:2] == [f"{ours.kept} of {ours.asked}", str(ours.fails)]
+    assert len(numbers) == (3 if examination.fits else 2)
+    page.locator(".headlines a").first.click()
+    page.wait_for_url("**/exactness/#checks")
 
 
 def test_notes_are_where_their_numbers_lead(page: Page) -> None:
@@ -128,4 +144,5 @@ def test_it_is_whole_without_scripts_on_a_phone(
 def test_questions_are_markdown(page: Page) -> None:
     text = page.locator("main").inner_text()
     assert "`" not in text and "\\" not in text
+    page.locator("summary", has_text="What each column").last.click()
     assert page.locator("dd code", has_text=".double()").inner_text() == ".double()"

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import pytest
 from bs4 import BeautifulSoup
 from hypothesis import given
 from hypothesis import strategies as st
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from scripts.base.project import ROOT
 from scripts.site import glossary
+from tests.site.conftest import open_tab
 from tests.support.visit import PHONE, Visit
 
 WORDS = glossary.read((ROOT / "docs" / "glossary.md").read_text("utf-8"))
@@ -91,8 +93,6 @@ def test_prose_pages_have_words_and_entries_keep_theirs(pages: dict[str, str]) -
     with_words = {path for path, html in pages.items() if 'class="word"' in html}
     assert {"", "learn/", "notebooks/nice/"} <= with_words
     assert not {path for path in with_words if path.startswith(("papers/", "list/"))}
-    entries = BeautifulSoup(pages["learn/"], "html.parser").select("article.entry")
-    assert entries and not any(entry.select("a.word") for entry in entries)
 
 
 def word(page: Page) -> Locator:
@@ -125,9 +125,38 @@ def test_a_word_is_explained_by_keyboard(visit: Visit) -> None:
     page.wait_for_url("**/glossary/#coupling")
 
 
-def test_a_tap_leads_to_the_glossary(visit: Visit) -> None:
-    visit.page.set_viewport_size(PHONE)
+def test_an_explanation_has_no_words_of_its_link(visit: Visit) -> None:
+    page = visit.open("notebooks/nice/")
+    word(page).focus()
+    expect(explanation(page)).to_have_text(re.compile(r"cost the same\.$"))
+
+
+@pytest.fixture
+def touching(browser: Browser, root: str) -> Iterator[Visit]:
+    """Of somebody with a phone."""
+    visit = Visit(open_tab(browser, viewport=PHONE, has_touch=True), root)
+    yield visit
+    visit.page.context.close()
+    assert visit.faults == []
+
+
+def test_a_first_tap_explains_and_a_second_one_leads_to_the_glossary(
+    touching: Visit,
+) -> None:
+    page = touching.open("notebooks/nice/")
+    word(page).tap()
+    expect(explanation(page)).to_be_visible()
+    assert page.url.endswith("/notebooks/nice/")
+    page.locator("h1").tap()
+    expect(explanation(page)).to_have_count(0)
+    word(page).tap()
+    expect(explanation(page)).to_be_visible()
+    word(page).tap()
+    page.wait_for_url("**/glossary/#coupling")
+    expect(page.locator("#coupling")).to_be_in_viewport()
+
+
+def test_a_click_leads_to_the_glossary(visit: Visit) -> None:
     page = visit.open("notebooks/nice/")
     word(page).click()
     page.wait_for_url("**/glossary/#coupling")
-    expect(page.locator("#coupling")).to_be_in_viewport()

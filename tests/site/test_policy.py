@@ -234,8 +234,8 @@ def test_search_theme_and_filters_break_no_policy(visit: Visit) -> None:
     page.keyboard.type("coupling")
     expect(page.locator(".md-search-result__item").first).to_be_visible()
     page.keyboard.press("Escape")
-    page.get_by_title("Switch to light mode").click()
-    expect(page.locator("body")).to_have_attribute("data-md-color-scheme", "default")
+    page.get_by_title("Switch to dark mode").locator("visible=true").click()
+    expect(page.locator("body")).to_have_attribute("data-md-color-scheme", "slate")
 
 
 def test_a_visit_hears_of_violations(

@@ -43,6 +43,14 @@ class Sheet(NamedTuple):
     questions: Sequence[Question]
     lines: Sequence[SheetRow]
 
+    @property
+    def by_library(self) -> dict[str, list[SheetRow]]:
+        """Lines by library, ours first."""
+        groups: dict[str, list[SheetRow]] = {}
+        for line in self.lines:
+            groups.setdefault(line.library, []).append(line)
+        return groups
+
 
 class Tally(NamedTuple):
     """The number of questions that a library keeps, of those that concern its flows."""
@@ -78,6 +86,11 @@ class Fitting(NamedTuple):
     def behind(self) -> bool:
         """True where a peer ends nearer to the truth, by more than chance."""
         return self.lag > EVEN
+
+    @property
+    def nearest(self) -> float:
+        """The smallest of the medians."""
+        return min(_or_infinity(end.median) for end in self.ends.values())
 
     @property
     def lag(self) -> float:
@@ -123,6 +136,13 @@ class Fits(NamedTuple):
         return 1 + max(course.seed for course in self.accuracy.courses)
 
 
+class GroupTally(NamedTuple):
+    """By library: how many questions of a group pass, of those that concern it."""
+
+    group: str
+    kept: dict[str, tuple[int, int]]
+
+
 class Examination(NamedTuple):
     """Everything that is shown; `fits` is none before `benchmarks.accuracy` has run."""
 
@@ -131,6 +151,11 @@ class Examination(NamedTuple):
     notes: Sequence[str]
     tallies: Sequence[Tally]
     fits: Fits | None
+
+    @property
+    def by_group(self) -> list[GroupTally]:
+        """What passes, heading by heading."""
+        return [_group(sheet) for sheet in self.sheets]
 
 
 def examine(results: Path) -> Examination:
@@ -178,6 +203,16 @@ def _shown(shown: str) -> str:
         return significant(float(shown), 1)
     except ValueError:
         return shown
+
+
+def _group(sheet: Sheet) -> GroupTally:
+    counts: dict[str, tuple[int, int]] = {}
+    for line in sheet.lines:
+        kept, asked = counts.get(line.library, (0, 0))
+        verdicts = [cell.verdict for cell in line.cells if cell.verdict != "absent"]
+        asked += len(verdicts)
+        counts[line.library] = kept + verdicts.count("kept"), asked
+    return GroupTally(sheet.group, counts)
 
 
 def _tallies(findings: Iterable[FlowAnswer]) -> list[Tally]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Iterable, Sequence
 from itertools import groupby
@@ -57,12 +56,34 @@ class Times(NamedTuple):
     ms: dict[str, tuple[float, float]]
     processor: dict[str, float]
 
+    @property
+    def fastest(self) -> float:
+        """The smallest of the medians."""
+        return min(median for median, _ in self.ms.values())
+
+
+class FlowMeans(NamedTuple):
+    """One flow over all its sizes: geometric means by task, and its worst ratio."""
+
+    flow: str
+    by_task: dict[Task, float]
+    memory: float | None
+    worst: float
+
 
 class Contest(NamedTuple):
     """All races of one kind."""
 
     ratios: Sequence[FlowRatios]
     times: Sequence[Times]
+
+    @property
+    def by_flow(self) -> dict[str, list[FlowRatios]]:
+        """Ratios by the flow's name."""
+        found: dict[str, list[FlowRatios]] = {}
+        for row in self.ratios:
+            found.setdefault(row.flow, []).append(row)
+        return found
 
     @property
     def libraries(self) -> list[str]:
@@ -76,17 +97,34 @@ class Contest(NamedTuple):
         return sorted(lost, key=lambda time: time.ratio)
 
     @property
-    def means(self) -> dict[str, float]:
-        """Flow → the geometric mean of all its ratios of time."""
-        logs: dict[str, list[float]] = {}
-        for time in self.times:
-            logs.setdefault(time.flow, []).append(math.log(time.ratio))
-        return {flow: math.exp(statistics.mean(each)) for flow, each in logs.items()}
+    def mean(self) -> float:
+        """The geometric mean of all ratios of time."""
+        return statistics.geometric_mean(time.ratio for time in self.times)
+
+    @property
+    def means(self) -> list[FlowMeans]:
+        """What there is to say of each flow in a line."""
+        return [_means(flow, rows) for flow, rows in self.by_flow.items()]
 
     @property
     def axis(self) -> Axis:
         """Holds all ratios, and 1."""
         return axis([1.0, *(time.ratio for time in self.times)])
+
+
+def _means(flow: str, rows: Sequence[FlowRatios]) -> FlowMeans:
+    by_task: dict[Task, list[float]] = {}
+    for row in rows:
+        for task, ratio in row.ratios.items():
+            by_task.setdefault(task, []).append(ratio)
+    mean = statistics.geometric_mean
+    weighed = [row.memory for row in rows if row.memory]
+    return FlowMeans(
+        flow,
+        {task: mean(ratios) for task, ratios in by_task.items()},
+        mean(weighed) if weighed else None,
+        min(ratio for ratios in by_task.values() for ratio in ratios),
+    )
 
 
 def contest(run: Sequence[Race], memory: Iterable[Memory] = ()) -> Contest:

@@ -24,6 +24,8 @@ EVENTS = {
     2: "{} nodes of {} features",
     3: "images of {}×{}×{}",
 }
+# Families of several flows, then all others.
+GROUPS = ("Coupling", "Autoregressive", "Others")
 
 
 class FlowRow(NamedTuple):
@@ -41,6 +43,17 @@ class FlowRow(NamedTuple):
     log_det: str
     gaps: Sequence[float]
     round_trip: float | None
+
+    @property
+    def group(self) -> str:
+        """The first word of its family, where others share it."""
+        kind = self.family.partition(", ")[0].capitalize()
+        return kind if kind in GROUPS else GROUPS[-1]
+
+    @property
+    def map(self) -> str:
+        """The rest of its family, beside the group."""
+        return self.family.partition(", ")[2] or self.family
 
     @property
     def gap(self) -> float | None:
@@ -82,6 +95,28 @@ class Comparison(NamedTuple):
     def of(self, paper: str) -> list[FlowRow]:
         """Lines of the paper's flows."""
         return [line for line in self.lines if line.paper == paper]
+
+    @property
+    def by_group(self) -> dict[str, list[FlowRow]]:
+        """Lines by their group."""
+        groups: dict[str, list[FlowRow]] = {name: [] for name in GROUPS}
+        for line in self.lines:
+            groups[line.group].append(line)
+        return {name: lines for name, lines in groups.items() if lines}
+
+    @property
+    def best(self) -> dict[str, float]:
+        """The smallest value of each column, among flows on the plane."""
+        plane = self.nearest_first
+        columns = ("gap", "sample", "log_density", "training_step", "parameters")
+        found = {name: min(getattr(line, name) for line in plane) for name in columns}
+        trips = [line.round_trip for line in plane if line.round_trip is not None]
+        return found | {"round_trip": min(trips)}
+
+    @property
+    def main(self) -> Contest:
+        """The races of default flows, or where there are none yet, of equal layers."""
+        return self.defaults if self.defaults.times else self.equal
 
     @property
     def by_dim(self) -> list[Sampling]:

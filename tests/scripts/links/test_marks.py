@@ -79,7 +79,8 @@ def test_list_and_paper_page_are_marked() -> None:
 
 def test_a_guide_is_marked() -> None:
     guide = (
-        '{% import "entry.html.jinja" as html with context %}{{html.step(["post"])}}'
+        '{% import "learn.html.jinja" as path with context %}'
+        '{% call path.step("post", "Read") %}Why.{% endcall %}'
     )
     filled = site.fill_in(guide, edition_of(LISTED, dead=DEAD), "")
     assert mark("Post", "post") in filled
