@@ -1,64 +1,61 @@
-"""The flows in order of time, and the arcs from each to those that it builds on."""
+"""The flows in order of time: what each introduces, builds on, and is reused by."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from scripts.catalogue import Publication
-from scripts.papers.genealogy import Genealogy, PaperImport
-
-# Pixels from one row to the next; the stylesheet's rows are as high.
-ROW = 64
-
-
-class Arc(NamedTuple):
-    """A curve from a row's dot up to that of a paper which it builds on."""
-
-    to: str
-    path: str
+from scripts.papers.genealogy import Genealogy, PaperImport, reused_by
 
 
 class Row(NamedTuple):
-    """A paper, what it brought that others reuse, and its arcs."""
+    """A paper by its short name, its family, and its kin.
+
+    `introduced` are its classes that later papers reuse; `builds_on` and `reused_by`
+    say which classes lead from paper to paper.
+    """
 
     paper: Publication
+    name: str
+    family: str
     introduced: Sequence[str]
     builds_on: Sequence[PaperImport]
-    arcs: Sequence[Arc]
+    reused_by: Sequence[PaperImport]
+
+    @property
+    def id(self) -> str:
+        """The paper's id."""
+        return self.paper.id
 
 
-def rows(papers: Sequence[Publication], genealogy: Genealogy) -> list[Row]:
-    """Return a row for each implemented paper, oldest first."""
-    papers = [paper for paper in papers if paper.id in genealogy]
-    place = {paper.id: k for k, paper in enumerate(papers)}
-    reused = _reused(genealogy)
+def rows(
+    papers: Sequence[Publication],
+    genealogy: Genealogy,
+    names: Mapping[str, str],
+    families: Mapping[str, str],
+) -> list[Row]:
+    """Return a row for each implemented paper, oldest first.
+
+    `names` and `families` are those of the papers, by id.
+    """
+    found = []
+    for paper in papers:
+        if paper.id in genealogy:
+            later = _later(paper.id, genealogy)
+            classes = {name for each in later for name in each.classes}
+            builds_on = genealogy[paper.id].builds_on
+            family = families[paper.id]
+            name = names[paper.id]
+            found.append(Row(paper, name, family, sorted(classes), builds_on, later))
+    return found
+
+
+def _later(paper: str, genealogy: Genealogy) -> list[PaperImport]:
+    """Return the papers that build on this one, each with what it takes from it."""
     return [
-        Row(
-            paper,
-            sorted(reused[paper.id]),
-            genealogy[paper.id].builds_on,
-            _arcs(genealogy[paper.id].builds_on, place, place[paper.id]),
-        )
-        for paper in papers
-    ]
-
-
-def _reused(genealogy: Genealogy) -> Mapping[str, set[str]]:
-    """Id of a paper → its classes that other papers import."""
-    reused: dict[str, set[str]] = defaultdict(set)
-    for kin in genealogy.values():
-        for earlier in kin.builds_on:
-            reused[earlier.paper] |= set(earlier.classes)
-    return reused
-
-
-def _arcs(
-    builds_on: Sequence[PaperImport], place: Mapping[str, int], row: int
-) -> list[Arc]:
-    steps = {each.paper: row - place[each.paper] for each in builds_on}
-    return [
-        Arc(paper, f"M0 0C{-8 - 7 * n} 0 {-8 - 7 * n} {-n * ROW} 0 {-n * ROW}")
-        for paper, n in sorted(steps.items(), key=lambda item: item[1])
+        PaperImport(other, earlier.names)
+        for other in reused_by(paper, genealogy)
+        for earlier in genealogy[other].builds_on
+        if earlier.paper == paper
     ]

@@ -21,10 +21,10 @@ from scripts.exports.bibtex import bibtex_entry
 from scripts.links.archive import lost
 from scripts.links.software import repository
 from scripts.papers.genealogy import Kin, reused_by
-from scripts.site import gallery, notebook_head
+from scripts.site import gallery, genealogy_map, notebook_head
 from scripts.site.edition import Edition
 from scripts.site.facets import facets, facets_of
-from scripts.site.lineage import rows
+from scripts.site.lineage import Row, rows
 from scripts.site.measured import headlines
 
 # Stands for docs/assets/figures/journey.* wherever they are shown.
@@ -44,15 +44,17 @@ def generated(edition: Edition) -> dict[str, str]:
     """
     environment = _environment(edition)
     page = environment.get_template
-    catalogue, kin = edition.catalogue, edition.genealogy
-    short = {id: notebook.short for id, notebook in edition.notebooks.items()}
-    works = gallery.works(edition)
+    catalogue = edition.catalogue
+    works, flows = gallery.works(edition), _flows(edition)
     return {
         "list.md": page("list.md.jinja").render(
             root="../", facets=facets(catalogue, edition.software)
         ),
         "genealogy.md": page("genealogy.md.jinja").render(
-            root="../", rows=rows(catalogue.publications, kin), short=short
+            root="../",
+            rows=flows,
+            names={row.id: row.name for row in flows},
+            map=genealogy_map.draw(flows),
         ),
         "notebooks/index.md": page("gallery.md.jinja").render(
             root="../",
@@ -134,6 +136,12 @@ def along_the_path(learn: str, ids: Sequence[str]) -> list[str]:
     found = re.findall(r"notebooks/([a-z][a-z0-9_]*)/", learn)
     path = [id for id in dict.fromkeys(found) if id in ids]
     return [*path, *(id for id in ids if id not in path)]
+
+
+def _flows(edition: Edition) -> list[Row]:
+    names = {id: notebook.short for id, notebook in edition.notebooks.items()}
+    families = {id: each.family for id, each in edition.registered.items()}
+    return rows(edition.catalogue.publications, edition.genealogy, names, families)
 
 
 def _related(catalogue: Catalogue) -> dict[str, list[Entry]]:

@@ -134,6 +134,16 @@ def explain_a_word(page: Page) -> None:
     expect(page.get_by_role("tooltip")).to_be_visible()
 
 
+def light_a_paper(page: Page) -> None:
+    page.locator(".map a").nth(3).focus()
+    expect(page.locator(".map .chosen h3")).to_be_visible()
+
+
+def open_a_figure(page: Page) -> None:
+    page.locator("article figure .enlarge").first.click()
+    expect(page.locator("dialog")).to_be_visible()
+
+
 @pytest.mark.parametrize(
     ("kind", "act"),
     [
@@ -141,8 +151,10 @@ def explain_a_word(page: Page) -> None:
         ("list", filter_the_list),
         ("list", find_nothing),
         ("learn", explain_a_word),
+        ("genealogy", light_a_paper),
+        ("notebook", open_a_figure),
     ],
-    ids=["search", "filter", "nothing", "word"],
+    ids=["search", "filter", "nothing", "word", "kin", "figure"],
 )
 def test_nor_does_what_opens(
     visit: Visit, kind: str, act: Callable[[Page], None]

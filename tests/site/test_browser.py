@@ -10,7 +10,6 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from scripts.base.project import ROOT, read_project
-from scripts.site.lineage import ROW
 from tests.support.kinds import KINDS
 from tests.support.visit import DESKTOP, PHONE, Visit
 
@@ -99,20 +98,6 @@ def test_the_contents_stay_in_sight(visit: Visit) -> None:
     expect(contents.get_by_role("link", name="The coupling layer")).to_be_in_viewport()
     current = contents.locator(".md-nav__link--active").last
     expect(current).to_have_text("Digits")
-
-
-def test_the_genealogy_shows_arcs_and_leads_to_papers(visit: Visit) -> None:
-    page = visit.open("genealogy/")
-    title = page.locator("h2", has_text="Neural spline flows")
-    row = page.locator(".genealogy li", has=title)
-    height = row.bounding_box()
-    assert height and height["height"] == ROW
-    arc = row.locator("path").first
-    colour = arc.evaluate("path => getComputedStyle(path).stroke")
-    row.get_by_role("link", name="Neural spline flows").focus()
-    assert arc.evaluate("path => getComputedStyle(path).stroke") != colour
-    row.get_by_role("link", name="NICE").click()
-    page.wait_for_url("**/papers/nice/")
 
 
 @pytest.fixture

@@ -189,8 +189,9 @@ ELEMENTS = """() => [...document.querySelectorAll("*")]
   .filter((e) => e.tagName !== "SPAN" || e.attributes.length)
   .filter((e) => !e.matches("bdi, span[dir=auto]"))  // around texts from right to left
   .map((e) => [e.tagName, ...[...e.attributes].map((a) => a.name).sort()])
-  // The theme's script sets these, as the room allows; those in files are held above.
-  .map((names) => names.filter((n) => !/^(tabindex|title|style)$/.test(n)).join(" "))"""
+  // Scripts set these, as the room allows; those in files are held above.
+  .map((names) => names.filter((n) => !/^(tabindex|title|style|data-more)$/.test(n)))
+  .map((names) => names.join(" "))"""
 
 
 def elements(page: Page, path: str) -> list[str]:

@@ -1,30 +1,17 @@
-"""Rows and arcs of the genealogy."""
+"""Rows of the genealogy."""
 
 from __future__ import annotations
 
-import datetime
-
-from scripts.base.dates import PartialDate
-from scripts.catalogue import Publication
 from scripts.papers.genealogy import Kin, PaperImport
-from scripts.site.lineage import ROW, rows
+from scripts.site.lineage import rows
+from tests.support.many_papers import publication
 
-
-def paper(id: str, year: int) -> Publication:
-    return Publication(
-        id=id,
-        title=id,
-        authors=("A",),
-        date=PartialDate(year),
-        url=f"https://example.org/{id}",
-        note="",
-        tags=(),
-        added=datetime.date(2026, 11, 23),
-    )
-
-
-PAPERS = [paper("nice", 2014), paper("wanted", 2015), paper("made", 2016)]
-PAPERS.append(paper("nsf", 2019))
+PAPERS = [
+    publication("nice", 2014),
+    publication("wanted", 2015),
+    publication("made", 2016),
+    publication("nsf", 2019),
+]
 GENEALOGY = {
     "made": Kin(),
     "nice": Kin(),
@@ -35,15 +22,20 @@ GENEALOGY = {
         )
     ),
 }
+NAMES = {id: id.upper() for id in GENEALOGY}
+FAMILIES = dict.fromkeys(GENEALOGY, "Splines")
 
 
 def test_implemented_papers_have_rows_in_order_of_time() -> None:
-    found = rows(PAPERS, GENEALOGY)
-    assert [row.paper.id for row in found] == ["nice", "made", "nsf"]
+    found = rows(PAPERS, GENEALOGY, NAMES, FAMILIES)
+    assert [row.id for row in found] == ["nice", "made", "nsf"]
+    assert [row.name for row in found] == ["NICE", "MADE", "NSF"]
     assert [row.introduced for row in found] == [["Coupling"], ["Autoregressive"], []]
 
 
-def test_arcs_end_at_the_rows_of_what_is_built_on() -> None:
-    arcs = {arc.to: arc.path for arc in rows(PAPERS, GENEALOGY)[2].arcs}
-    assert arcs["made"].endswith(f" 0 {-ROW}")
-    assert arcs["nice"].endswith(f" 0 {-2 * ROW}")
+def test_a_row_says_who_reuses_what() -> None:
+    nice, made, nsf = rows(PAPERS, GENEALOGY, NAMES, FAMILIES)
+    assert nice.reused_by == [PaperImport("nsf", ("Coupling",))]
+    assert made.reused_by == [PaperImport("nsf", ("Autoregressive", "spread"))]
+    assert nsf.reused_by == []
+    assert nsf.builds_on == GENEALOGY["nsf"].builds_on
