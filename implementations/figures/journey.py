@@ -1,7 +1,7 @@
 """The moving picture on the home page: a Gaussian becomes a swirl, layer by layer.
 
-`python -m implementations.figures.journey FOLDER` trains coupling layers with splines,
-four minutes on a CPU, and writes `journey.json`, the way of each point, which
+`python -m implementations.figures.journey FOLDER` trains the toy's coupling layers with
+splines, two minutes on a CPU, and writes `journey.json`, the way of each point, which
 docs/assets/journey.js draws, and `journey.png`, three stages of it at rest.
 
 Between two layers points move in straight lines. Such a blend of nothing and a whole
@@ -12,53 +12,33 @@ from __future__ import annotations
 
 import json
 import sys
-from functools import partial
 from pathlib import Path
 
 import torch
 from matplotlib.colors import LinearSegmentedColormap
 from torch import Tensor
 
-from implementations.core.bijection import Bijection, Compose
 from implementations.core.environment import seed
-from implementations.core.fit import fit
-from implementations.core.flow import Flow, StandardNormal
-from implementations.core.nets import mlp
+from implementations.core.flow import Flow
 from implementations.core.plots import BLUE, ORANGE, figure, png
-from implementations.core.toy import Swirl
-from implementations.nice import Coupling
-from implementations.nsf import Spline
+from implementations.figures.toy import REACH, SPLINES, layers_of, trained
 
-LAYERS, STEPS, POINTS = 6, 4000, 2000
-# The square that is shown reaches this far from its middle, in so many steps.
-REACH, LEVELS = 3.2, 1023
+POINTS = 2000
+# The square that is shown has so many steps from side to side.
+LEVELS = 1023
 
 
 def main(folder: Path) -> None:
-    """Train the flow, let points flow through it, and write both files."""
-    flow = train()
+    """Train the flow, and write both files."""
+    draw(trained("swirl", "spline"), folder)
+
+
+def draw(flow: Flow, folder: Path) -> None:
+    """Write both files: what the flow makes of the same noise each time."""
+    seed()
     stages = journey(flow, POINTS)
     (folder / "journey.json").write_text(encode(stages) + "\n", "ascii")
-    (folder / "journey.png").write_bytes(still(stages[[0, LAYERS // 3, LAYERS]]))
-
-
-def train() -> Flow:
-    """Fit a Gaussian seen through splines, steered by couplings, to the swirl."""
-    seed()
-    target = Swirl()
-    layers = [
-        Coupling(2, Spline(16, 3.5), partial(mlp, hidden=(64, 64)), k % 2 == 1)
-        for k in range(LAYERS)
-    ]
-    flow = Flow(StandardNormal((2,)), Compose(*layers))
-    fit(
-        flow,
-        lambda x: -flow.log_prob(x).mean(),
-        STEPS,
-        lambda: target.sample(512),
-        lr=2e-3,
-    )
-    return flow
+    (folder / "journey.png").write_bytes(still(stages[[0, SPLINES // 3, SPLINES]]))
 
 
 @torch.no_grad()
@@ -67,11 +47,9 @@ def journey(flow: Flow, n: int) -> Tensor:
 
     The most likely ones of the base come last, so that they are drawn on top.
     """
-    assert isinstance(flow.bijection, Compose)
-    layers = [layer for layer in flow.bijection.layers if isinstance(layer, Bijection)]
     noise = flow.base.sample(n)
     stages = [noise[flow.base.log_prob(noise).argsort()]]
-    for layer in reversed(layers):
+    for layer in reversed(layers_of(flow)):
         stages.append(layer.inverse(stages[-1])[0])
     return torch.stack(stages)
 

@@ -54,9 +54,9 @@ _TEMPLATES = {
 }
 # The stylesheet by concern, in docs/assets/styles/: what comes later has the last word.
 _STYLES = (
-    *("base", "frame", "text", "entries", "home", "browse", "cards", "genealogy"),
-    *("gallery", "notebooks", "figures", "learn", "compare", "exactness"),
-    *("reference", "print"),
+    *("base", "frame", "text", "entries", "home", "toy", "browse", "cards"),
+    *("genealogy", "gallery", "notebooks", "figures", "learn", "compare"),
+    *("exactness", "reference", "print"),
 )
 # What entries say is theirs, and a glossary need not explain itself.
 _WITHOUT_GLOSSARY = re.compile(r"(?:papers/.*|genealogy|glossary|list)\.md")
@@ -192,8 +192,12 @@ class Build:
     def _finish_notebook(self, html: str, page: Page, id: str) -> str:
         anchors = list(_anchors(page.toc))
         page.present_anchor_ids = set(anchors)  # so that links to them are checked
+        notebook = self._notebooks[id]
+        if self.edition and id in pages.TOYS:
+            toy = pages.toy(id, self.edition, get_relative_url("./", page.url))
+            notebook = notebook._replace(head=notebook.head + toy)
         try:
-            return notebook_page.finish(html, self._notebooks[id], anchors)
+            return notebook_page.finish(html, notebook, anchors)
         except NotebookError as error:
             raise PluginError(f"{page.file.src_uri}: {error}") from None
 

@@ -11,7 +11,7 @@ from itertools import groupby
 from pathlib import Path
 
 import jinja2
-from markupsafe import escape
+from markupsafe import Markup, escape
 
 from scripts.base import text
 from scripts.base.dates import duration, long_date
@@ -35,6 +35,8 @@ JOURNEY_ALT = (
 
 # How many entries the home page calls new, and how many notebooks it shows.
 NEWEST, SHOWN = 5, 6
+# Notebooks that open with the toy: its target and its flow there.
+TOYS = {"nice": ("moons", "additive")}
 
 
 def generated(edition: Edition) -> dict[str, str]:
@@ -119,6 +121,17 @@ def fill_in(markdown: str, edition: Edition, root: str) -> str:
 def _by_family(edition: Edition) -> dict[str, list[gallery.RunningPaper]]:
     works = groupby(gallery.works(edition), key=lambda work: work.family)
     return {family: [*group] for family, group in works}
+
+
+def toy(id: str, edition: Edition, root: str) -> Markup:
+    """Return the toy as HTML for the page of a notebook that opens with it."""
+    target, flow = TOYS[id]
+    template = _environment(edition).from_string(
+        '{% import "entry.html.jinja" as html with context %}'
+        "{{ html.journey(target, flow, film=false) }}"
+    )
+    shown = {"target": target, "flow": flow, "journey_alt": JOURNEY_ALT}
+    return Markup(template.render(root=root, **shown))
 
 
 def description(edition: Edition) -> str:

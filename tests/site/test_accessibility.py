@@ -144,17 +144,23 @@ def open_a_figure(page: Page) -> None:
     expect(page.locator("dialog")).to_be_visible()
 
 
+def move_the_point(page: Page) -> None:
+    page.locator(".journey canvas").click()
+    expect(page.locator("[data-number=total]")).not_to_have_text("–")
+
+
 @pytest.mark.parametrize(
     ("kind", "act"),
     [
         ("home", search),
+        ("home", move_the_point),
         ("list", filter_the_list),
         ("list", find_nothing),
         ("learn", explain_a_word),
         ("genealogy", light_a_paper),
         ("notebook", open_a_figure),
     ],
-    ids=["search", "filter", "nothing", "word", "kin", "figure"],
+    ids=["search", "toy", "filter", "nothing", "word", "kin", "figure"],
 )
 def test_nor_does_what_opens(
     visit: Visit, kind: str, act: Callable[[Page], None]

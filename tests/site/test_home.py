@@ -112,7 +112,7 @@ def test_a_still_picture_stands_in_where_scripts_do_not_run(
     expect(page.get_by_role("button", name="Play")).not_to_be_visible()
 
 
-FIRST = ("h1", ".numbers", ".actions", ".journey")
+FIRST = ("h1", ".numbers", ".actions", ".journey .square", ".journey .player")
 
 
 def test_a_phone_shows_what_the_site_is_in_its_first_screen(visit: Visit) -> None:

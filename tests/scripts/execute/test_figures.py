@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from implementations.core.toy import Swirl
-from implementations.figures.journey import REACH
+from implementations.figures import toy
 from scripts.base.project import ROOT
 from scripts.execute import figures
 
@@ -54,6 +54,7 @@ def test_committed_figures_are_fresh() -> None:
     [
         "icons",
         pytest.param("journey", marks=pytest.mark.thorough),
+        pytest.param("toy", marks=pytest.mark.thorough),
         pytest.param("flow", marks=pytest.mark.long),
     ],
 )
@@ -104,7 +105,7 @@ def test_the_journey_leads_from_a_gaussian_to_the_swirl() -> None:
     turns = [layer["axis"] for layer in journey["layers"]]
     assert all(a != b for a, b in pairwise(turns)), "couplings take turns"
     noise, data = (
-        (2 * x / journey["levels"] - 1) * REACH for x in stages[:: len(turns)]
+        (2 * x / journey["levels"] - 1) * toy.REACH for x in stages[:: len(turns)]
     )
     n = noise.shape[1]
     assert noise.mean(1).abs().max() < 4 / n**0.5
@@ -115,3 +116,45 @@ def test_the_journey_leads_from_a_gaussian_to_the_swirl() -> None:
     truth = Swirl().log_prob(Swirl().sample(20_000)).median()
     assert (log_density.median() - truth).abs() < 0.15
     assert (log_density < -8).float().mean() < 0.01
+
+
+def test_the_journey_is_that_of_the_toy() -> None:
+    journey = json.loads((ROOT / figures.PICTURES / "journey.json").read_text())
+    flow = toy.decode((ROOT / figures.PICTURES / "toy-swirl-spline.json").read_text())
+    to_plane = torch.tensor([toy.REACH, -toy.REACH])
+    place = torch.tensor(journey["start"])
+    for layer, written in zip(
+        reversed(toy.layers_of(flow)), journey["layers"], strict=True
+    ):
+        before = (2 * place.T / journey["levels"] - 1) * to_plane
+        place[written["axis"]] += torch.tensor(written["moves"])
+        after = (2 * place.T / journey["levels"] - 1) * to_plane
+        with torch.no_grad():
+            off = (layer.inverse(before)[0] - after).norm(dim=1)
+        # Both ends are rounded, and a steep layer stretches that.
+        assert off.median() < 0.01
+        assert off.quantile(0.95) < 0.1
+
+
+@pytest.mark.parametrize("kind", toy.RECIPES)
+def test_what_is_written_of_a_flow_is_the_flow(kind: str) -> None:
+    torch.manual_seed(1)
+    flow = toy.RECIPES[kind].build().eval()
+    for layer in toy.layers_of(flow):
+        for weights in toy.weights(layer):
+            weights.data.add_(0.1 * torch.randn_like(weights)).abs_()
+        toy.round_off(layer)
+    again = toy.decode(toy.encode("swirl", kind, flow, 0.0))
+    x = torch.randn(50, 2)
+    with torch.no_grad():
+        assert torch.equal(flow.log_prob(x), again.log_prob(x))
+
+
+@pytest.mark.parametrize("kind", toy.RECIPES)
+def test_flows_of_the_toy_are_as_far_from_their_targets_as_they_say(kind: str) -> None:
+    for target in toy.AIMS:
+        path = ROOT / figures.PICTURES / f"toy-{target}-{kind}.json"
+        text = path.read_text()
+        torch.manual_seed(1)
+        nats = toy.gap(target, toy.decode(text), 10_000)
+        assert json.loads(text)["gap"] == pytest.approx(nats, abs=0.05)
