@@ -101,7 +101,7 @@ def _size(request: Request) -> int:
 def keystroke(page: Page, words: tuple[str, ...]) -> float:
     """Type words into the filter of the open list, and take them away; median in ms."""
     page.evaluate(_TIME_KEYS)
-    page.get_by_role("searchbox", name="Show only").focus()
+    page.get_by_role("searchbox", name="Filter by word").focus()
     for word in words:
         for key in [*word, *["Backspace"] * len(word)]:
             page.keyboard.press(key)

@@ -1,62 +1,35 @@
 // @ts-check
 /**
  * Filters and sorts the list as one types and clicks. The page is whole without it: the
- * form is hidden where scripts do not run. What is chosen stands in the address, so that a view
- * can be shared and the back button works.
+ * bar is hidden where scripts do not run. What is chosen stands in the address, so that a
+ * view can be shared and the back button works.
  */
 
-/**
- * @typedef {object} Entry
- * @property {HTMLElement} element
- * @property {ParentNode & HTMLElement} home where it stands as long as the list is grouped
- * @property {string} text what the search looks at, folded
- * @property {string[][]} facets its values, by facet
- * @property {boolean} shown
- */
+import { all, arrange, arranged, entries, fold, one, tally } from "./sections.js";
+
+/** @typedef {import("./sections.js").Entry} Entry */
 
 /** @type {HTMLFormElement} */
-const form = /** @type {any} */ (document.getElementById("browse"));
-/** @type {HTMLElement} */
-const flat = /** @type {any} */ (document.getElementById("flat"));
-/** @type {HTMLElement[]} each after its heading */
-const sections = [...document.querySelectorAll(".entries.kind")].map((s) => /** @type {any} */ (s));
+const form = one("#browse");
+const page = /** @type {HTMLElement} */ (form.closest(".md-content__inner"));
+/** @type {HTMLDialogElement} a sheet on narrow screens; else it stands beside the list */
+const dialog = one("dialog.filters");
+const [bar, chips] = [one(".bar"), one(".chips")];
+const lead = /** @type {HTMLElement} */ (bar.previousElementSibling);
 /** @type {HTMLInputElement[]} */
-const boxes = [...form.querySelectorAll("input[type=checkbox]")].map((b) => /** @type {any} */ (b));
+const boxes = all("input[type=checkbox]", form);
 /** @type {HTMLInputElement[][]} the boxes of each facet; those of tags have one name in common */
-const FACETS = [...form.querySelectorAll("fieldset")].map((set) => boxes.filter((box) => set.contains(box)));
+const FACETS = all("fieldset", form)
+  .map((set) => boxes.filter((box) => set.contains(box)))
+  .filter((facet) => facet.length);
 
-/** Fold case and accents. @param {string} text */
-const fold = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
-
-/** @type {Entry[]} */
-const entries = [...document.querySelectorAll("article.entry")].map((node) => {
-  const element = /** @type {HTMLElement} */ (node);
-  const { dataset } = element;
-  return {
-    element,
-    home: /** @type {any} */ (element.parentElement),
-    text: fold([element.textContent, dataset.tag, dataset.also].join(" ")),
-    facets: FACETS.map(([box]) => (dataset[box.name] ?? "").split(" ").filter(Boolean)),
-    shown: true,
-  };
-});
-
-/** @type {Record<string, (a: Entry, b: Entry) => number>} */
-const ORDERS = {
-  newest: (a, b) => compare(b, a, "date"),
-  oldest: (a, b) => compare(a, b, "date"),
-  added: (a, b) => compare(b, a, "added") || compare(b, a, "date"),
-  title: (a, b) => title(a).localeCompare(title(b), "en"),
-};
-
-/** @param {Entry} entry */
-const title = (entry) => entry.element.querySelector("h3")?.textContent ?? "";
-
-/** @param {Entry} a @param {Entry} b @param {string} field */
-function compare(a, b, field) {
-  const [x, y] = [a.element.dataset[field] ?? "", b.element.dataset[field] ?? ""];
-  return x < y ? -1 : x > y ? 1 : 0;
+for (const entry of entries) {
+  const { dataset } = entry.element;
+  entry.facets = FACETS.map(([{ name }]) => (dataset[name] ?? "").split(" ").filter(Boolean));
 }
+
+/** @type {Set<string> | null} a reading list: the only ids that are shown, unless it is empty */
+let picked = null;
 
 /** @returns {Set<string>[]} what is ticked, by facet */
 const ticked = () =>
@@ -72,18 +45,76 @@ function passes(entry, chosen, but) {
   );
 }
 
-function show() {
+/** @returns {[string, string]} the years between which to look, in either order */
+function years() {
+  const [from, to] = [form.from.value, form.to.value];
+  return from && to && from > to ? [to, from] : [from, to || "9999"];
+}
+
+/** @returns {Entry[]} what has the words, the years and the ids that are asked for */
+function matching() {
   const words = fold(form.words.value).split(/\s+/).filter(Boolean);
+  const [from, to] = years();
+  return entries.filter(
+    ({ id, text, year }) =>
+      from <= year &&
+      year <= to &&
+      words.every((word) => text.includes(word)) &&
+      (!picked?.size || picked.has(id)),
+  );
+}
+
+function show() {
   const chosen = ticked();
-  const found = entries.filter((entry) => words.every((word) => entry.text.includes(word)));
+  const found = matching();
   const shown = new Set(found.filter((entry) => passes(entry, chosen)));
   count(found, chosen);
-  arrange(shown);
+  arrange(form.sort.value);
+  tally(shown);
   unveil(shown);
-  form.number.value = `${shown.size} of ${entries.length}`;
-  const nothing = /** @type {HTMLElement} */ (document.getElementById("nothing"));
-  nothing.hidden = shown.size > 0;
-  form.clear.hidden = !new URLSearchParams(address()).size;
+  say(shown.size);
+}
+
+/** Say how many entries are shown, and what is chosen. @param {number} number */
+function say(number) {
+  const total = entries.length;
+  form.number.value = number === total ? `${total} entries` : `${number} of ${total}`;
+  form.done.textContent = `Show ${number}`;
+  form.clear.hidden = !address();
+  one(".nothing").hidden = number > 0;
+  one(".reading-list").hidden = !picked;
+  page.classList.toggle("full", form.view.checked);
+  const active = filters();
+  form.open.textContent = active.length ? `Filters (${active.length})` : "Filters";
+  chips.replaceChildren(...active.map(chip));
+}
+
+/** @typedef {[name: string, drop: () => void]} Filter */
+/** @returns {Filter[]} each filter that is on, and how to remove it */
+function filters() {
+  /** @type {Filter[]} */
+  const active = boxes
+    .filter((box) => box.checked)
+    .map((box) => [box.nextSibling?.textContent?.trim() ?? "", () => (box.checked = false)]);
+  const { from, to } = form;
+  if (from.value) active.push([`from ${from.value}`, () => (from.value = "")]);
+  if (to.value) active.push([`to ${to.value}`, () => (to.value = "")]);
+  if (picked?.size) active.push([`Reading list (${picked.size})`, () => pick(null)]);
+  return active;
+}
+
+/** A button that removes the filter. @param {Filter} filter */
+function chip([name, drop]) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = name;
+  button.setAttribute("aria-label", `Remove the filter ${name}`);
+  button.addEventListener("click", () => {
+    drop();
+    remember("pushState");
+    (one("button", chips) ?? form.sort).focus();
+  });
+  return button;
 }
 
 /**
@@ -99,28 +130,9 @@ function count(found, chosen) {
       for (const value of entry.facets[n]) counts[value] = (counts[value] ?? 0) + 1;
     }
     for (const box of facet) {
-      const number = /** @type {HTMLElement} */ (box.parentElement?.querySelector("small"));
-      number.textContent = String(counts[box.value] ?? 0);
+      one("small", box.parentElement ?? form).textContent = String(counts[box.value] ?? 0);
       box.parentElement?.classList.toggle("none", !counts[box.value] && !box.checked);
     }
-  }
-}
-
-let order = "kind";
-/** Every entry in the order of the page. */
-let arranged = entries;
-
-/** Put the entries in the chosen order, if they are not. @param {Set<Entry>} shown */
-function arrange(shown) {
-  if (order !== form.sort.value) {
-    order = form.sort.value;
-    arranged = order in ORDERS ? [...entries].sort(ORDERS[order]) : entries;
-    for (const entry of arranged) (order in ORDERS ? flat : entry.home).append(entry.element);
-  }
-  const filled = new Set(order in ORDERS ? [] : [...shown].map((entry) => entry.home));
-  for (const section of sections) {
-    const heading = /** @type {HTMLElement} */ (section.previousElementSibling);
-    heading.hidden = section.hidden = !filled.has(section);
   }
 }
 
@@ -159,27 +171,64 @@ function address() {
 /** Choose what the address says. */
 function read() {
   const query = new URLSearchParams(location.search);
+  const [first, last] = [query.getAll("year").sort().at(0), query.getAll("year").sort().at(-1)];
   form.words.value = query.get("words") ?? "";
-  form.sort.value = query.get("sort") ?? "kind";
-  if (!form.sort.value) form.sort.value = "kind";
+  form.view.checked = query.get("view") === "full";
+  choose(form.sort, query.get("sort") ?? "kind", "kind");
+  choose(form.from, query.get("from") ?? first ?? "", "");
+  choose(form.to, query.get("to") ?? last ?? "", "");
   for (const box of boxes) box.checked = query.getAll(box.name).includes(box.value);
+  pick(query.get("ids"));
   show();
+}
+
+/** Choose a value; the usual one where there is none such. @param {HTMLSelectElement} from @param {string} value @param {string} usual */
+function choose(from, value, usual) {
+  from.value = value;
+  if (from.selectedIndex < 0) from.value = usual;
+}
+
+/** Show these entries only: ids with commas between them, or null for all. @param {string | null} ids */
+function pick(ids) {
+  form.ids.value = ids ?? "";
+  const wanted = new Set(ids?.split(","));
+  const known = entries.map(({ id }) => id).filter((id) => wanted.has(id));
+  picked = ids === null ? null : new Set(known);
 }
 
 /** @param {"pushState" | "replaceState"} how */
 function remember(how) {
   history[how](null, "", location.pathname + address());
   show();
+  // Whoever was far down sees what is found from its beginning.
+  const above = lead.getBoundingClientRect().bottom - parseFloat(getComputedStyle(bar).top);
+  if (above < 0) scrollTo({ top: scrollY + above, behavior: "instant" });
 }
 
 form.words.addEventListener("input", () => remember("replaceState"));
-form.addEventListener("change", (event) => event.target !== form.words && remember("pushState"));
+for (const part of [form, bar]) {
+  part.addEventListener("change", (/** @type {Event} */ event) => {
+    if (event.target !== form.words) remember("pushState");
+  });
+}
 form.addEventListener("submit", (event) => event.preventDefault());
 form.addEventListener("reset", (event) => {
   event.preventDefault();
   history.pushState(null, "", location.pathname);
   read();
-  form.words.focus();
+});
+form.open.addEventListener("click", () => dialog.showModal());
+form.done.addEventListener("click", () => dialog.close());
+// A tap beside the sheet closes it.
+dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+// A tag of an entry narrows what is shown already.
+page.addEventListener("click", (event) => {
+  const link = /** @type {Element} */ (event.target).closest(".row .tags a");
+  const box = boxes.find((box) => box.name === "tag" && box.value === link?.textContent);
+  if (!box || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  box.checked = true;
+  remember("pushState");
 });
 addEventListener("popstate", read);
 read();

@@ -2,13 +2,14 @@
 /**
  * Material's search, run in a worker, that fetches what it searches with the first word
  * that is typed, and not with every page. The page hands over an index without documents
- * (scripts/site/hooks.py sets them apart) and is told at once that the search is ready.
+ * (scripts/site/search.py sets them apart) and is told at once that the search is ready.
+ * What is found is shown in short, each page, entry and word with its kind.
  *
  * Material's own worker is named in this one's address. It answers SETUP with READY, and
  * QUERY with RESULT.
  */
 
-const [SETUP, READY, QUERY] = [0, 1, 2];
+const [SETUP, READY, QUERY, RESULT] = [0, 1, 2, 3];
 
 /** @type {any} what the page gave to set up the search */
 let given;
@@ -19,7 +20,11 @@ let tellLoaded;
 
 const post = self.postMessage.bind(self);
 /** @param {any} message */
-self.postMessage = (message) => (message.type === READY ? tellLoaded() : post(message));
+self.postMessage = (message) => {
+  if (message.type === READY) tellLoaded();
+  else if (message.type === RESULT) post({ ...message, data: inShort(message.data) });
+  else post(message);
+};
 
 self.addEventListener("message", async (event) => {
   if (!event.isTrusted) return;
@@ -45,6 +50,55 @@ async function load() {
 
 /** Hand the message to Material's worker. @param {any} data */
 const pass = (data) => self.dispatchEvent(new MessageEvent("message", { data }));
+
+/**
+ * What is found: a page and its sections, or an entry of the list or a word of the
+ * glossary, which have a kind of their own.
+ * @typedef {{ location: string, title: string, text: string, kind?: string, score: number, tags?: string[] }} Item
+ */
+
+/** @param {{ items: Item[][] }} found */
+function inShort(found) {
+  const groups = found.items.flatMap((group) => {
+    const alone = group.filter(({ kind, location }) => kind && location.includes("#"));
+    const others = group.filter((item) => !alone.includes(item));
+    const both = alone.map((item) => [onOneLine(item)]);
+    // A page that was not found itself only heads its sections.
+    return others.some(({ score }) => score > 0) ? [...both, others.map(shortened)] : both;
+  });
+  /** @param {Item[]} group */
+  const best = (group) => Math.max(...group.map(({ score }) => score));
+  return { ...found, items: groups.sort((a, b) => best(b) - best(a)) };
+}
+
+/** @param {Item} item */
+const shortened = ({ tags: _, ...item }) => ({
+  ...item,
+  title: item.kind ? `<small class="kind">${item.kind}</small> ${item.title}` : item.title,
+  text: excerpt(item.text),
+});
+
+/** Material shows no text of a section whose page is not there, but its title. @param {Item} item */
+function onOneLine(item) {
+  const { title, text, ...short } = shortened(item);
+  return { ...short, title: title + text, text: "" };
+}
+
+// As many characters as stand on three lines, and how many of them before the first match.
+const [LONG, BEFORE] = [240, 60];
+
+/** The words around the first match, without any markup but marks. @param {string} text */
+function excerpt(text) {
+  const plain = text.replace(/<(?!\/?mark>)[^>]*>/g, " ").replace(/\s+/g, " ").trim();
+  if (!plain) return "";
+  const first = Math.max(0, plain.indexOf("<mark>") - BEFORE);
+  const start = first && plain.indexOf(" ", first) + 1;
+  // Neither a tag nor an entity is cut.
+  const cut = plain.slice(start, start + LONG).replace(/[<&][^<>&; ]*$/, "");
+  const open = cut.lastIndexOf("<mark>") > cut.lastIndexOf("</mark>") ? "</mark>" : "";
+  const end = start + LONG < plain.length ? "…" : "";
+  return `<span class="excerpt">${start ? "… " : ""}${cut}${open}${end}</span>`;
+}
 
 /** @type {any} */ (self).importScripts(`javascripts/workers/${self.location.search.slice(1)}`);
 

@@ -52,7 +52,7 @@ RESERVED = {
     "index",  # the page of a folder
     # on the list
     *(section.anchor for section in SHELVES),
-    *("browse", "flat", "nothing"),
+    "browse",
 }
 
 

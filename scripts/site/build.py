@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import sys
@@ -21,7 +20,6 @@ from mkdocs.utils import get_relative_url
 from mkdocs_jupyter.config import settings as nbconvert
 from mkdocstrings import MkdocstringsPlugin
 
-from scripts.base.files import write_atomic
 from scripts.catalogue import CatalogueError
 from scripts.exports import EXPORTS
 from scripts.papers.cells import CellError
@@ -34,6 +32,7 @@ from scripts.site import (
     notebook_page,
     pages,
     policy,
+    search,
 )
 from scripts.site.cards import Card
 from scripts.site.edition import Edition
@@ -54,8 +53,8 @@ _TEMPLATES = {
 }
 # The stylesheet by concern, in docs/assets/styles/: what comes later has the last word.
 _STYLES = (
-    *("base", "frame", "text", "entries", "home", "toy", "browse", "cards"),
-    *("genealogy", "gallery", "notebooks", "figures", "learn", "compare"),
+    *("base", "frame", "text", "search", "entries", "home", "toy", "browse", "rows"),
+    *("cards", "genealogy", "gallery", "notebooks", "figures", "learn", "compare"),
     *("exactness", "reference", "print"),
 )
 # What entries say is theirs, and a glossary need not explain itself.
@@ -185,6 +184,7 @@ class Build:
         if room == "notebooks" and name in self._notebooks:
             html = self._finish_notebook(html, page, name)
         html = _TWO_OF_A_COLOUR.sub(r"\1", _PLAIN.sub(r"\1", html))
+        html = search.without_code_and_formulas(html)
         if _WITHOUT_GLOSSARY.fullmatch(page.file.src_uri):
             return html
         return glossary.mark(html, self.words, get_relative_url("glossary/", page.url))
@@ -221,6 +221,11 @@ class Build:
             html, urlsplit(config.site_url or "/").path, config, name
         )
 
+    def finish_search(self, config: MkDocsConfig) -> None:
+        """Set apart what the search looks through, when the theme has written it."""
+        if self.edition:
+            search.set_documents_apart(Path(config.site_dir), self.edition.catalogue)
+
     def _protected(self, html: str, root: str, config: MkDocsConfig, name: str) -> str:
         if root not in self.theme_scripts:
             self.theme_scripts[root] = _inline_scripts(self.theme, root, config)
@@ -230,16 +235,6 @@ class Build:
             return policy.protect(html, self.theme_scripts[root])
         except PolicyError as error:
             raise PluginError(f"{name}: {error}") from None
-
-
-def set_documents_apart(config: MkDocsConfig) -> None:
-    """Set the documents of the search apart; docs/assets/search.js fetches them."""
-    folder = Path(config.site_dir) / "search"
-    index = json.loads((folder / "search_index.json").read_text("utf-8"))
-    documents, index["docs"] = index["docs"], []
-    for name, content in ("documents", documents), ("search_index", index):
-        text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-        write_atomic(folder / f"{name}.json", text)
 
 
 def _use_our_template(root: Path, config: MkDocsConfig) -> None:

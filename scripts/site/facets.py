@@ -21,12 +21,32 @@ class Value(NamedTuple):
     title: str = ""
 
 
+# So many values of a facet are in sight; a few more than that are not worth a fold.
+_IN_SIGHT = 5
+_FEW_MORE = 2
+
+
 class Facet(NamedTuple):
-    """A question that entries answer by one value, several or none."""
+    """A question that entries answer by one value, several or none.
+
+    `of_code` marks what only software answers.
+    """
 
     name: str
     label: str
     values: Sequence[Value]
+    of_code: bool = False
+
+    @property
+    def first(self) -> Sequence[Value]:
+        """The values that are in sight."""
+        few = len(self.values) <= _IN_SIGHT + _FEW_MORE
+        return self.values if few else self.values[:_IN_SIGHT]
+
+    @property
+    def others(self) -> Sequence[Value]:
+        """The values that are folded."""
+        return self.values[len(self.first) :]
 
 
 def facets_of(
@@ -41,8 +61,12 @@ def facets_of(
         "language": [*map(_word, software.languages)] if software else [],
         "framework": [*map(_word, software.frameworks)] if software else [],
         "state": [state(software, upkeep)] if software else [],
-        "year": [str(entry.date.year)],
     }
+
+
+def years(catalogue: Catalogue) -> list[int]:
+    """Return the years in which something of the list was published, newest first."""
+    return sorted({entry.date.year for entry in catalogue.entries}, reverse=True)
 
 
 def facets(
@@ -67,17 +91,20 @@ def facets(
         ]
         return Facet(name, label, values)
 
+    def of_code(name: str, label: str, order: Sequence[str] = ()) -> Facet:
+        order = order or _most_common(counts[name])
+        return facet(name, label, order)._replace(of_code=True)
+
     return [
         facet("kind", "Kind", [kind for kind in shelves if counts["kind"][kind]]),
         *(
             facet("tag", group, [t for t in _most_common(counts["tag"]) if t in tags])
             for group, tags in (catalogue.groups or {"About": catalogue.tags}).items()
         ),
-        facet("software", "Software", _most_common(counts["software"])),
-        facet("language", "Language", _most_common(counts["language"])),
-        facet("framework", "Framework", _most_common(counts["framework"])),
-        facet("state", "Upkeep", [s for s in get_args(State) if counts["state"][s]]),
-        facet("year", "Year", sorted(counts["year"], reverse=True)),
+        of_code("software", "Software"),
+        of_code("language", "Language"),
+        of_code("framework", "Framework"),
+        of_code("state", "Upkeep", [s for s in get_args(State) if counts["state"][s]]),
     ]
 
 

@@ -9,7 +9,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page
 
-from scripts.site.build import Build, set_documents_apart
+from scripts.site.build import Build
 
 _build = Build()
 
@@ -56,4 +56,4 @@ def on_post_template(output: str, template_name: str, config: MkDocsConfig) -> s
 
 def on_post_build(config: MkDocsConfig) -> None:
     """Finish the search."""
-    set_documents_apart(config)
+    _build.finish_search(config)

@@ -23,7 +23,7 @@ from scripts.links.software import repository
 from scripts.papers.genealogy import Kin, reused_by
 from scripts.site import gallery, genealogy_map, notebook_head
 from scripts.site.edition import Edition
-from scripts.site.facets import facets, facets_of
+from scripts.site.facets import facets, facets_of, years
 from scripts.site.lineage import Row, rows
 from scripts.site.measured import headlines
 
@@ -50,7 +50,11 @@ def generated(edition: Edition) -> dict[str, str]:
     works, flows = gallery.works(edition), _flows(edition)
     return {
         "list.md": page("list.md.jinja").render(
-            root="../", facets=facets(catalogue, edition.software)
+            root="../",
+            facets=facets(catalogue, edition.software),
+            years=years(catalogue),
+            total=len(list(catalogue.entries)),
+            notebooks=edition.notebooks,
         ),
         "genealogy.md": page("genealogy.md.jinja").render(
             root="../",

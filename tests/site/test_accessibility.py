@@ -121,12 +121,33 @@ def search(page: Page) -> None:
 
 
 def filter_the_list(page: Page) -> None:
+    page.set_viewport_size(DESKTOP)
     page.locator("#browse label", has_text="Videos").click()
-    page.get_by_role("searchbox", name="Show only").fill("variational")
+    page.get_by_role("searchbox", name="Filter by word").fill("variational")
 
 
 def find_nothing(page: Page) -> None:
-    page.get_by_role("searchbox", name="Show only").fill("no such word")
+    page.get_by_role("searchbox", name="Filter by word").fill("no such word")
+
+
+def open_the_sheet(page: Page) -> None:
+    page.set_viewport_size(PHONE)
+    page.locator(".bar").get_by_role("button", name="Filters").click()
+    page.locator("#browse").get_by_label("coupling").check()
+    expect(page.get_by_role("dialog", name="Filters")).to_be_visible()
+
+
+def keep_a_reading_list(page: Page) -> None:
+    page.locator(".star").first.click()
+    page.get_by_role("link", name="Reading list").click()
+    expect(page.get_by_role("button", name="BibTeX")).to_be_visible()
+    page.evaluate(AXE_SCRIPT)
+
+
+def search_in_vain(page: Page) -> None:
+    page.keyboard.press("/")
+    page.keyboard.type("zzzz")
+    expect(page.get_by_role("link", name="Filter the list")).to_be_visible()
 
 
 def explain_a_word(page: Page) -> None:
@@ -156,11 +177,17 @@ def move_the_point(page: Page) -> None:
         ("home", move_the_point),
         ("list", filter_the_list),
         ("list", find_nothing),
+        ("list", open_the_sheet),
+        ("list", keep_a_reading_list),
+        ("home", search_in_vain),
         ("learn", explain_a_word),
         ("genealogy", light_a_paper),
         ("notebook", open_a_figure),
     ],
-    ids=["search", "toy", "filter", "nothing", "word", "kin", "figure"],
+    ids=[
+        *("search", "toy", "filter", "nothing", "sheet", "reading", "in vain"),
+        *("word", "kin", "figure"),
+    ],
 )
 def test_nor_does_what_opens(
     visit: Visit, kind: str, act: Callable[[Page], None]

@@ -226,7 +226,7 @@ def test_nothing_that_was_brought_in_runs(
 def test_search_theme_and_filters_break_no_policy(visit: Visit) -> None:
     """A visit hears of violations; test_browser.py makes one to each kind of page."""
     page = visit.open("list/")
-    box = page.get_by_role("searchbox", name="Show only")
+    box = page.get_by_role("searchbox", name="Filter by word")
     box.fill("spline")
     box.press("Enter")
     page.locator("h1").click()
