@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Material's search, run in a worker, that fetches what it searches with the first word
- * that is typed, and not with every page. The page hands over an index without documents
+ * Material's search, run in a worker, that fetches itself and what it searches with the first
+ * word that is typed, and not with every page. The page hands over an index without documents
  * (scripts/site/search.py sets them apart) and is told at once that the search is ready.
  * What is found is shown in short, each page, entry and word with its kind.
  *
@@ -42,6 +42,7 @@ self.addEventListener("message", async (event) => {
 
 /** @returns {Promise<void>} */
 async function load() {
+  bring();
   const done = new Promise((resolve) => (tellLoaded = () => resolve(undefined)));
   const answer = await fetch(new URL("../search/documents.json", self.location.href));
   pass({ type: SETUP, data: { ...given, docs: await answer.json() } });
@@ -100,8 +101,6 @@ function excerpt(text) {
   return `<span class="excerpt">${start ? "… " : ""}${cut}${open}${end}</span>`;
 }
 
-/** @type {any} */ (self).importScripts(`javascripts/workers/${self.location.search.slice(1)}`);
-
 // Its index merges two nodes that are written alike, and lunr writes a node's edges without
 // a space between them: "1" to node 23 as "12" to node 3 would be. Merged, they spell
 // words that nothing has, and a search that meets one fails (olivernn/lunr.js#503).
@@ -111,4 +110,10 @@ function written() {
   const edges = labels.map((label) => label + this.edges[label].id);
   return this._str || [this.final ? 1 : 0, ...edges].join(" ");
 }
-/** @type {any} */ (self).lunr.TokenSet.prototype.toString = written;
+
+/** Bring in Material's worker, which listens from then on. */
+function bring() {
+  const worker = /** @type {any} */ (self);
+  worker.importScripts(`javascripts/workers/${self.location.search.slice(1)}`);
+  worker.lunr.TokenSet.prototype.toString = written;
+}
