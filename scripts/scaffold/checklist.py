@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -198,10 +199,10 @@ def guide(root: Path, paper: str) -> Lack | None:
     file = "docs/compare.md"
     text = (root / file).read_text("utf-8")
     guide = text.partition("## Which flow")[2].partition("\n## ")[0]
-    links = f"papers/{paper}.md", f"notebooks/{paper}.ipynb"
-    if all(f"]({link})" in guide for link in links):
+    if re.search(rf'show\.need\("[^"]+", "{paper}", ', guide):
         return None
-    fix = f"say when to take it: [Name]({links[0]}) … ([notebook]({links[1]}))"
+    row = f'show.need("You need …", "{paper}", "Name")'
+    fix = f"say when to take it in a row of its table: {row}"
     return Lack(file, f'"Which flow should I use?" does not lead to {paper}', fix)
 
 

@@ -1,4 +1,4 @@
-"""What the search looks through: documents that say what they are, in few words."""
+"""The documents of the search: each says what kind it is, in few words."""
 
 from __future__ import annotations
 

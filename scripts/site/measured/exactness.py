@@ -154,7 +154,7 @@ class Examination(NamedTuple):
 
     @property
     def by_group(self) -> list[GroupTally]:
-        """What passes, heading by heading."""
+        """The tally of each heading."""
         return [_group(sheet) for sheet in self.sheets]
 
 

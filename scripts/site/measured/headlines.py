@@ -18,7 +18,7 @@ class Headline(NamedTuple):
 
 
 def of_comparison(comparison: Comparison) -> list[Headline]:
-    """How near, how fast, and how often somebody is faster."""
+    """The smallest gap, the speed, and how often somebody else is faster."""
     nearest, races = comparison.nearest_first[0], comparison.main
     even = len(races.times) - len(races.slower)
     flows = len(comparison.nearest_first)
@@ -43,7 +43,7 @@ def of_comparison(comparison: Comparison) -> list[Headline]:
 
 
 def of_examination(examination: Examination) -> list[Headline]:
-    """How much is passed, how much fails, and how often somebody is nearer."""
+    """The tests passed, those failed, and how often somebody else is nearer."""
     ours, *others = examination.tallies
     theirs = ", ".join(f"{each.library}: {each.fails}" for each in others)
     headlines = [

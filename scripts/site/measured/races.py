@@ -103,7 +103,7 @@ class Contest(NamedTuple):
 
     @property
     def means(self) -> list[FlowMeans]:
-        """What there is to say of each flow in a line."""
+        """A line for each flow."""
         return [_means(flow, rows) for flow, rows in self.by_flow.items()]
 
     @property

@@ -55,8 +55,9 @@ REGISTRATION = Registration(
     examined=(Examined("MADE", made),),
 )
 """,
-    "docs/compare.md": "## Which flow\n\n[MADE](papers/made.md), "
-    "[notebook](notebooks/made.ipynb)\n\n## Our flows\n",
+    "docs/compare.md": "## Which flow\n\n"
+    '{% call show.need("Binary data", "made", "MADE") %}Why.{% endcall %}\n\n'
+    "## Our flows\n",
     "benchmarks/results/flows.json": '{"flows": [{"paper": "made", "name": "MADE"}]}',
     "benchmarks/results/gaps.json": '{"gaps": [{"paper": "made", "name": "MADE"}]}',
     "benchmarks/results/exactness.json": '{"findings": [{"library": "zuko", '
@@ -212,11 +213,15 @@ BAD = {
         f"made.ipynb: has other prose than today's {PAPER} (run make notebooks",
     ),
     "guide: no guide": (
-        edit("docs/compare.md", "(notebooks/made.ipynb)", "(notebooks/maf.ipynb)"),
+        edit("docs/compare.md", '"made", "MADE"', '"maf", "MADE"'),
         'docs/compare.md: "Which flow should I use?" does not lead to made (say when',
     ),
     "guide: a guide elsewhere": (
-        edit("docs/compare.md", "[MADE]", "## Our flows\n[MADE]"),
+        edit(
+            "docs/compare.md",
+            '{% call show.need("Binary',
+            '## Our flows\n{% call show.need("Binary',
+        ),
         'docs/compare.md: "Which flow should I use?" does not lead to made (say when',
     ),
     "compared: nothing": (
