@@ -172,6 +172,7 @@ def test_a_reading_list_is_shared_by_its_link(visit: Visit) -> None:
     page.get_by_role("link", name="Reading list (2)").click()
     expect(page.get_by_role("button", name="Add all")).not_to_be_visible()
     link = page.get_by_role("button", name="Copy link")
+    expect(link).to_have_attribute("data-clipboard-text", re.compile("ids="))
     address = link.get_attribute("data-clipboard-text")
     assert address
     page.evaluate("localStorage.clear()")

@@ -24,7 +24,7 @@ def root(frozen_root: str) -> str:
 def test_documents_are_loaded_with_the_first_word(first_visit: Visit) -> None:
     seen: list[str] = []
     first_visit.page.context.on("request", lambda request: seen.append(request.url))
-    page = first_visit.open("learn/")
+    page = first_visit.open("notation/")
     page.wait_for_load_state("networkidle")
     page.keyboard.press("/")
     expect(page.get_by_role("textbox", name="Search")).to_be_focused()
@@ -126,7 +126,7 @@ def test_folded_code_and_formulas_are_not_searched(visit: Visit) -> None:
     assert len(found) > 5
     for document in documents:
         assert "\\(" not in document["text"], document["location"]
-        assert "import torch" not in document["text"], document["location"]
+    assert not any("import torch" in document["text"] for document in found)
     # Code that is in sight on the page can be found.
     assert any("class" in document["text"] for document in found)
 
