@@ -186,6 +186,16 @@ def test_no_page_loads_anything_from_elsewhere(pages: dict[str, str]) -> None:
             assert not (loads and urlsplit(loads).netloc), f"{path}: {loads}"
 
 
+def test_the_stylesheet_has_every_rule_and_no_comment(built: Built) -> None:
+    served = (built.site / "assets" / "site.css").read_text("utf-8")
+    assert "/*" not in served and "*/" not in served
+    written = "".join(
+        style.read_text("utf-8")
+        for style in (ROOT / "docs" / "assets" / "styles").glob("*.css")
+    )
+    assert served.count("{") == written.count("{") == served.count("}")
+
+
 def test_only_what_visitors_read_is_published(built: Built) -> None:
     published = contents(built.site)
     assert not [path for path in published if path.startswith("decisions")]
