@@ -39,7 +39,7 @@ def set_documents_apart(site: Path, catalogue: Catalogue) -> None:
 def _document(
     found: dict[str, Any], entries: Mapping[str, Entry], catalogue: Catalogue
 ) -> dict[str, Any]:
-    """Add what the page, the entry or the word is; sections of pages have no kind.
+    """Add what the page, the entry or the word is; other sections have no kind.
 
     The `tags` of an entry are its other names, by which it is found before all else.
     """
@@ -49,11 +49,16 @@ def _document(
         id, kind = anchor, entries[anchor].section.one
     elif folder == "glossary" and anchor:
         kind = "Word of the glossary"
+    elif folder == "reference" and anchor.startswith("implementations."):
+        kind = "Code"
     elif anchor:
         return found
     else:
         kind = _KINDS.get(folder, "Page") if id else "Page"
     document = found | {"kind": kind}
+    if kind == "Code" and "_" in (name := anchor.rpartition(".")[2]):
+        # Else whoever types a whole name finds papers on its words.
+        return document if name in entries else document | {"tags": [name]}
     if names := [alias for alias, name in catalogue.aliases.items() if name == id]:
         document["tags"] = names
     if kind == "Paper":
