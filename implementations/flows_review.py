@@ -212,7 +212,7 @@ if __name__ == "__main__":
 #
 # The determinant is a series. Each trace is an average over random signs $v$:
 # $$\log\det(I + J_g) = \sum_{n=1}^\infty \frac{(-1)^{n+1}}{n} \operatorname{Tr} J_g^n,
-# \qquad \operatorname{Tr} J_g^n = \mathbb E\,v^\top J_g^n\,v$$
+# \qquad \operatorname{Tr} J_g^n = \mathrm E\,v^\top J_g^n\,v$$
 
 
 # %%
@@ -427,7 +427,7 @@ if __name__ == "__main__":
 #
 # From samples of $p$ one minimises $\mathrm{KL}(p \Vert q)$ (§2.3.1). From a formula
 # for $p$ one minimises the reverse, which asks only where $q$ is (§2.3.2):
-# $$\mathrm{KL}(q \Vert p) = \mathbb E_{q}\big[\log q(x) - \log p(x)\big]$$
+# $$\mathrm{KL}(q \Vert p) = \mathrm E_{q}\big[\log q(x) - \log p(x)\big]$$
 # So $q$ may leave discs out. Let $w_j$ be the share of $q$ that is nearest to disc $j$
 # (for $p$ it is $\frac18$), and $q_j$, $p_j$ both densities there:
 # $$k = \exp\Big(-\sum_j w_j \log w_j\Big)$$

@@ -393,7 +393,7 @@ def learn(flow: Flow, target: Toy, steps: int = 1200) -> History:
 
 # %% [markdown]
 # How far is a model $q$ from the truth $p$? The gap is
-# $\mathrm{KL}(p \Vert q) = \mathbb E_p[\log p - \log q]$, in nats. An average over a
+# $\mathrm{KL}(p \Vert q) = \mathrm E_p[\log p - \log q]$, in nats. An average over a
 # sample has an error of its own. In two dimensions we can also sum over a fine grid,
 # which has almost none. The table has both.
 

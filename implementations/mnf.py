@@ -286,10 +286,10 @@ class Normal(Inverse):
 #
 # $q(W) = \int q(W \mid z)\, q(z)\, dz$ has no closed form. But for *any* density
 # $r(z \mid W)$ (eq. 7)
-# $$\mathrm{KL}(q(W) \Vert p(W)) \le \mathbb E_{q(z)}\,\mathrm{KL}(q(W \mid z)
+# $$\mathrm{KL}(q(W) \Vert p(W)) \le \mathrm E_{q(z)}\,\mathrm{KL}(q(W \mid z)
 # \Vert p(W))$$
-# $$+ \;\mathbb E_{q(z, W)}\big[\log q(z) - \log r(z \mid W)\big]$$
-# It loses $\mathbb E_{q(W)} \mathrm{KL}(q(z \mid W) \Vert r(z \mid W))$, so $r$ should
+# $$+ \;\mathrm E_{q(z, W)}\big[\log q(z) - \log r(z \mid W)\big]$$
+# It loses $\mathrm E_{q(W)} \mathrm{KL}(q(z \mid W) \Vert r(z \mid W))$, so $r$ should
 # guess well. $r$ is a flow to a Gaussian that depends on one number of $W$ (eq. 8 to
 # 12): $a$, the mean of $\tanh(c^\top W)$ over columns.
 

@@ -420,9 +420,9 @@ def nice(
 # Let the noise be Gaussian. The best map sends the points where $p$ is highest to the
 # centre of the noise. The set where $p > t$ has some area $A(t)$. Its image has the
 # area $c\,A(t)$, so at best it is a disc around 0. This gives
-# $$\mathbb E_p \log q \le \log \frac{c}{2\pi}
-# - \frac{c}{2\pi}\,\mathbb E_p\,A(p(x)).$$
-# The right side is largest at $c = 2\pi / \mathbb E_p\,A(p(x))$. The density $p$ itself
+# $$\mathrm E_p \log q \le \log \frac{c}{2\pi}
+# - \frac{c}{2\pi}\,\mathrm E_p\,A(p(x)).$$
+# The right side is largest at $c = 2\pi / \mathrm E_p\,A(p(x))$. The density $p$ itself
 # reaches minus its entropy. The difference is a gap that no training closes. (This
 # bound is ours, not the paper's.)
 
@@ -450,7 +450,7 @@ def floor(target: Toy, c: float | None = None, n: int = 600) -> float:
 # stretch one of them more.
 #
 # We know both densities, so we can measure the gap to the truth: $\mathrm{KL}(p \Vert
-# q) = \mathbb E_p[\log p - \log q]$, in nats. It is 0 for a perfect fit.
+# q) = \mathrm E_p[\log p - \log q]$, in nats. It is 0 for a perfect fit.
 
 
 # %%
@@ -570,7 +570,7 @@ if __name__ == "__main__":
 # 8×8 pixels of 17 grey levels. A density cannot model levels. So noise spreads each
 # level over a seventeenth of $[0, 1]$, as §5.1 does for 256 levels. The result is
 # counted in bits for each pixel, and lower is better:
-# $$\text{bits per dimension} = \log_2 17 - \tfrac1D\,\mathbb E \log_2 q(x)$$
+# $$\text{bits per dimension} = \log_2 17 - \tfrac1D\,\mathrm E \log_2 q(x)$$
 #
 # One choice decides. The scales $s_i$ have to grow to about 4, and Adam moves them by
 # about its rate in each step. At the rate of the networks, $10^{-3}$, a run this short

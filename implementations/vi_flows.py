@@ -447,7 +447,7 @@ def vi_flows(
 # $\tfrac12 (d/0.2)^2$ where a coordinate is $d$ outside. Then $Z$ is an integral over
 # the plane, which a grid finds to many digits. So the distance can be measured, not
 # only compared:
-# $$\mathrm{KL}(q_K \Vert p) = \mathbb E_{q_K}[\log q_K(z) + U(z)] + \log Z$$
+# $$\mathrm{KL}(q_K \Vert p) = \mathrm E_{q_K}[\log q_K(z) + U(z)] + \log Z$$
 
 
 # %%
@@ -644,7 +644,7 @@ if __name__ == "__main__":
 # context of the maps.
 #
 # Both maximise a lower bound on $\log p(x)$, the negative free energy (eq. 15):
-# $$-\mathcal F(x) = \mathbb E_{q}\big[\beta \log p(x, z_K) - \log q_K(z_K)\big]$$
+# $$-\mathcal F(x) = \mathrm E_{q}\big[\beta \log p(x, z_K) - \log q_K(z_K)\big]$$
 # It is a bound for $\beta = 1$; training starts lower (§6). Note that $p$ sees $z_K$,
 # not $z_0$. What the bound misses is $\mathrm{KL}(q \Vert p(z \mid x))$, the *gap*.
 
