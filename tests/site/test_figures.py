@@ -69,7 +69,7 @@ def test_a_phone_shows_the_full_size_too(visit: Visit) -> None:
 def test_a_click_on_a_figure_opens_it_and_one_beside_it_closes_it(visit: Visit) -> None:
     visit.page.set_viewport_size(DESKTOP)
     page = visit.open(KINDS["notebook"])
-    page.locator("article figure img").first.click()
+    page.locator("article figure:has(.enlarge) img").first.click()
     dialog = page.locator("dialog")
     expect(dialog).to_be_visible()
     expect(page.get_by_role("button", name="Full size")).not_to_be_visible()
