@@ -193,14 +193,14 @@ def test_the_page_shows_eager_and_compiled(results: Path) -> None:
     page = section(results)
     for said in (
         "on 16 threads",
-        '<th scope="row">MAF</th><td class="number" data-value="64">64</td>',
+        '<th scope="row"><span class="of">MAF, </span>64-d, 512',
         '<td class="number" data-value="2.5">10.0 → 4.00 <small>×2.50</small></td>',
         '<td class="number behind" data-value="0.5">10.0 → 20.0 <small>×0.500</small>',
         "10.0 → <small>not compiled</small></td>",
         "<small>×10.0, wrong</small></td>",
-        '<th scope="row">Lonely</th>',
+        '<span class="of">Lonely, </span>',
         '<td class="number" data-value="">–</td></tr>',
-        "from 12 to 12 seconds, in the median 12.",
+        "from 12 to 12 seconds; the median is 12.",
         "slower by more than 5 %: NSF, coupling (train).",
         r"- MAF, train, zuko: RuntimeError: &lt;b> and \*stars\*",
         "- NSF, coupling, train, zuko: wrong: log p differs by 2",

@@ -343,7 +343,7 @@ def test_the_page_shows_what_a_gpu_gave(results: Path) -> None:
         "on A Card, Nov 29, 2026, with python 3.12.3, torch 2.11.0, CUDA 13.0",
         "1 of 2 answers are as promised; 1 more were not asked for",
         r"- Not kept: round trip, nice, 2-d: AssertionError: &lt;b> and \*stars\*",
-        '<th scope="row">MAF</th><td class="number" data-value="64">64</td>',
+        '<th scope="row"><span class="of">MAF, </span>64-d, 512',
         "×2.50</td>",
         "×4.10</td>",
         ">4.10 <small>±0</small></td>",
@@ -354,7 +354,7 @@ def test_the_page_shows_what_a_gpu_gave(results: Path) -> None:
         "- Does not hold: nice, it \\*learns\\*, 1.50",
     ):
         assert said in section, said
-    assert "GPU: A Card." in page.partition("##")[0]
+    assert "GPU: A Card." in page.partition("## How it was measured")[2]
     assert "GPU: [A Card](compare.md#on-a-gpu)" in shown("exactness.md", results)
 
 
@@ -362,7 +362,7 @@ def test_without_a_result_the_pages_say_not_measured(results: Path) -> None:
     (results / "gpu.json").unlink()
     assert compare(results).gpu is None
     page = shown("compare.md", results)
-    assert "GPU: not measured." in page.partition("##")[0]
+    assert "GPU: not measured." in page.partition("## How it was measured")[2]
     assert "## On a GPU\n\nNot measured yet" in page
     assert "GPU: not measured." in shown("exactness.md", results)
 
