@@ -18,10 +18,10 @@ TARGETS = """
 FOCUS = """
 () => {
   const focus = document.activeElement
-  const shown = focus.closest("label") ?? focus
-  const { outlineStyle, boxShadow } = getComputedStyle(shown)
-  return [focus.dataset.target ?? null,
-          outlineStyle !== "none" || boxShadow !== "none"]
+  const shown = [focus, focus.closest("label") ?? focus].map(e => getComputedStyle(e))
+  return [focus.dataset.target ?? null, shown.some(
+    ({ outlineStyle, boxShadow }) => outlineStyle !== "none" || boxShadow !== "none"
+  )]
 }
 """
 
