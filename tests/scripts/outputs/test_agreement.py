@@ -185,7 +185,10 @@ def check_pages(catalogue: Catalogue) -> None:
     pages = site.generated(edition_of(catalogue))
     listed = BeautifulSoup(body_html(pages["list.md"]), "html.parser")
     headings = [words(heading) for heading in listed.select("article > h3")]
-    assert headings == [entry.title for entry in catalogue.entries]
+    # Under each heading the newest stands first.
+    assert headings == [
+        entry.title for shelf in catalogue.shelves.values() for entry in reversed(shelf)
+    ]
     for paper in catalogue.publications:
         check_described(pages[f"papers/{paper.id}.md"], paper)
         page = BeautifulSoup(body_html(pages[f"papers/{paper.id}.md"]), "html.parser")
