@@ -64,6 +64,9 @@ _WITHOUT_GLOSSARY = re.compile(r"(?:papers/.*|genealogy|glossary|list)\.md")
 _PLAIN = re.compile(
     r'<span(?: class="(?:bp|fm|kc|mf|mi|n|nb|nn|o|p|sa|si|w)")?>([^<]*)</span>'
 )
+# Strings of every kind have one colour, and so have keywords, `in` and `not` included.
+_STRING = re.compile(r'<span class="s[12]">')
+_KEYWORD = re.compile(r'<span class="(?:k[dnprt]|ow)">')
 _TWO_OF_A_COLOUR = re.compile(r'(<span class="(\w+)">[^<]*)</span><span class="\2">')
 _PREFORMATTED = re.compile(r"(<pre.*?</pre>)", re.DOTALL)
 _INDENT = re.compile(r"\n\s+")
@@ -183,7 +186,9 @@ class Build:
         room, name = _place(page)
         if room == "notebooks" and name in self._notebooks:
             html = self._finish_notebook(html, page, name)
-        html = _TWO_OF_A_COLOUR.sub(r"\1", _PLAIN.sub(r"\1", html))
+        html = _STRING.sub('<span class="s">', _PLAIN.sub(r"\1", html))
+        html = _KEYWORD.sub('<span class="k">', html)
+        html = _TWO_OF_A_COLOUR.sub(r"\1", html)
         html = search.without_code_and_formulas(html)
         if _WITHOUT_GLOSSARY.fullmatch(page.file.src_uri):
             return html

@@ -284,7 +284,7 @@ def _mark_mathematics(html: str) -> str:
 def _heading(anchor: str) -> str:
     return (
         rf'<h\g<level> id="{anchor}">\g<text><a class="headerlink" href="#{anchor}" '
-        r'title="Permanent link">&para;</a></h\g<level>>'
+        r'title="Link">&para;</a></h\g<level>>'
     )
 
 

@@ -123,7 +123,7 @@ def soup_of(html: str) -> BeautifulSoup:
 def test_under_the_title_stands_what_to_do_with_it(render: Render) -> None:
     html = render(TITLE).html
     assert html.startswith(
-        '<h1 id="nice">NICE<a class="headerlink" href="#nice" title="Permanent link">'
+        '<h1 id="nice">NICE<a class="headerlink" href="#nice" title="Link">'
         '&para;</a></h1>\n<p class="actions">'
     )
     main, *others = soup_of(html).select(".actions a")
