@@ -115,7 +115,7 @@ if __name__ == "__main__":
 # (Elsewhere $z$ is noise and $s$ a log-scale.) `forward` of both flows goes from $z$ to
 # noise. The paper's $q$ goes from noise to $z$, which is our `inverse`.
 #
-# ## Gaussians, given $z$
+# ## Gaussians, given z
 #
 # A row of $W$ is an *input* of a dense layer (eq. 4), or a *filter* of a convolution
 # (eq. 5). Its $z_i$ scales means, not variances.
@@ -250,7 +250,7 @@ if __name__ == "__main__":
     check("outputs and drawn weights: spread, difference", ratio, below=0.03)
 
 # %% [markdown]
-# ## Flows for $z$
+# ## Flows for z
 #
 # $q$ is a Gaussian, and after it couplings as in [NICE](nice.ipynb), with the gates of
 # [IAF](iaf.ipynb). A network of one half gives $m$ and $g$ for the other (eq. 6):
