@@ -43,7 +43,7 @@ def test_an_address_with_a_question_opens_the_search(visit: Visit) -> None:
     expect(item.first).to_be_visible()
 
 
-@pytest.mark.parametrize("found", ["notebooks/nice/", "papers/coupling_universality/"])
+@pytest.mark.parametrize("found", ["notebooks/nice/", "reference/maps/"])
 def test_search_finds_coupling_and_leads_to_it(visit: Visit, found: str) -> None:
     page = visit.open("")
     page.keyboard.press("/")
