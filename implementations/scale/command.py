@@ -14,7 +14,7 @@ from implementations.scale.checkpoints import CheckpointError, write_whole
 from implementations.scale.inputs import prepare
 from implementations.scale.objective import RecipeError
 from implementations.scale.processes import Processes, together
-from implementations.scale.recipes import Recipe
+from implementations.scale.recipes import RowRecipe
 from implementations.scale.tables import RECIPES, find
 from implementations.scale.train import Options, Stopped, Training
 
@@ -113,7 +113,7 @@ def _run_or_exit(asked: argparse.Namespace) -> None:
         raise SystemExit(1) from None
 
 
-def run(recipe: Recipe, processes: Processes, asked: argparse.Namespace) -> None:
+def run(recipe: RowRecipe, processes: Processes, asked: argparse.Namespace) -> None:
     """Train the recipe to its end, evaluate it, and write what it came to.
 
     Raises:
@@ -135,7 +135,7 @@ def run(recipe: Recipe, processes: Processes, asked: argparse.Namespace) -> None
         print(f"{recipe.name}: {told} {recipe.unit} (reported: {reported}); {path}")
 
 
-def table(recipes: Iterable[Recipe], folder: Path) -> list[str]:
+def table(recipes: Iterable[RowRecipe], folder: Path) -> list[str]:
     """Return a line for each recipe: its name, its row, reported and obtained."""
     lines = [("RECIPE", "ROW", "REPORTED", "OBTAINED")]
     for recipe in recipes:

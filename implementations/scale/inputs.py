@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -18,7 +18,7 @@ from implementations.core.pixels import (
     to_logits,
     with_noise,
 )
-from implementations.scale.recipes import Recipe
+from implementations.scale.recipes import RowRecipe
 
 # Of the noise that is added once, before all training, and of what tests need.
 NOISE = 42
@@ -65,14 +65,19 @@ class Inputs:
 
     def arguments(self) -> dict[str, Any]:
         """Return what builders are told of the data: `dim` or `shape`, `context`."""
-        told: dict[str, Any] = {"shape": self.shape} if len(self.shape) > 1 else {}
-        told = told or {"dim": self.shape[0]}
+        told: dict[str, Any] = {"shape": self.shape}
+        if len(self.shape) == 1:
+            told = {"dim": self.shape[0]}
         return told | ({"context": self.classes} if self.classes else {})
 
     def to(self, device: torch.device) -> Inputs:
         """Return the same on the device."""
-        splits = (each.to(device) for each in (self.train, self.validation, self.test))
-        return Inputs(*splits, self.classes, self.margin, self.levels)
+        return replace(
+            self,
+            train=self.train.to(device),
+            validation=self.validation.to(device),
+            test=self.test.to(device),
+        )
 
     def fingerprint(self) -> str:
         """Return 16 characters that tell these data from others."""
@@ -84,7 +89,7 @@ class Inputs:
         return digest.hexdigest()[:16]
 
 
-def prepare(recipe: Recipe, data: Dataset) -> Inputs:
+def prepare(recipe: RowRecipe, data: Dataset) -> Inputs:
     """Return what the recipe's model sees of the data.
 
     "binary": pixels 0 or 1 as a vector. "logit": noise added once, and the logit of
@@ -92,22 +97,23 @@ def prepare(recipe: Recipe, data: Dataset) -> Inputs:
     §4.2). "rows": the numbers as they are. "images": levels of the shape (c, h, w).
     """
     margin = MARGINS[recipe.data] if recipe.view == "logit" else None
-    train = data.train
+    learned = data.train
     if recipe.view == "logit" and recipe.data == "cifar10":
-        train = with_mirror_images(train)
+        learned = with_mirror_images(learned)
     classes = data.classes if recipe.conditional else 0
     noise = torch.Generator().manual_seed(NOISE)
     levels = recipe.view == "images"
     splits = []
-    for split in (train, data.validation, data.test):
+    for split in (learned, data.validation, data.test):
         x = split.x.unsqueeze(1) if levels and split.x.ndim == 3 else split.x
-        if margin is not None or (levels and split is not train):
+        if margin is not None or (levels and split is not learned):
             x = with_noise(x, generator=noise)
         if margin is not None:
             x = to_logits(x, margin)
         x = x if levels else x.flatten(1).float()
         splits.append(Rows(x, _one_hot(split, classes)))
-    return Inputs(*splits, classes, margin, levels)
+    train, validation, test = splits
+    return Inputs(train, validation, test, classes, margin, levels)
 
 
 def _one_hot(split: Split, classes: int) -> Tensor | None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from implementations.made import MADE
 from implementations.scale.inputs import Rows
 from implementations.scale.norm import normalises, of_own_batch
-from implementations.scale.recipes import Course
+from implementations.scale.recipes import TrainingPlan
 
 # Rows whose log-density is computed at once, where nothing is learned.
 AT_ONCE = 1000
@@ -66,17 +66,17 @@ def marginal(model: nn.Module, x: Tensor, classes: int) -> Tensor:
     return torch.stack(each).logsumexp(0) - math.log(classes)
 
 
-def optimiser_of(course: Course, model: nn.Module) -> torch.optim.Optimizer:
+def optimiser_of(plan: TrainingPlan, model: nn.Module) -> torch.optim.Optimizer:
     """Build Adam, or Adagrad with the 1e-6 of MADE's authors inside of the root."""
     parameters = list(model.parameters())
-    if course.optimiser == "adam":
+    if plan.optimiser == "adam":
         return torch.optim.Adam(
-            parameters, course.rate, weight_decay=course.decay, fused=True
+            parameters, plan.rate, weight_decay=plan.decay, fused=True
         )
     return torch.optim.Adagrad(
         parameters,
-        course.rate,
-        weight_decay=course.decay,
+        plan.rate,
+        weight_decay=plan.decay,
         initial_accumulator_value=1e-6,
         eps=0.0,
     )

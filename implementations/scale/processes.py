@@ -104,14 +104,14 @@ def total(values: Tensor) -> Tensor:
     return add(values)
 
 
-class Asked:
+class StopSignal:
     """Remembers that SIGTERM came; a second one ends the process at once."""
 
     def __init__(self) -> None:
         self.to_stop = False
 
     @contextmanager
-    def listening(self) -> Iterator[Asked]:
+    def listening(self) -> Iterator[StopSignal]:
         """Listen until the end of the block."""
         before = signal.signal(signal.SIGTERM, self._hear)
         try:

@@ -14,8 +14,8 @@ Unit = Literal["−log p, nats", "log p, nats", "bits per dimension"]
 
 
 @dataclass(frozen=True)
-class Course:
-    """The course of a training.
+class TrainingPlan:
+    """The way a training goes.
 
     The rate stays, or falls to 0 on a cosine over all steps. `steps`, unless it is 0,
     says how long in place of `epochs`. After `patience` epochs without a lower loss on
@@ -52,11 +52,11 @@ class Cut:
     said: str
     data: str = ""
     sizes: Mapping[str, Any] = field(default_factory=dict)
-    course: Mapping[str, Any] = field(default_factory=dict)
+    plan: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Recipe:
+class RowRecipe:
     """A row of a table: the data, the model with the paper's sizes, and the training.
 
     `build` takes what the data say (`dim` or `shape`, and `context` where it is
@@ -71,7 +71,7 @@ class Recipe:
     data: str
     view: View
     build: partial[Any]
-    course: Course
+    plan: TrainingPlan
     unit: Unit
     reported: float
     error: float | None = None
@@ -80,7 +80,7 @@ class Recipe:
     cut: Cut | None = None
     small: bool = False
 
-    def smaller(self) -> Recipe:
+    def smaller(self) -> RowRecipe:
         """Return the recipe that fits two CPU cores.
 
         Raises:
@@ -89,14 +89,14 @@ class Recipe:
         if self.cut is None:
             raise ValueError(f"{self.name} has no form that fits two CPU cores")
         build = partial(self.build, **self.cut.sizes)
-        course = replace(self.course, **self.cut.course)
+        plan = replace(self.plan, **self.cut.plan)
         name = f"{self.name}-small"
         return replace(
             self,
             name=name,
             data=self.cut.data or self.data,
             build=build,
-            course=course,
+            plan=plan,
             small=True,
         )
 
@@ -108,7 +108,7 @@ class Recipe:
             "conditional": self.conditional,
             "model": self.build.func.__name__,
             **{name: _plain(value) for name, value in self.build.keywords.items()},
-            **{name: _plain(value) for name, value in asdict(self.course).items()},
+            **{name: _plain(value) for name, value in asdict(self.plan).items()},
         }
 
 

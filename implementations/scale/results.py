@@ -1,4 +1,4 @@
-"""What a trained recipe came to, beside what the paper reports."""
+"""The result of a trained recipe, beside what the paper reports."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from implementations.scale.checkpoints import write_whole
 from implementations.scale.machine import describe
 from implementations.scale.objective import log_probs, marginal
 from implementations.scale.processes import Processes
-from implementations.scale.recipes import Recipe
+from implementations.scale.recipes import RowRecipe
 from implementations.scale.train import Training
 
 FOLDER = Path(__file__).resolve().parent.parent / "results" / "scale"
@@ -59,7 +59,7 @@ def score(training: Training) -> dict[str, Any]:
     }
 
 
-def in_unit(recipe: Recipe, log_prob: Tensor, dims: int) -> Tensor:
+def in_unit(recipe: RowRecipe, log_prob: Tensor, dims: int) -> Tensor:
     """log p in nats → what the paper's table has, of shape (n,)."""
     if recipe.unit == "log p, nats":
         return log_prob
@@ -93,7 +93,7 @@ def read(name: str, folder: Path) -> dict[str, Any] | None:
     return json.loads(path.read_text("utf-8")) if path.exists() else None
 
 
-def listed(recipe: Recipe) -> dict[str, Any]:
+def listed(recipe: RowRecipe) -> dict[str, Any]:
     """Return what the website says of a recipe; its settings are the paper's."""
     return {
         "name": recipe.name,

@@ -29,8 +29,8 @@ from implementations.scale.objective import (
     refuse_if_statistics_differ,
 )
 from implementations.scale.order import mixed, permutation, pieces
-from implementations.scale.processes import Asked, Processes
-from implementations.scale.recipes import Recipe
+from implementations.scale.processes import Processes, StopSignal
+from implementations.scale.recipes import RowRecipe
 
 
 class Stopped(Exception):
@@ -53,8 +53,8 @@ class Options:
 
 
 @dataclass
-class Position:
-    """How far a training is: all that changes beside the weights and the optimiser.
+class TrainingState:
+    """All that changes in a training beside the weights and the optimiser.
 
     `losses` sums those of the epoch's steps; `lines` has a line for each epoch.
     `best` is the lowest loss on the validation set, `waited` the epochs since.
@@ -82,13 +82,13 @@ class Training:
 
     def __init__(
         self,
-        recipe: Recipe,
+        recipe: RowRecipe,
         inputs: Inputs,
         processes: Processes,
         folder: Path,
         options: Options,
     ) -> None:
-        self.recipe, self.course, self.options = recipe, recipe.course, options
+        self.recipe, self.plan, self.options = recipe, recipe.plan, options
         self.processes, self.folder = processes, folder
         self.settings = {
             **recipe.settings(),
@@ -99,9 +99,9 @@ class Training:
         }
         self.inputs = inputs.to(processes.device)
         self.rows = len(inputs.train.x)
-        self.batch = min(self.course.batch, self.rows)
-        self.per_epoch = self.course.steps_per_epoch(self.rows)
-        self.steps = self.course.length(self.rows)
+        self.batch = min(self.plan.batch, self.rows)
+        self.per_epoch = self.plan.steps_per_epoch(self.rows)
+        self.steps = self.plan.length(self.rows)
         torch.manual_seed(options.seed)
         model: nn.Module = recipe.build(**inputs.arguments())
         self.model = model.to(processes.device)
@@ -109,8 +109,8 @@ class Training:
             recipe.name, self.model, processes.count, options.rows
         )
         self.masks = masks(self.model)
-        self.optimiser = optimiser_of(self.course, self.model)
-        self.at = Position()
+        self.optimiser = optimiser_of(self.plan, self.model)
+        self.at = TrainingState()
         self.best_weights: dict[str, Tensor] = {}
         self._order = torch.empty(0), -1
         self._begin()
@@ -124,15 +124,15 @@ class Training:
     @property
     def ended(self) -> bool:
         """True when all steps are done, or nothing got better for too long."""
-        return self.at.step >= self.steps or self.at.waited >= self.course.patience
+        return self.at.step >= self.steps or self.at.waited >= self.plan.patience
 
     @property
     def rate(self) -> float:
         """The rate of the next step."""
-        if self.course.schedule == "constant":
-            return self.course.rate
+        if self.plan.schedule == "constant":
+            return self.plan.rate
         share = self.at.step / self.steps
-        return self.course.rate * (1 + math.cos(math.pi * share)) / 2
+        return self.plan.rate * (1 + math.cos(math.pi * share)) / 2
 
     def run(self) -> None:
         """Train to the end, and give the model its best weights.
@@ -146,7 +146,7 @@ class Training:
         saved = time.monotonic()
         began = saved - self.at.seconds
         try:
-            with Asked().listening() as asked:
+            with StopSignal().listening() as asked:
                 while not self.ended:
                     loss, stop = self._step(asked.to_stop)
                     bar.step(loss)
@@ -191,7 +191,7 @@ class Training:
                 f"recipe: {'; '.join(changed)}. Undo the change, or give another "
                 "folder by --folder; nothing was touched"
             )
-        self.at = Position(**state["at"])
+        self.at = TrainingState(**state["at"])
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.best_weights = state["best"]
@@ -261,7 +261,7 @@ class Training:
     def _refuse_unless_finite(self, loss: float) -> None:
         what = f"the loss is {loss}"
         if math.isfinite(loss):
-            clip, parameters = self.course.clip, self.model.parameters()
+            clip, parameters = self.plan.clip, self.model.parameters()
             if nn.utils.clip_grad_norm_(parameters, clip).isfinite():
                 return
             what = f"a gradient is not finite (the loss is {loss:.6g})"
@@ -298,7 +298,7 @@ class Training:
         return loss
 
     def _validate(self) -> float:
-        rows = self.inputs.validation.take(slice(self.course.validated_on or None))
+        rows = self.inputs.validation.take(slice(self.plan.validated_on or None))
         n = len(rows.x)
         values = log_probs(self.model, rows.take(self.processes.share(n)))
         return -self.processes.total(values.sum()).item() / n

@@ -16,7 +16,7 @@ from implementations.scale import command, results
 from implementations.scale.inputs import Rows
 from implementations.scale.objective import log_probs, marginal
 from implementations.scale.processes import Processes
-from implementations.scale.recipes import Recipe
+from implementations.scale.recipes import RowRecipe
 from implementations.scale.tables import RECIPES, find
 from scripts.base.project import ROOT
 from scripts.catalogue import load
@@ -26,7 +26,7 @@ from tests.scale.tiny import ALONE, TINY, digits, inputs, training
 WIDTHS = {"power": 6, "gas": 8, "hepmass": 21, "miniboone": 43, "bsds300": 63}
 
 
-def arguments(recipe: Recipe) -> dict[str, Any]:
+def arguments(recipe: RowRecipe) -> dict[str, Any]:
     """What the builder is told of the recipe's real data."""
     if recipe.view == "images":
         return {"shape": (3, 32, 32)}

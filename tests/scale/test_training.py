@@ -16,7 +16,7 @@ from torch import Tensor
 
 from implementations.scale.checkpoints import CheckpointError
 from implementations.scale.objective import RecipeError
-from implementations.scale.recipes import Recipe
+from implementations.scale.recipes import RowRecipe
 from implementations.scale.train import Stopped, Training
 from tests.scale.tiny import TINY, inputs, state, training
 
@@ -51,7 +51,7 @@ def ending_before(steps: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Training, "_step", broken)
 
 
-def trained(recipe: Recipe, folder: Path) -> Training:
+def trained(recipe: RowRecipe, folder: Path) -> Training:
     """Train to the end, from the last checkpoint each time it is cut off."""
     while True:
         begun = training(recipe, folder, seconds=0)
@@ -123,7 +123,7 @@ def test_a_changed_recipe_is_refused_and_nothing_is_lost(tmp_path: Path) -> None
     trained(recipe, tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     build = partial(recipe.build, hidden=(9,))
-    changed = replace(recipe, build=build, course=replace(recipe.course, rate=0.02))
+    changed = replace(recipe, build=build, plan=replace(recipe.plan, rate=0.02))
     with pytest.raises(RecipeError) as refused:
         training(changed, tmp_path)
     said = str(refused.value)
@@ -141,8 +141,8 @@ def test_it_stops_when_nothing_gets_better_and_has_the_best_weights(
     tmp_path: Path,
 ) -> None:
     recipe = TINY["tiny-made"]
-    course = replace(recipe.course, epochs=200, patience=3, rate=0.1)
-    ended = training(replace(recipe, course=course), tmp_path)
+    course = replace(recipe.plan, epochs=200, patience=3, rate=0.1)
+    ended = training(replace(recipe, plan=course), tmp_path)
     ended.run()
     losses = [line["validation"] for line in ended.at.lines]
     assert len(losses) < 200 and len(losses) == losses.index(min(losses)) + 4

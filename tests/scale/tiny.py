@@ -25,12 +25,12 @@ from implementations.scale import command
 from implementations.scale.builders import made_gaussian, maf_normalised
 from implementations.scale.inputs import Inputs, prepare
 from implementations.scale.processes import Processes
-from implementations.scale.recipes import Course, Cut, Recipe
+from implementations.scale.recipes import Cut, RowRecipe, TrainingPlan
 from implementations.scale.tables import RECIPES
 from implementations.scale.train import Options, Training
 
 ALONE = Processes(0, 1, torch.device("cpu"))
-COURSE = Course(batch=12, epochs=4, rate=1e-2, decay=1e-6)
+PLAN = TrainingPlan(batch=12, epochs=4, rate=1e-2, decay=1e-6)
 
 
 def digits(name: str = "mnist", folder: Path | None = None) -> Dataset:
@@ -55,9 +55,9 @@ def with_dropout(dim: int, context: int = 0) -> Flow:
     return Flow(StandardNormal((dim,)), Coupling(dim, Affine(), m, context=context))
 
 
-def _recipe(name: str, build: Any, view: Any = "logit", **others: Any) -> Recipe:
+def _recipe(name: str, build: Any, view: Any = "logit", **others: Any) -> RowRecipe:
     data = "binarised_mnist" if view == "binary" else "mnist"
-    return Recipe(
+    return RowRecipe(
         name=name,
         paper="maf",
         table="Table 0",
@@ -65,7 +65,7 @@ def _recipe(name: str, build: Any, view: Any = "logit", **others: Any) -> Recipe
         data=data,
         view=view,
         build=partial(build),
-        course=COURSE,
+        plan=PLAN,
         unit="log p, nats",
         reported=-1.0,
         **others,
@@ -88,16 +88,16 @@ TINY = {
 }
 for _name in ("tiny-made", "tiny-maf"):
     _long = replace(TINY[_name], name=f"{_name}-long")
-    TINY[_long.name] = replace(_long, course=replace(COURSE, epochs=100, patience=999))
+    TINY[_long.name] = replace(_long, plan=replace(PLAN, epochs=100, patience=999))
 
 
-def inputs(recipe: Recipe) -> Inputs:
+def inputs(recipe: RowRecipe) -> Inputs:
     """What the recipe's model sees of the tiny data."""
     return prepare(recipe, digits(recipe.data))
 
 
 def training(
-    recipe: Recipe, folder: Path, processes: Processes = ALONE, **options: Any
+    recipe: RowRecipe, folder: Path, processes: Processes = ALONE, **options: Any
 ) -> Training:
     """Begin a training, or go on with the one in the folder."""
     return Training(recipe, inputs(recipe), processes, folder, Options(**options))

@@ -14,7 +14,7 @@ from scripts.results.files import ResultsError
 from scripts.results.forms import Machine
 from scripts.results.scale import ListedRecipe, Obtained, read_obtained, read_recipes
 from scripts.site.measured import headlines
-from scripts.site.measured.scale import Attempt, at_size, gathered
+from scripts.site.measured.scale import Trained, at_size, gathered
 from tests.support.visit import Visit
 
 RESULTS = ROOT / "implementations" / "results" / "scale"
@@ -69,16 +69,16 @@ def result(name: str = "maf-5-mnist", obtained: float = -1310.0) -> Obtained:
 )
 def test_a_row_says_how_it_stands(unit: str, obtained: float, verdict: str) -> None:
     row = recipe(unit=unit)
-    assert Attempt(row, result(obtained=obtained), small=False).verdict == verdict
+    assert Trained(row, result(obtained=obtained), small=False).verdict == verdict
 
 
 def test_without_an_error_bar_nothing_is_within_it() -> None:
-    attempt = Attempt(recipe(error=None), result(obtained=-1300.4), small=False)
+    attempt = Trained(recipe(error=None), result(obtained=-1300.4), small=False)
     assert attempt.verdict == "0.1 nats better than reported"
 
 
 def test_its_effort_is_told() -> None:
-    attempt = Attempt(recipe(), result(), small=True)
+    attempt = Trained(recipe(), result(), small=True)
     said = "3 epochs, stopped early, 1 min 1 s, 1 process on abacus, 2 cores"
     assert attempt.effort == said and attempt.error == 1.0
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import difflib
 
-from implementations.scale.recipes import Recipe
+from implementations.scale.recipes import RowRecipe
 from implementations.scale.tables import glow, made, maf, nsf
 
-RECIPES: dict[str, Recipe] = {
+RECIPES: dict[str, RowRecipe] = {
     recipe.name: recipe
     for recipes in (made.RECIPES, maf.RECIPES, nsf.RECIPES, glow.RECIPES)
     for recipe in recipes
 }
 
 
-def find(name: str) -> Recipe:
+def find(name: str) -> RowRecipe:
     """Return the recipe of this name.
 
     Raises:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from implementations.made import made
-from implementations.scale.recipes import Course, Cut, Recipe
+from implementations.scale.recipes import Cut, RowRecipe, TrainingPlan
 
 # The authors' best command.
-COURSE = Course(optimiser="adagrad", rate=0.01)
+PLAN = TrainingPlan(optimiser="adagrad", rate=0.01)
 DEPARTS = (
     "The paper chose width and rate on the validation set; these are those of the "
     "authors' best command. Degrees of hidden units are spread evenly, not drawn; "
@@ -20,9 +20,9 @@ def _many(n: int, what: str) -> str:
     return f"{n} {what}{'s' * (n > 1)}"
 
 
-def _recipe(layers: int, masks: int, reported: float, cut: Cut) -> Recipe:
+def _recipe(layers: int, masks: int, reported: float, cut: Cut) -> RowRecipe:
     hidden = (8000,) * layers
-    return Recipe(
+    return RowRecipe(
         name=f"made-binarised-{layers}hl-{masks}",
         paper="made",
         table="Table 6, binarised MNIST",
@@ -30,7 +30,7 @@ def _recipe(layers: int, masks: int, reported: float, cut: Cut) -> Recipe:
         data="binarised_mnist_original",
         view="binary",
         build=partial(made, hidden=hidden, masks=masks),
-        course=COURSE,
+        plan=PLAN,
         unit="−log p, nats",
         reported=reported,
         departs=DEPARTS,

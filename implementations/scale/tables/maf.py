@@ -13,11 +13,11 @@ from implementations.scale.builders import (
     maf_normalised,
     real_nvp_normalised,
 )
-from implementations.scale.recipes import Course, Cut, Recipe
+from implementations.scale.recipes import Cut, RowRecipe, TrainingPlan
 
-FLOWS = Course(rate=1e-4, decay=1e-6)
+FLOWS = TrainingPlan(rate=1e-4, decay=1e-6)
 AT_ONCE = replace(FLOWS, rate=1e-3)  # of models without layers of flow
-MODELS: dict[str, tuple[partial[Any], Course]] = {
+MODELS: dict[str, tuple[partial[Any], TrainingPlan]] = {
     "MADE": (partial(made_gaussian), AT_ONCE),
     "MADE MoG": (partial(made_mog, components=10), AT_ONCE),
     "Real NVP (5)": (partial(real_nvp_normalised, layers=5), FLOWS),
@@ -62,39 +62,39 @@ IMAGES = {
 }
 # Rows that two CPU cores can do, of MNIST alone.
 CUTS = {
-    "MADE": Cut("30 epochs at most", course={"epochs": 30}),
+    "MADE": Cut("30 epochs at most", plan={"epochs": 30}),
     "Real NVP (5)": Cut(
         "512 units a layer in place of 1,024; a rate of 0.001 that falls to 0 over 12 "
         "epochs",
         sizes={"hidden": (512, 512)},
-        course={"epochs": 12, "rate": 1e-3, "schedule": "cosine"},
+        plan={"epochs": 12, "rate": 1e-3, "schedule": "cosine"},
     ),
     "MAF (5)": Cut(
         "512 units a layer in place of 1,024; a rate of 0.001 that falls to 0 over 12 "
         "epochs",
         sizes={"hidden": (512, 512)},
-        course={"epochs": 12, "rate": 1e-3, "schedule": "cosine"},
+        plan={"epochs": 12, "rate": 1e-3, "schedule": "cosine"},
     ),
 }
 
 
-def _build(model: str, data: str, width: int) -> tuple[partial[Any], Course]:
-    build, course = MODELS[model]
+def _build(model: str, data: str, width: int) -> tuple[partial[Any], TrainingPlan]:
+    build, plan = MODELS[model]
     sizes: dict[str, Any] = {"hidden": (width, width)}
-    return partial(build, **sizes), course
+    return partial(build, **sizes), plan
 
 
 def _slug(model: str) -> str:
     return model.lower().translate(str.maketrans(" ", "-", "()"))
 
 
-def _of_vectors(data: str) -> list[Recipe]:
+def _of_vectors(data: str) -> list[RowRecipe]:
     numbers = [float(number) for number in VECTORS[data].split()]
     recipes = []
     for model, reported, error in zip(MODELS, numbers[::2], numbers[1::2], strict=True):
-        build, course = _build(model, data, WIDTHS[data])
+        build, plan = _build(model, data, WIDTHS[data])
         recipes.append(
-            Recipe(
+            RowRecipe(
                 name=f"{_slug(model)}-{data}",
                 paper="maf",
                 table=f"Table 1, {SETS[data]}",
@@ -102,7 +102,7 @@ def _of_vectors(data: str) -> list[Recipe]:
                 data=data,
                 view="rows",
                 build=build,
-                course=course,
+                plan=plan,
                 unit="log p, nats",
                 reported=reported,
                 error=error,
@@ -113,14 +113,14 @@ def _of_vectors(data: str) -> list[Recipe]:
     return recipes
 
 
-def _of_images(data: str, conditional: bool) -> list[Recipe]:
+def _of_images(data: str, conditional: bool) -> list[RowRecipe]:
     numbers = [float(number) for number in IMAGES[data, conditional].split()]
     given = "class-conditional" if conditional else "unconditional"
     recipes = []
     for model, reported, error in zip(MODELS, numbers[::2], numbers[1::2], strict=True):
-        build, course = _build(model, data, 1024)
+        build, plan = _build(model, data, 1024)
         recipes.append(
-            Recipe(
+            RowRecipe(
                 name=f"{_slug(model)}-{data}{'-conditional' * conditional}",
                 paper="maf",
                 table=f"Table 2, {SETS[data]}, {given}",
@@ -128,7 +128,7 @@ def _of_images(data: str, conditional: bool) -> list[Recipe]:
                 data=data,
                 view="logit",
                 build=build,
-                course=course,
+                plan=plan,
                 unit="log p, nats",
                 reported=reported,
                 error=error,

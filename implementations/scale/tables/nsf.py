@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from implementations.nsf import nsf, nsf_autoregressive
-from implementations.scale.recipes import Course, Recipe
+from implementations.scale.recipes import RowRecipe, TrainingPlan
 
 # Batch, thousands of steps, rate, width, bins; what is reported, and its error bar.
 AUTOREGRESSIVE = {
@@ -28,7 +28,7 @@ DEPARTS = (
 )
 
 RECIPES = tuple(
-    Recipe(
+    RowRecipe(
         name=f"{name}-{data}",
         paper="nsf",
         table=f"Table 1, {data.upper()}",
@@ -36,7 +36,7 @@ RECIPES = tuple(
         data=data,
         view="rows",
         build=partial(build, layers=10, hidden=(width, width), bins=bins),
-        course=Course(
+        plan=TrainingPlan(
             batch=batch,
             steps=1000 * thousands,
             rate=rate,

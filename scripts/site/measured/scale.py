@@ -17,7 +17,7 @@ from scripts.results.scale import (
 )
 
 
-class Attempt(NamedTuple):
+class Trained(NamedTuple):
     """One training of a row: as the paper has it, or cut to fit two CPU cores."""
 
     recipe: ListedRecipe
@@ -65,7 +65,7 @@ class TableRow(NamedTuple):
     """A row of a table: what is reported, and what was obtained, the whole first."""
 
     recipe: ListedRecipe
-    attempts: Sequence[Attempt]
+    attempts: Sequence[Trained]
 
 
 class ReportedTable(NamedTuple):
@@ -77,13 +77,13 @@ class ReportedTable(NamedTuple):
     rows: Sequence[TableRow]
 
     @property
-    def run(self) -> list[Attempt]:
+    def run(self) -> list[Trained]:
         """All that was trained."""
         return [attempt for row in self.rows for attempt in row.attempts]
 
     @property
     def departs(self) -> list[str]:
-        """What our recipes do not do as the paper, each once."""
+        """The things that our recipes do not do as the paper, each once."""
         return list(dict.fromkeys(row.recipe.departs for row in self.rows))
 
 
@@ -103,7 +103,7 @@ class AtSize(NamedTuple):
         return [table for table in self.tables if not table.run]
 
     @property
-    def within(self) -> list[Attempt]:
+    def within(self) -> list[Trained]:
         """Trainings that came within the paper's error bar."""
         return [
             attempt for table in self.tables for attempt in table.run if attempt.within
@@ -128,10 +128,10 @@ def gathered(recipes: Iterable[ListedRecipe], found: dict[str, Obtained]) -> AtS
     return AtSize(tables)
 
 
-def _attempts(recipe: ListedRecipe, found: dict[str, Obtained]) -> list[Attempt]:
+def _attempts(recipe: ListedRecipe, found: dict[str, Obtained]) -> list[Trained]:
     names = {recipe.name: False, f"{recipe.name}{SMALL}": True}
     return [
-        Attempt(recipe, found[name], small)
+        Trained(recipe, found[name], small)
         for name, small in names.items()
         if name in found
     ]
