@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
@@ -97,9 +98,11 @@ def write_whole(path: Path, *parts: bytes | memoryview) -> None:
     except OSError as error:
         with suppress(OSError):
             beside.unlink()
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        fix = "make room" if full else "see that its folder may be written"
         raise CheckpointError(
-            f"{path}: cannot be written: {error.strerror} (make room, then run it "
-            "again: it goes on from the checkpoint before)"
+            f"{path}: cannot be written: {error.strerror} ({fix}, then run it again: "
+            "it goes on from the checkpoint before)"
         ) from None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -116,9 +117,7 @@ class Training:
         self._begin()
         self.objective: nn.Module = Objective(self.model)
         if processes.count > 1:
-            self.objective = DistributedDataParallel(
-                self.objective, broadcast_buffers=False, gradient_as_bucket_view=True
-            )
+            self.objective = _among_processes(self.objective)
         self.loss = torch.compile(self.objective) if options.compile else self.objective
 
     @property
@@ -302,3 +301,13 @@ class Training:
         n = len(rows.x)
         values = log_probs(self.model, rows.take(self.processes.share(n)))
         return -self.processes.total(values.sum()).item() / n
+
+
+def _among_processes(objective: nn.Module) -> DistributedDataParallel:
+    with warnings.catch_warnings():
+        # Its new name is not known to every torch that we support.
+        warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated")
+        # Statistics are of all processes, and the same in each.
+        return DistributedDataParallel(
+            objective, broadcast_buffers=False, gradient_as_bucket_view=True
+        )

@@ -82,7 +82,7 @@ def test_a_damaged_one_is_not_kept_in_place_of_a_whole_one(three: Path) -> None:
 
 def test_a_folder_that_may_not_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(CheckpointError, match="cannot be written: Not a directory"):
+    with pytest.raises(CheckpointError, match=r"Not a directory \(see that its folder"):
         save(tmp_path / "file" / "folder", 1, {})
 
 

@@ -78,7 +78,7 @@ def until(folder: Path, step: int) -> None:
         time.sleep(0.002)
 
 
-@pytest.mark.parametrize("recipe", ["tiny-made", "tiny-masks", "tiny-maf"])
+@pytest.mark.parametrize("recipe", ["tiny-made", "tiny-masks", "tiny-moved"])
 def test_two_processes_have_the_losses_of_one(
     recipe: str, start: Start, tmp_path: Path
 ) -> None:
@@ -86,7 +86,7 @@ def test_two_processes_have_the_losses_of_one(
         assert wait(start(asked(recipe, tmp_path / str(count)), count)) == [0] * count
     for one, two in zip(log(tmp_path / "1"), log(tmp_path / "2"), strict=True):
         for name in ("train", "validation"):
-            assert float(one[name]) == pytest.approx(float(two[name]), rel=1e-4)
+            assert float(one[name]) == pytest.approx(float(two[name]), rel=1e-5)
     results = [tmp_path / n / "results" / f"{recipe}.json" for n in ("1", "2")]
     assert all(path.exists() for path in results)
 
@@ -99,7 +99,7 @@ def test_killed_five_times_it_ends_with_the_same_weights(
     assert wait(start(asked(recipe, tmp_path / "whole"), count)) == [0] * count
     folder = tmp_path / "killed"
     for _ in range(5):
-        goal = checkpoints(folder) + moments.randint(1, 60)
+        goal = checkpoints(folder) + moments.randint(1, 40)
         processes = start(asked(recipe, folder, "--every", "0"), count)
         until(folder, goal)
         time.sleep(moments.random() / 100)
@@ -148,7 +148,7 @@ def test_sigterm_saves_and_ends_all(count: int, start: Start, tmp_path: Path) ->
     until(folder, 1)
     processes[-1].terminate()  # the one that writes nothing is told
     assert wait(processes) == [143] * count
-    assert 0 < checkpoints(folder) < 500
+    assert 0 < checkpoints(folder) < 300
     assert wait(start(asked(recipe, folder), count)) == [0] * count
     assert wait(start(asked(recipe, tmp_path / "whole"), count)) == [0] * count
     assert same(last(folder), last(tmp_path / "whole"))

@@ -68,9 +68,9 @@ def test_the_small_form_says_what_it_cuts() -> None:
     recipe = RECIPES["maf-5-mnist"]
     small = recipe.smaller()
     assert small.name == "maf-5-mnist-small" and small.small
-    assert small.build.keywords == {"layers": 5, "hidden": (512, 512)}
+    assert small.build.keywords == {"layers": 5, "hidden": (256, 256)}
     assert recipe.build.keywords == {"layers": 5, "hidden": (1024, 1024)}
-    assert recipe.cut and "512 units" in recipe.cut.said
+    assert recipe.cut and "256 units" in recipe.cut.said
     with pytest.raises(ValueError, match="has no form that fits two CPU cores"):
         RECIPES["maf-5-cifar10"].smaller()
 

@@ -113,6 +113,26 @@ def test_in_pieces_the_losses_are_the_same(tmp_path: Path) -> None:
         assert one["validation"] == pytest.approx(other["validation"], rel=1e-5)
 
 
+def test_mixed_precision_learns_nearly_the_same(tmp_path: Path) -> None:
+    recipe = TINY["tiny-maf"]
+    exact = trained(recipe, tmp_path / "float32")
+    mixed = training(recipe, tmp_path / "bfloat16", bfloat16=True)
+    mixed.run()
+    assert mixed.at.best != exact.at.best
+    assert mixed.at.best == pytest.approx(exact.at.best, rel=0.02)
+
+
+@pytest.mark.thorough
+@pytest.mark.filterwarnings("ignore:`torch.:DeprecationWarning")  # torch's own
+@pytest.mark.filterwarnings("ignore:`torch.:FutureWarning")
+def test_compiled_the_losses_are_the_same(tmp_path: Path) -> None:
+    recipe = TINY["tiny-masks"]
+    eager = trained(recipe, tmp_path / "eager")
+    compiled = training(recipe, tmp_path / "compiled", compile=True)
+    compiled.run()
+    assert compiled.at.best == pytest.approx(eager.at.best, rel=1e-4)
+
+
 def test_batch_normalisation_is_not_cut_into_pieces(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"whole share of a batch.*Leave --rows out"):
         training(TINY["tiny-maf"], tmp_path, rows=5)

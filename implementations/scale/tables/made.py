@@ -54,8 +54,8 @@ def _cut(layers: int, width: int, epochs: int, validated_on: int = 0) -> Cut:
 
 
 RECIPES = (
-    _recipe(1, 1, 88.40, _cut(1, 1000, 40)),
-    _recipe(2, 1, 89.59, _cut(2, 1000, 40)),
-    _recipe(1, 32, 88.04, _cut(1, 1000, 50, 500)),
-    _recipe(2, 32, 86.64, _cut(2, 1000, 60, 500)),
+    _recipe(1, 1, 88.40, _cut(1, 1000, 30)),
+    _recipe(2, 1, 89.59, _cut(2, 1000, 30)),
+    _recipe(1, 32, 88.04, _cut(1, 1000, 30, 500)),
+    _recipe(2, 32, 86.64, _cut(2, 1000, 30, 500)),
 )

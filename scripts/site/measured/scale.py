@@ -38,7 +38,8 @@ class Trained(NamedTuple):
     @property
     def within(self) -> bool:
         """True where it is no further from what is reported than the error bar says."""
-        return self.recipe.error is not None and abs(self.lead) <= self.recipe.error
+        bar = self.recipe.error
+        return bar is not None and round(abs(self.lead) - bar, 6) <= 0
 
     @property
     def verdict(self) -> str:
