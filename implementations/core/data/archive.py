@@ -58,7 +58,9 @@ def unpack(
 def _is(needed: Needed, member: tarfile.TarInfo) -> bool:
     """True for a file whose path ends as the one that is needed."""
     wanted = PurePosixPath(needed.path).parts
-    return member.isfile() and PurePosixPath(member.name).parts[-len(wanted) :] == wanted
+    return (
+        member.isfile() and PurePosixPath(member.name).parts[-len(wanted) :] == wanted
+    )
 
 
 def _write(

@@ -42,7 +42,7 @@ def mnist(store: Store) -> Dataset:
         Split(test_x, test_y),
         classes=10,
         levels=256,
-        preparation="The last 10,000 images of the training file validate.",
+        preparation=f"The last {HELD_OUT:,} images of the training file validate.",
     )
 
 
@@ -68,7 +68,7 @@ def binarised_mnist(store: Store) -> Dataset:
         preparation=(
             "Each pixel of MNIST is white with the probability of its level, drawn "
             f"once with seed {SEED}: not the file of the papers, but drawn as it was. "
-            "The last 10,000 images of the training file validate."
+            f"The last {HELD_OUT:,} images of the training file validate."
         ),
     )
 
@@ -155,7 +155,8 @@ def _batch(batch: object, name: str) -> Split:
     ):
         raise DataError(f"{name} is no batch of CIFAR-10: expected data and labels")
     return Split(
-        torch.from_numpy(data.reshape(-1, 3, 32, 32).copy()), torch.tensor(labels)
+        torch.from_numpy(data.reshape(-1, 3, 32, 32).copy()),
+        torch.from_numpy(np.array(labels, np.int64)),
     )
 
 
