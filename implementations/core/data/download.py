@@ -36,7 +36,7 @@ class _Retry(Exception):
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a mirror is asked: `tries` times in a row without a new byte.
+    """The patience with a mirror: `tries` times in a row without a new byte.
 
     `pause` is in seconds, doubled from try to try; a connection in which nothing came
     for `silence` seconds is given up.
@@ -227,12 +227,9 @@ class _Mirror:
         if code in (206, 416):
             header = answer.headers.get("Content-Range", "")
             found = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", header)
-            noted = self.part.read_note().get("total")
             if code == 206 and found and found[1] == str(self.part.size):
-                total = None if found[2] == "*" else int(found[2])
-                if None in (noted, total) or noted == total:
-                    return self.part.size, total
-            # There is less than we have, or it is another file by now.
+                return self.part.size, None if found[2] == "*" else int(found[2])
+            # There is less than we have, or from elsewhere than asked.
             self.part.drop()
             raise _Retry("could not go on where it stopped")
         if code >= 500 or code in _BUSY:

@@ -230,7 +230,6 @@ def _csv(path: Path, width: int) -> Table:
         return np.loadtxt(
             path,
             delimiter=",",
-            comments=None,
             skiprows=1,
             usecols=range(width),
             ndmin=2,

@@ -6,9 +6,11 @@ import gzip
 import hashlib
 import io
 import pickle
+import resource
 import struct
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import FunctionType
 from typing import Any, ClassVar
 
@@ -84,13 +86,17 @@ def npy(array: NDArray[np.float64]) -> bytes:
     return written.getvalue()
 
 
-class _Python2(pickle._Pickler):
+# The one in Python, of which types and documentation say little.
+_Pickler: Any = pickle._Pickler
+
+
+class _Python2(_Pickler):
     """Writes as Python 2 did: texts are bytes, and bytes are texts.
 
     What has a name in `written_as` is written under that.
     """
 
-    dispatch: ClassVar = dict(pickle._Pickler.dispatch)
+    dispatch: ClassVar = dict(_Pickler.dispatch)
 
     def save_text(self, text: str | bytes) -> None:
         raw = text.encode("latin1") if isinstance(text, str) else text
@@ -113,3 +119,14 @@ def python2_pickle(thing: Any) -> bytes:
     written = io.BytesIO()
     _Python2(written, protocol=2, fix_imports=True).dump(thing)
     return written.getvalue().replace(b"cnumpy._core.", b"cnumpy.core.")
+
+
+@contextmanager
+def files_up_to(size: int) -> Iterator[None]:
+    """The kernel refuses to write more than that into a file, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

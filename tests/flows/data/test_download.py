@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import resource
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,7 +11,7 @@ import pytest
 from implementations.core.data import DataError, download
 from implementations.core.data.download import Patience, fetch
 from implementations.core.data.sources import Source
-from tests.flows.data.making import md5
+from tests.flows.data.making import files_up_to, md5
 from tests.flows.data.mirror import FileMirror
 
 CONTENT = bytes(range(256)) * 2**11  # 512 KiB
@@ -212,20 +209,10 @@ def test_of_a_zipped_file_the_inside_counts(mirror: FileMirror, folder: Path) ->
     mirror.headers = {"Content-Encoding": "gzip"}
     path = fetch(source(mirror, name="data.gz"), folder)
     assert path.read_bytes() == mirror.files["/data.gz"]
+    assert mirror.asked[0][1]["accept-encoding"] == "identity"
     mirror.files["/data.gz"] = gzip.compress(CONTENT)[:-9]
     with pytest.raises(DataError, match=r"has another file: .*ended before"):
         fetch(source(mirror, name="data.gz"), folder)
-
-
-@contextmanager
-def files_up_to(size: int) -> Iterator[None]:
-    """The kernel refuses to write more than that into a file."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_disk_that_is_full_loses_nothing(mirror: FileMirror, folder: Path) -> None:

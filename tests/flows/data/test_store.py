@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import gzip
-import os
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -92,6 +92,21 @@ def test_of_several_at_once_one_downloads(
     assert len(mirror.asked) == 4
 
 
+def test_what_another_process_got_meanwhile_is_taken(
+    small_mnist: Files,
+    mirror: FileMirror,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def lock(path: Path) -> AbstractContextManager[None]:
+        put(small_mnist, tmp_path)
+        return nullcontext()
+
+    monkeypatch.setattr("filelock.FileLock", lock)
+    load("mnist", tmp_path)
+    assert mirror.asked == []
+
+
 def test_offline_one_is_told_what_to_fetch_by_hand(
     small_mnist: Files, mirror: FileMirror, tmp_path: Path
 ) -> None:
@@ -144,10 +159,13 @@ def test_a_folder_that_may_not_be_written_is_told(
         load("mnist", tmp_path / "file")
 
 
-def test_an_unreadable_file_is_told(small_mnist: Files, tmp_path: Path) -> None:
+def test_a_file_that_the_system_does_not_read_is_told(
+    small_mnist: Files, tmp_path: Path
+) -> None:
     put(small_mnist, tmp_path)
-    os.truncate(tmp_path / TRAIN, 0)
-    with pytest.raises(DataError, match="is damaged or another file"):
+    (tmp_path / TRAIN).unlink()
+    (tmp_path / TRAIN).symlink_to("/proc/self/mem")  # of which nobody reads the start
+    with pytest.raises(DataError, match=rf"{TRAIN} cannot be read: Input/output error"):
         load("mnist", tmp_path)
 
 

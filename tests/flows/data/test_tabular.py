@@ -15,7 +15,7 @@ import torch
 from implementations.core.data import DataError, Dataset, load, tabular
 from implementations.core.data.sources import FILES, Needed, Source
 from implementations.core.data.tabular import SIZES, spread, tenths, unlike
-from tests.flows.data.making import md5, npy, tar
+from tests.flows.data.making import files_up_to, md5, npy, tar
 from tests.flows.data.mirror import FileMirror
 
 # Rows of each whole table, as published (MAF, Table 3; UCI).
@@ -240,10 +240,10 @@ def test_an_array_of_objects_is_not_run(tmp_path: Path) -> None:
         load("power", tmp_path)
 
 
-def test_of_the_one_archive_each_set_takes_its_own(
-    mirror: FileMirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def serve_tables(
+    tables: dict[str, bytes], mirror: FileMirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tables = {"power": npy(values(60, 8)), "miniboone": npy(values(50, 4))}
+    """The mirror has an archive of them, as of MAF's authors."""
     archive = tar({f"data/{name}/data.npy": each for name, each in tables.items()})
     mirror.files["/data.tar.gz"] = archive
     url = f"{mirror.url}/data.tar.gz"
@@ -251,6 +251,32 @@ def test_of_the_one_archive_each_set_takes_its_own(
     for name in tables:
         needed = Needed(FILES[name][0].path, source)
         monkeypatch.setitem(FILES, name, (needed,))
+
+
+def test_a_disk_that_is_full_keeps_the_archive_and_no_half_table(
+    mirror: FileMirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = np.zeros((5000, 8))  # easily zipped
+    serve_tables({"power": npy(table)}, mirror, monkeypatch)
+    with (
+        files_up_to(2**16),
+        pytest.raises(DataError, match=r"data\.npy cannot be written: .* \(make room"),
+    ):
+        load("power", tmp_path)
+    left = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == {"data.tar.gz", ".lock"}
+    with (
+        pytest.raises(DataError, match="expected 1,659,917"),
+        np.errstate(all="ignore"),
+    ):
+        load("power", tmp_path, download=False)
+
+
+def test_of_the_one_archive_each_set_takes_its_own(
+    mirror: FileMirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = {"power": npy(values(60, 8)), "miniboone": npy(values(50, 4))}
+    serve_tables(tables, mirror, monkeypatch)
     expect_sizes("power", (6, 49, 5, 6), monkeypatch)
     expect_sizes("miniboone", (4, 41, 4, 5), monkeypatch)
     load("power", tmp_path)
