@@ -49,9 +49,8 @@ def mnist(store: Store) -> Dataset:
 def binarised_mnist(store: Store) -> Dataset:
     """Pixels 0 or 1 of shape (n, 28, 28), drawn from MNIST once and for all.
 
-    A pixel is white with the probability of its level over 255, as Salakhutdinov and
-    Murray (2008) drew theirs. Their file is not made from ours, nor ours from theirs:
-    that is `binarised_mnist_original`.
+    A pixel is white with the probability of its level over 255. The papers' file, which
+    cannot be made from MNIST, is `binarised_mnist_original`.
     """
     grey = mnist(store)
     # numpy promises that this generator's numbers never change.
@@ -67,7 +66,7 @@ def binarised_mnist(store: Store) -> Dataset:
         levels=2,
         preparation=(
             "Each pixel of MNIST is white with the probability of its level, drawn "
-            f"once with seed {SEED}: not the file of the papers, but drawn as it was. "
+            f"once with seed {SEED}: not the file of the papers, which is one draw, too. "
             f"The last {HELD_OUT:,} images of the training file validate."
         ),
     )
