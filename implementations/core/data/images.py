@@ -66,7 +66,7 @@ def binarised_mnist(store: Store) -> Dataset:
         levels=2,
         preparation=(
             "Each pixel of MNIST is white with the probability of its level, drawn "
-            f"once with seed {SEED}: not the file of the papers, which is another draw. "
+            f"once with seed {SEED}: not the file of the papers, another draw. "
             f"The last {HELD_OUT:,} images of the training file validate."
         ),
     )

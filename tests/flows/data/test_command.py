@@ -24,7 +24,7 @@ def test_it_gets_data_ready_and_says_where_they_lie(
         "  The last 10 images of the training file validate.",
         "binarised_mnist: 20 train, 10 validation, 10 test; 28×28 uint8, 10 classes",
         "  Each pixel of MNIST is white with the probability of its level, drawn once "
-        "with seed 42: not the file of the papers, which is another draw. The last "
+        "with seed 42: not the file of the papers, another draw. The last "
         "10 images of the training file validate.",
         f"Files lie in {tmp_path}",
     ]
