@@ -22,13 +22,15 @@ def with_noise(
 ) -> Tensor:
     """Spread levels over [0, 1): x = (level + u) / levels, u uniform in [0, 1).
 
-    For images of any shape and dtype; returns floats of the default dtype, below 1.
+    For images of any shape and dtype; returns floats of the default dtype. Whatever the
+    noise, the level can be read off: it is ⌊levels · x⌋.
     """
     dtype, device = torch.get_default_dtype(), images.device
     u = torch.rand(images.shape, generator=generator, dtype=dtype, device=device)
-    x = (images.to(dtype) + u) / levels
-    # 255 + 0.99999998 is 256 in single precision.
-    return x.clamp(max=1 - torch.finfo(dtype).eps / 2)
+    low = images.to(dtype)
+    # In single precision, 254 + 0.999999 is 255.
+    below = torch.nextafter(low + 1, low)
+    return (low + u).minimum(below) / levels
 
 
 def to_logits(x: Tensor, alpha: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""`python -m implementations.core.data`: get data sets ready, and say where they lie."""
+"""`python -m implementations.core.data`: get data sets, say where they lie."""
 
 from __future__ import annotations
 
@@ -42,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DataError as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("Stopped. Run it again: it goes on from here.", file=sys.stderr)
+        return 130
     print(f"Files lie in {folder}")
     return 0
 

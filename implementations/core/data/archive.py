@@ -8,6 +8,7 @@ import tarfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO, cast
 
 from tqdm import tqdm
 
@@ -39,7 +40,7 @@ def unpack(
                 disable=None,
                 leave=False,
             ) as read,
-            tarfile.open(fileobj=read, mode="r|gz") as tar,
+            tarfile.open(fileobj=cast(BinaryIO, read), mode="r|gz") as tar,
         ):
             for member in tar:
                 for needed in [n for n in missing if _is(n, member)]:
@@ -58,7 +59,9 @@ def unpack(
 def _is(needed: Needed, member: tarfile.TarInfo) -> bool:
     """True for a file whose path ends as the one that is needed."""
     wanted = PurePosixPath(needed.path).parts
-    return member.isfile() and PurePosixPath(member.name).parts[-len(wanted) :] == wanted
+    return (
+        member.isfile() and PurePosixPath(member.name).parts[-len(wanted) :] == wanted
+    )
 
 
 def _write(

@@ -7,7 +7,6 @@ import hashlib
 import io
 import zlib
 from pathlib import Path
-from typing import BinaryIO, cast
 
 from implementations.core.data.dataset import DataError
 
@@ -17,8 +16,8 @@ def is_zipped(path: Path) -> bool:
     return path.suffix == ".gz" and not path.name.endswith(".tar.gz")
 
 
-def _opened(path: Path, zipped: bool) -> BinaryIO:
-    return cast(BinaryIO, gzip.open(path)) if zipped else path.open("rb")
+def _opened(path: Path, zipped: bool) -> io.BufferedIOBase:
+    return gzip.GzipFile(path) if zipped else path.open("rb")
 
 
 def content(path: Path, checksum: str) -> bytes:
@@ -83,7 +82,7 @@ def _difference(found: str, checksum: str) -> str:
     return "" if found == checksum else f"its checksum is {found}, expected {checksum}"
 
 
-def _digest(file: BinaryIO | io.BytesIO, checksum: str) -> str:
+def _digest(file: io.BufferedIOBase, checksum: str) -> str:
     kind = checksum.partition(":")[0]
 
     def new() -> hashlib._Hash:

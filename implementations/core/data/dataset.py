@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 from torch import Tensor
 
@@ -38,6 +38,7 @@ class Dataset:
     train: Split
     validation: Split
     test: Split
+    _: KW_ONLY
     classes: int = 0
     levels: int = 0
     preparation: str = ""

@@ -36,14 +36,14 @@ class _Retry(Exception):
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a mirror is asked: `tries` times without one new byte.
+    """The patience with a mirror: `tries` times in a row without a new byte.
 
     `pause` is in seconds, doubled from try to try; a connection in which nothing came
     for `silence` seconds is given up.
     """
 
-    tries: int = 4
-    pause: float = 1.0
+    tries: int = 3
+    pause: float = 0.5
     silence: float = 30.0
 
 
@@ -85,8 +85,8 @@ def fetch(source: Source, folder: Path, patience: Patience | None = None) -> Pat
         from requests import Session
     except ImportError:
         raise DataError(
-            f"requests is not installed, which downloading needs (install it: {INSTALL}; "
-            f"or download {source.urls[0]} into {folder})"
+            "requests is not installed, which downloading needs (install it: "
+            f"{INSTALL}; or download {source.urls[0]} into {folder})"
         ) from None
     target = folder / source.name
     part = _Part(folder / f"{source.name}.part")
@@ -105,9 +105,10 @@ def fetch(source: Source, folder: Path, patience: Patience | None = None) -> Pat
                 os.replace(part.path, target)
                 part.note.unlink(missing_ok=True)
             return target
+    again = "run it again, it goes on where it stopped" if part.size else "try later"
     raise DataError(
-        f"{source.name} cannot be downloaded: {'; '.join(answers)} (run it again, it "
-        f"goes on where it stopped; or download {source.urls[0]} into {folder})"
+        f"{source.name} cannot be downloaded: {'; '.join(answers)} ({again}; or "
+        f"download {source.urls[0]} into {folder})"
     )
 
 
@@ -141,14 +142,16 @@ class _Mirror:
 
     def _complete(self) -> bool:
         """Ask until the part is whole; return whether more than once."""
-        idle = asked = 0
+        idle, asked, most = 0, 0, self.part.size
         while True:
-            before, asked = self.part.size, asked + 1
+            asked += 1
             try:
                 self._go_on()
                 return asked > 1
             except _Retry as error:
-                idle = 0 if self.part.size > before else idle + 1
+                # Never more than before: no end, if it began anew each time.
+                idle = 0 if self.part.size > most else idle + 1
+                most = max(most, self.part.size)
                 if idle == self.patience.tries:
                     raise _Failed(str(error)) from None
             sleep(self.patience.pause * 2**idle)
@@ -224,12 +227,9 @@ class _Mirror:
         if code in (206, 416):
             header = answer.headers.get("Content-Range", "")
             found = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", header)
-            noted = self.part.read_note().get("total")
             if code == 206 and found and found[1] == str(self.part.size):
-                total = None if found[2] == "*" else int(found[2])
-                if None in (noted, total) or noted == total:
-                    return self.part.size, total
-            # There is less than we have, or it is another file by now.
+                return self.part.size, None if found[2] == "*" else int(found[2])
+            # There is less than we have, or from elsewhere than asked.
             self.part.drop()
             raise _Retry("could not go on where it stopped")
         if code >= 500 or code in _BUSY:
@@ -238,7 +238,9 @@ class _Mirror:
 
     def _write_note(self, answer: Response, total: int | None) -> None:
         etag = answer.headers.get("ETag", "")
-        validator = etag if etag.startswith('"') else answer.headers.get("Last-Modified")
+        validator = (
+            etag if etag.startswith('"') else answer.headers.get("Last-Modified")
+        )
         noted = {"url": self.url, "validator": validator, "total": total}
         with writing(self.part.note):
             self.part.note.write_text(json.dumps(noted), "utf-8")

@@ -42,16 +42,15 @@ def mnist(store: Store) -> Dataset:
         Split(test_x, test_y),
         classes=10,
         levels=256,
-        preparation="The last 10,000 images of the training file validate.",
+        preparation=f"The last {HELD_OUT:,} images of the training file validate.",
     )
 
 
 def binarised_mnist(store: Store) -> Dataset:
     """Pixels 0 or 1 of shape (n, 28, 28), drawn from MNIST once and for all.
 
-    A pixel is white with the probability of its level over 255, as Salakhutdinov and
-    Murray (2008) drew theirs. Their file is not made from ours, nor ours from theirs:
-    that is `binarised_mnist_original`.
+    A pixel is white with the probability of its level over 255. The papers' file, which
+    cannot be made from MNIST, is `binarised_mnist_original`.
     """
     grey = mnist(store)
     # numpy promises that this generator's numbers never change.
@@ -67,8 +66,8 @@ def binarised_mnist(store: Store) -> Dataset:
         levels=2,
         preparation=(
             "Each pixel of MNIST is white with the probability of its level, drawn "
-            f"once with seed {SEED}: not the file of the papers, but drawn as it was. "
-            "The last 10,000 images of the training file validate."
+            f"once with seed {SEED}: not the file of the papers, another draw. "
+            f"The last {HELD_OUT:,} images of the training file validate."
         ),
     )
 
@@ -155,7 +154,8 @@ def _batch(batch: object, name: str) -> Split:
     ):
         raise DataError(f"{name} is no batch of CIFAR-10: expected data and labels")
     return Split(
-        torch.from_numpy(data.reshape(-1, 3, 32, 32).copy()), torch.tensor(labels)
+        torch.from_numpy(data.reshape(-1, 3, 32, 32).copy()),
+        torch.from_numpy(np.array(labels, np.int64)),
     )
 
 

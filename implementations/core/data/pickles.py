@@ -58,6 +58,8 @@ class _PlainReader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if module.partition(".")[0] == "pandas":
             return type(name, (PandasObject,), {})
+        if module == "__builtin__":  # so called in Python 2
+            module = "builtins"
         try:
             return _ALLOWED[module, name]
         except KeyError:

@@ -228,7 +228,11 @@ def _csv(path: Path, width: int) -> Table:
     """The first numbers of each line, between commas, below a line of names."""
     try:
         return np.loadtxt(
-            path, delimiter=",", comments=None, skiprows=1, usecols=range(width), ndmin=2
+            path,
+            delimiter=",",
+            skiprows=1,
+            usecols=range(width),
+            ndmin=2,
         )
     except OSError as error:
         raise unreadable(path, error) from None
