@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import traceback
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from implementations.scale import results
 from implementations.scale.checkpoints import CheckpointError, write_whole
 from implementations.scale.inputs import prepare
 from implementations.scale.objective import RecipeError
-from implementations.scale.processes import Processes, together
+from implementations.scale.processes import Processes, join, leave, several
 from implementations.scale.recipes import RowRecipe
 from implementations.scale.tables import RECIPES, find
 from implementations.scale.train import Options, Stopped, Training
@@ -102,15 +103,29 @@ def _run_or_exit(asked: argparse.Namespace) -> None:
     except (KeyError, ValueError) as error:
         print(f"error: {error.args[0]}", file=sys.stderr)
         raise SystemExit(2) from None
+    status = _status(recipe, asked)
+    if several():
+        leave(status)
+    if status:
+        raise SystemExit(status)
+
+
+def _status(recipe: RowRecipe, asked: argparse.Namespace) -> int:
+    """Run the recipe; return what the process ends with, after saying why."""
     try:
-        with together(asked.device) as processes:
-            run(recipe, processes, asked)
+        run(recipe, join(asked.device), asked)
     except Stopped:
         print(f"{recipe.name}: stopped, and saved. The same command goes on")
-        raise SystemExit(STOPPED) from None
+        return STOPPED
     except (RecipeError, CheckpointError, DataError, FloatingPointError) as error:
         print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
+        return 1
+    except Exception:
+        if not several():
+            raise
+        traceback.print_exc()
+        return 1
+    return 0
 
 
 def run(recipe: RowRecipe, processes: Processes, asked: argparse.Namespace) -> None:

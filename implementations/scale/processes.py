@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 import torch.distributed as dist
@@ -52,32 +53,38 @@ class Processes:
         return box[0]
 
 
-@contextmanager
-def together(device: str = "") -> Iterator[Processes]:
+def join(device: str = "") -> Processes:
     """Join the processes of torchrun's environment: gloo on CPUs, nccl on GPUs.
 
     Without that environment there is one. `device` is "cpu" or "cuda"; by default it is
-    a GPU where there is one.
+    a GPU where there is one. Where there are several, each is to end by `leave`.
     """
     kind = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    count, rank = (
-        int(os.environ.get(k, d)) for k, d in (("WORLD_SIZE", 1), ("RANK", 0))
-    )
     if kind == "cuda":
         own = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         torch.cuda.set_device(own)
     else:
         own = torch.device(kind)
-    if count == 1:
-        yield Processes(0, 1, own)
-        return
+    if not several():
+        return Processes(0, 1, own)
     dist.init_process_group("nccl" if kind == "cuda" else "gloo")
-    try:
-        yield Processes(rank, count, own)
-    finally:
-        # After a failure the others may be gone, and the message is the failure's.
-        with suppress(RuntimeError):
-            dist.destroy_process_group()
+    return Processes(dist.get_rank(), dist.get_world_size(), own)
+
+
+def several() -> bool:
+    """True where torchrun has started more processes than one."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+def leave(status: int) -> NoReturn:
+    """End the process at once, without taking its connections apart.
+
+    That may wait for ever: gloo's destructor joins a thread which may want the lock of
+    the interpreter that the destructor holds.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 class _Total(torch.autograd.Function):
