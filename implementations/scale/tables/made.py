@@ -40,7 +40,7 @@ def _recipe(layers: int, masks: int, reported: float, cut: Cut) -> RowRecipe:
 
 def _cut(layers: int, width: int, epochs: int, validated_on: int = 0) -> Cut:
     said = (
-        f"{width} units a layer in place of 8,000, and {epochs} epochs at most; pixels "
+        f"{width:,} units a layer in place of 8,000, and {epochs} epochs at most; pixels "
         "binarised by a draw of our own"
     )
     if validated_on:
