@@ -40,8 +40,8 @@ def _recipe(layers: int, masks: int, reported: float, cut: Cut) -> RowRecipe:
 
 def _cut(layers: int, width: int, epochs: int, validated_on: int = 0) -> Cut:
     said = (
-        f"{width:,} units a layer in place of 8,000, and {epochs} epochs at most; pixels "
-        "binarised by a draw of our own"
+        f"{width:,} units a layer in place of 8,000, and {epochs} epochs at most; "
+        "pixels binarised by a draw of our own"
     )
     if validated_on:
         said += f"; best weights by {validated_on:,} of 10,000 validation images"
