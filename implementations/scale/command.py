@@ -14,10 +14,11 @@ from implementations.scale import results
 from implementations.scale.checkpoints import CheckpointError, write_whole
 from implementations.scale.inputs import prepare
 from implementations.scale.objective import RecipeError
+from implementations.scale.options import Options
 from implementations.scale.processes import Processes, join, leave, several
 from implementations.scale.recipes import RowRecipe
 from implementations.scale.tables import RECIPES, find
-from implementations.scale.train import Options, Stopped, Training
+from implementations.scale.train import Stopped, Training
 
 STOPPED = 128 + 15  # as a shell has it for SIGTERM
 ABOUT = """\

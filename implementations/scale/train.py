@@ -23,12 +23,12 @@ from implementations.scale.norm import settle
 from implementations.scale.objective import (
     AT_ONCE,
     Objective,
-    RecipeError,
     log_probs,
     masks,
     optimiser_of,
     refuse_if_statistics_differ,
 )
+from implementations.scale.options import Options, refuse_changed, settings
 from implementations.scale.order import mixed, permutation, pieces
 from implementations.scale.processes import Processes, StopSignal
 from implementations.scale.recipes import RowRecipe
@@ -36,21 +36,6 @@ from implementations.scale.recipes import RowRecipe
 
 class Stopped(Exception):
     """SIGTERM came, and all is saved."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """Ways to train that are no part of a recipe.
-
-    `rows` is how many a process takes at once (0: all of its share); the gradients of
-    these pieces add up. A checkpoint is written every `seconds`.
-    """
-
-    seed: int = 0
-    bfloat16: bool = False
-    compile: bool = False
-    rows: int = 0
-    seconds: float = 60.0
 
 
 @dataclass
@@ -91,13 +76,7 @@ class Training:
     ) -> None:
         self.recipe, self.plan, self.options = recipe, recipe.plan, options
         self.processes, self.folder = processes, folder
-        self.settings = {
-            **recipe.settings(),
-            "seed": options.seed,
-            "bfloat16": options.bfloat16,
-            "compile": options.compile,
-            "fingerprint of the data": inputs.fingerprint(),
-        }
+        self.settings = settings(recipe, options, inputs.fingerprint())
         self.inputs = inputs.to(processes.device)
         self.rows = len(inputs.train.x)
         self.batch = min(self.plan.batch, self.rows)
@@ -176,20 +155,7 @@ class Training:
             model.initialise(batch.x, batch.context)
 
     def _restore(self, state: dict[str, Any]) -> None:
-        before = state["settings"]
-        names = [*dict.fromkeys([*before, *self.settings])]
-        changed = [
-            f"{name} was {before.get(name, 'not there')}, and is "
-            f"{self.settings.get(name, 'not there')}"
-            for name in names
-            if before.get(name) != self.settings.get(name)
-        ]
-        if changed:
-            raise RecipeError(
-                f"{self.recipe.name}: {self.folder} holds the training of another "
-                f"recipe: {'; '.join(changed)}. Undo the change, or give another "
-                "folder by --folder; nothing was touched"
-            )
+        refuse_changed(self.recipe.name, self.folder, state["settings"], self.settings)
         self.at = TrainingState(**state["at"])
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])

@@ -24,10 +24,11 @@ from implementations.real_nvp import Affine
 from implementations.scale import command
 from implementations.scale.builders import made_gaussian, maf_normalised
 from implementations.scale.inputs import Inputs, prepare
+from implementations.scale.options import Options
 from implementations.scale.processes import Processes
 from implementations.scale.recipes import Cut, RowRecipe, TrainingPlan
 from implementations.scale.tables import RECIPES
-from implementations.scale.train import Options, Training
+from implementations.scale.train import Training
 
 ALONE = Processes(0, 1, torch.device("cpu"))
 PLAN = TrainingPlan(batch=12, epochs=4, rate=1e-2, decay=1e-6)
