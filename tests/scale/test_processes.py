@@ -78,7 +78,9 @@ def until(folder: Path, step: int) -> None:
         time.sleep(0.002)
 
 
-@pytest.mark.parametrize("recipe", ["tiny-made", "tiny-masks", "tiny-moved"])
+@pytest.mark.parametrize(
+    "recipe", ["tiny-made", "tiny-masks", "tiny-images", "tiny-moved"]
+)
 def test_two_processes_have_the_losses_of_one(
     recipe: str, start: Start, tmp_path: Path
 ) -> None:

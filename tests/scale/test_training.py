@@ -14,13 +14,19 @@ import pytest
 import torch
 from torch import Tensor
 
+from implementations.core.bijection import Compose
+from implementations.core.flow import Flow, StandardNormal
+from implementations.made import Autoregressive
+from implementations.real_nvp import BatchNorm
+from implementations.scale.builders import FreeAffine
 from implementations.scale.checkpoints import CheckpointError
 from implementations.scale.objective import RecipeError
+from implementations.scale.processes import Processes
 from implementations.scale.recipes import RowRecipe
 from implementations.scale.train import Stopped, Training
-from tests.scale.tiny import TINY, inputs, state, training
+from tests.scale.tiny import ALONE, TINY, inputs, state, training
 
-KINDS = ["tiny-made", "tiny-masks", "tiny-dropout", "tiny-maf"]
+KINDS = ["tiny-made", "tiny-masks", "tiny-dropout", "tiny-images", "tiny-maf"]
 
 
 class CutOff(Exception):
@@ -136,6 +142,31 @@ def test_compiled_the_losses_are_the_same(tmp_path: Path) -> None:
 def test_batch_normalisation_is_not_cut_into_pieces(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"whole share of a batch.*Leave --rows out"):
         training(TINY["tiny-maf"], tmp_path, rows=5)
+
+
+def of_vectors(dim: int) -> Flow:
+    """A flow that normalises by running averages, as Real NVP does."""
+    layers = Autoregressive(dim, FreeAffine()), BatchNorm((dim,))
+    return Flow(StandardNormal((dim,)), Compose(*layers))
+
+
+def test_statistics_of_one_process_are_not_for_two(tmp_path: Path) -> None:
+    recipe = replace(TINY["tiny-made"], build=partial(of_vectors))
+    for processes, rows in ((Processes(0, 2, torch.device("cpu")), 0), (ALONE, 5)):
+        with pytest.raises(RecipeError, match="Run it in one process"):
+            training(recipe, tmp_path, processes, rows=rows)
+    training(recipe, tmp_path).run()
+
+
+def test_a_first_batch_initialises_and_images_have_fresh_noise(tmp_path: Path) -> None:
+    begun = training(TINY["tiny-images"], tmp_path)
+    whole = begun._batch(0).x
+    assert whole.shape == (12, 1, 2, 3) and begun._batch(0).x.equal(whole)
+    levels = inputs(TINY["tiny-images"]).train.x
+    assert levels.dtype == torch.uint8 and 0 < whole.min() and whole.max() < 1
+    z, _ = begun.model.bijection(whole)  # pyright: ignore
+    torch.testing.assert_close(z.mean(), torch.zeros(()), atol=1e-4, rtol=0)
+    torch.testing.assert_close(z.var(correction=0), torch.ones(()), atol=1e-2, rtol=0)
 
 
 def test_a_changed_recipe_is_refused_and_nothing_is_lost(tmp_path: Path) -> None:

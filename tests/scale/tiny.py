@@ -16,8 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from implementations.core.bijection import Compose
 from implementations.core.data import Dataset, Split
 from implementations.core.flow import Flow, StandardNormal
+from implementations.glow import ActNorm
 from implementations.made import made
 from implementations.nice import Coupling
 from implementations.real_nvp import Affine
@@ -67,6 +69,11 @@ def moved_maf(dim: int, context: int) -> Flow:
     return flow
 
 
+def of_images(shape: tuple[int, int, int]) -> Flow:
+    """Build a flow of images that a first batch initialises."""
+    return Flow(StandardNormal(shape), Compose(ActNorm(shape)))
+
+
 def _recipe(name: str, build: Any, view: Any = "logit", **others: Any) -> RowRecipe:
     data = "binarised_mnist" if view == "binary" else "mnist"
     return RowRecipe(
@@ -97,6 +104,7 @@ TINY = {
         _recipe("tiny-masks", partial(made, hidden=(8,), masks=3), "binary"),
         _recipe("tiny-dropout", with_dropout),
         _recipe("tiny-moved", moved_maf, conditional=True),
+        _recipe("tiny-images", of_images, "images"),
     )
 }
 # Adam takes the same steps for twice the gradient, but not beside a decay.
