@@ -740,7 +740,7 @@ if __name__ == "__main__":
 #
 # - [Real NVP](real_nvp.ipynb) is the same coupling for images.
 # - [Glow](glow.ipynb) learns how to mix features.
-# - The authors' [code](https://github.com/jliu/graph-normalizing-flows) is at full size.
+# - The authors' [code](https://github.com/jliu/graph-normalizing-flows), at full size.
 
 # %% tags=["plot", "thumbnail"]
 if __name__ == "__main__":
