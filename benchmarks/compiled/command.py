@@ -155,12 +155,13 @@ def _row(
     tried: Attempt,
     times: Mapping[tuple[str, bool], Sequence[Sequence[float]]],
 ) -> Compilation:
-    model, fault, apart = trial.models[name], tried.fault, None
+    model, fault = trial.models[name], tried.fault
+    apart: float | None = None
     seconds, processor = map(rounded, times[name, False])
     compiled = [*map(rounded, times.get((name, True), ()))] or [None, None]
     if not fault:
         apart = difference(model, tried.density, trial.x, task)
-        if not apart <= TOLERANCE:
+        if apart is not None and not apart <= TOLERANCE:
             fault = f"wrong: log p differs by {apart:.1g}"
     return Compilation(
         paper=trial.paper,
