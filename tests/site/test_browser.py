@@ -37,6 +37,7 @@ def test_mathematics_is_typeset(visit: Visit) -> None:
     expect(page.locator(".katex-error")).to_have_count(0)
 
 
+@pytest.mark.thorough
 def test_figures_are_drawn(visit: Visit) -> None:
     page = visit.open("notebooks/nice/")
     figures = page.locator("article img")
@@ -153,6 +154,7 @@ def test_a_phone_has_the_navigation_in_its_drawer(visit: Visit) -> None:
     page.wait_for_url("**/list/")
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("path", ["none/", "papers/none/", "a/b/c/none.html?x=1"])
 def test_a_page_that_is_not_there_leads_back(visit: Visit, path: str) -> None:
     page = visit.page

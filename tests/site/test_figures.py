@@ -35,6 +35,7 @@ def open_first(page: Page) -> Locator:
     return dialog
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desk", "phone"])
 def test_a_figure_opens_whole(visit: Visit, size: ViewportSize) -> None:
     visit.page.set_viewport_size(size)
@@ -77,6 +78,7 @@ def test_a_click_on_a_figure_opens_it_and_one_beside_it_closes_it(visit: Visit) 
     expect(dialog).not_to_be_visible()
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("kind", ["notebook", "paper"])
 def test_what_goes_on_sideways_shows_it(visit: Visit, kind: str) -> None:
     visit.page.set_viewport_size(PHONE)

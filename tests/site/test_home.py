@@ -38,6 +38,7 @@ def at_rest(visit: Visit) -> Page:
     return page
 
 
+@pytest.mark.thorough
 def test_the_picture_plays_once_in_less_than_five_seconds(visit: Visit) -> None:
     page = visit.open("")
     expect(output(page)).to_have_text("layer 1 of 6")

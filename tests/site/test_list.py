@@ -26,6 +26,7 @@ def open_list(visit: Visit, query: str = "", width: int = 1440) -> Page:
     return visit.open(f"list/{query}")
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("width", [820, 1280, 1440])
 def test_rows_are_dense(visit: Visit, width: int) -> None:
     page = open_list(visit, width=width)
@@ -193,6 +194,7 @@ def test_an_empty_reading_list_says_how_to_begin_one(visit: Visit) -> None:
     expect(page.get_by_role("link", name="Reading list (1)")).to_be_visible()
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("stored", ["nonsense", '{"a": 1}', "7", '["none", 3, null]'])
 def test_what_is_kept_may_be_nonsense(visit: Visit, stored: str) -> None:
     page = open_list(visit)

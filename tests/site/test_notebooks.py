@@ -174,6 +174,7 @@ def test_colab_heads_the_contents_and_stays_at_the_foot_of_a_phone(
         expect(bar).to_be_in_viewport(ratio=1)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("path", ["nice", "nsf", "flows_review"])
 def test_claims_are_whole_on_a_phone(visit: Visit, path: str) -> None:
     visit.page.set_viewport_size(PHONE)

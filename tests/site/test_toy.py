@@ -121,6 +121,7 @@ def test_a_tap_tells_the_density_of_the_point(visit: Visit) -> None:
     check_numbers(page, trained("swirl", "spline"))
 
 
+@pytest.mark.thorough
 def test_every_flow_tells_its_numbers(visit: Visit) -> None:
     page = awake(visit)
     menus = {
@@ -195,6 +196,7 @@ def test_the_point_is_drawn_along_in_every_stage(visit: Visit) -> None:
     assert shown(page, "total") == pytest.approx([log_p], abs=0.0011)
 
 
+@pytest.mark.thorough
 def test_a_flow_that_is_chosen_plays_once(visit: Visit) -> None:
     page = visit.open("")
     page.locator(".journey select[name=flow]").select_option("affine")

@@ -35,6 +35,7 @@ def test_a_paper_has_a_way_back_to_its_part_of_the_list(
         }
 
 
+@pytest.mark.thorough
 @pytest.mark.published
 def test_a_paper_and_its_notebook_are_one_work(
     pages: dict[str, str], catalogue: Catalogue
@@ -96,6 +97,7 @@ def test_a_section_shows_its_pages(
     assert len(shown) > 1
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("path", ["list/", "notebooks/nice/", "compare/"])
 def test_tabs_and_header_stick(visit: Visit, path: str) -> None:
     visit.page.set_viewport_size(DESKTOP)
@@ -128,6 +130,7 @@ def test_the_label_of_the_repository_ends_where_text_does(visit: Visit) -> None:
     assert abs(label - text) <= 1
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("by", ["click", "Enter"])
 def test_each_switch_of_colours_is_seen(visit: Visit, scheme: str, by: str) -> None:
@@ -166,6 +169,7 @@ def test_a_missing_page_has_no_empty_sidebar(visit: Visit) -> None:
     expect(menu.get_by_role("link", name="The list", exact=True)).to_be_visible()
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("path", ["", "papers/nice/", "no-such-page/"])
 def test_the_footer_leads_to_list_data_and_how_to_contribute(
     visit: Visit, path: str
@@ -189,6 +193,7 @@ WIDTHS = """() => {
 }"""
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("path", ["compare/", "papers/maf/", "exports/", "notation/"])
 def test_text_is_36_rem_wide_at_most(visit: Visit, path: str) -> None:
     visit.page.set_viewport_size({"width": 1440, "height": 900})
@@ -212,6 +217,7 @@ CUT = """() => [...document.querySelectorAll("article table")]
   }).map(table => table.outerHTML.slice(0, 200))"""
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("path", ["compare/", "exactness/", "papers/maf/", "notation/"])
 def test_print_cuts_no_table(visit: Visit, path: str) -> None:
     page = visit.open(path)
@@ -227,6 +233,7 @@ def test_print_cuts_no_table(visit: Visit, path: str) -> None:
         )
 
 
+@pytest.mark.thorough
 def test_print_shows_what_was_unfolded_and_no_more(visit: Visit) -> None:
     page = visit.open("notebooks/nice/")
     folds = page.locator("article details")
