@@ -73,6 +73,7 @@ def test_panels_stand_in_rows_with_letters_of_nine_pixels(
         assert all(LETTERS * panel["scale"] >= 9 for panel in panels)
 
 
+@pytest.mark.thorough
 def test_folded_code_opens(visit: Visit) -> None:
     page = visit.open("notebooks/nice/")
     folded = page.locator("details.fold").first
@@ -81,6 +82,7 @@ def test_folded_code_opens(visit: Visit) -> None:
     expect(folded.locator("code")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_the_notebook_is_downloaded(visit: Visit) -> None:
     page = visit.open(KINDS["notebook"])
     with page.expect_download() as download:
@@ -90,6 +92,7 @@ def test_the_notebook_is_downloaded(visit: Visit) -> None:
     assert download.value.path().read_bytes() == committed
 
 
+@pytest.mark.thorough
 def test_the_contents_stay_in_sight(visit: Visit) -> None:
     visit.page.set_viewport_size(DESKTOP)
     page = visit.open(KINDS["notebook"])

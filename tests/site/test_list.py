@@ -152,6 +152,7 @@ def test_starred_entries_are_a_list_that_is_kept(visit: Visit) -> None:
     expect(page.get_by_role("button", name="BibTeX")).not_to_be_visible()
 
 
+@pytest.mark.thorough
 def test_a_reading_list_is_had_as_bibtex(visit: Visit, catalogue: Catalogue) -> None:
     page = open_list(visit)
     video = catalogue.videos[0].id
@@ -166,6 +167,7 @@ def test_a_reading_list_is_had_as_bibtex(visit: Visit, catalogue: Catalogue) -> 
     expect(page.locator(".reading-list")).to_contain_text("2 of the 3 entries")
 
 
+@pytest.mark.thorough
 def test_a_reading_list_is_shared_by_its_link(visit: Visit) -> None:
     page = open_list(visit)
     star(page, "nice")
@@ -185,6 +187,7 @@ def test_a_reading_list_is_shared_by_its_link(visit: Visit) -> None:
     expect(page.get_by_role("link", name="Reading list (2)")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_an_empty_reading_list_says_how_to_begin_one(visit: Visit) -> None:
     page = open_list(visit)
     page.get_by_role("link", name="Reading list (0)").click()

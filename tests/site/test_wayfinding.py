@@ -22,6 +22,7 @@ def links(html: str, select: str) -> dict[str, str]:
     return {a.get_text(): str(a["href"]) for a in part.select("a")} if part else {}
 
 
+@pytest.mark.thorough
 @pytest.mark.published
 def test_a_paper_has_a_way_back_to_its_part_of_the_list(
     pages: dict[str, str], catalogue: Catalogue
@@ -74,6 +75,7 @@ def here(html: str) -> str:
     return part(html, ".beside [aria-current=page]").get_text()
 
 
+@pytest.mark.thorough
 def test_pages_of_a_work_lead_to_each_other(visit: Visit) -> None:
     page = visit.open("papers/nice/")
     beside = page.get_by_role("navigation", name="NICE")

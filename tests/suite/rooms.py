@@ -24,10 +24,10 @@ BUDGETS = {
     "scaffold": (9, 30),
     "github": (12, 40),
     "execute": (35, 60),
-    "flows": (140, 1300),
-    "papers": (90, 500),
+    "flows": (130, 1300),
+    "papers": (85, 500),
     "benchmarks": (20, 100),
-    "site": (65, 300),
+    "site": (80, 340),
     "whole": (18, 150),
 }
 LINTING = 80
