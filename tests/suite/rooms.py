@@ -24,11 +24,11 @@ BUDGETS = {
     "scaffold": (9, 30),
     "github": (12, 40),
     "execute": (35, 60),
-    "flows": (135, 1300),
-    "scale": (8, 120),
-    "papers": (90, 500),
+    "flows": (128, 1300),
+    "scale": (5, 120),
+    "papers": (85, 500),
     "benchmarks": (20, 100),
-    "site": (65, 300),
+    "site": (80, 340),
     "whole": (18, 150),
 }
 LINTING = 80
