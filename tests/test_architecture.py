@@ -39,6 +39,8 @@ ARROWS = {
     "implementations": "",
     # Papers know nothing of theirs, which would change the fingerprints of others.
     "implementations.registrations": "implementations",
+    # The papers' tables: nothing but its own command imports it.
+    "implementations.scale": "implementations",
     "benchmarks.command": "scripts.results",
     "benchmarks.machine": "",
     "benchmarks.ours": "implementations.registrations",
@@ -129,7 +131,7 @@ def within(house: str) -> list[str]:
 def room_of(module: str) -> str:
     """The folder of the module in its house, or the module where it stands alone."""
     house, *below = module.split(".")[:2]
-    if house == "implementations" and below != ["registrations"]:
+    if house == "implementations" and below not in (["registrations"], ["scale"]):
         return house
     return ".".join([house, *below])
 

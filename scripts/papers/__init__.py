@@ -7,7 +7,7 @@ from pathlib import Path
 PACKAGE = "implementations"
 EXAMPLES = "docs/reference/examples"
 """Has a file for each object that the reference documents."""
-FOLDERS = ("core", "figures", "registrations", "results")
+FOLDERS = ("core", "figures", "registrations", "results", "scale")
 """What else stands in the package, so that no paper can be called so."""
 
 

@@ -46,6 +46,7 @@ _TEMPLATES = {
     "learn.md": "../",
     "compare.md": "../",
     "exactness.md": "../",
+    "scale.md": "../",
     "reference/index.md": "../",
     "reference/builders.md": "../../",
     "reference/core.md": "../../",

@@ -16,6 +16,7 @@ from scripts.papers.genealogy import Genealogy, genealogy
 from scripts.papers.registrations import Registered
 from scripts.site import notebook_page, reference
 from scripts.site.measured.exactness import Examination, examine
+from scripts.site.measured.scale import AtSize, at_size
 from scripts.site.measured.speed import Comparison, compare
 from scripts.site.notebook_page import NotebookPage
 from scripts.site.reference import Reference
@@ -27,7 +28,8 @@ class Edition:
 
     `registered` has each implemented paper's registration by its id, `notebooks` the
     page of its notebook; `dead` has the addresses that are gone, and since when,
-    `software` how repositories are kept, `reference` what can be imported.
+    `software` how repositories are kept, `reference` what can be imported; `at_size`
+    the papers' tables, reported and obtained.
     """
 
     catalogue: Catalogue
@@ -40,6 +42,7 @@ class Edition:
     dead: Mapping[str, datetime.date] = field(default_factory=dict)
     software: Mapping[str, Upkeep] = field(default_factory=dict)
     reference: Reference = field(default_factory=Reference)
+    at_size: AtSize = field(default_factory=AtSize)
 
     @property
     def implemented(self) -> list[Publication]:
@@ -78,4 +81,5 @@ def read(root: Path) -> Edition:
         history.dead_in(root),
         software.read(root / software.FILE),
         reference.read(root, [paper.id for paper in implemented]),
+        at_size(root / "implementations" / "results" / "scale"),
     )

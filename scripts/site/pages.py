@@ -86,6 +86,7 @@ def _papers(edition: Edition, page: jinja2.Template) -> dict[str, str]:
             notebook=edition.notebooks.get(paper.id),
             line=edition.catalogue.lines.get(paper.id),
             compared=edition.comparison.of(paper.id),
+            at_size=edition.at_size.of(paper.id),
             registered=edition.registered.get(paper.id),
             bibtex=bibtex_entry(paper).strip(),
         )
@@ -109,6 +110,7 @@ def fill_in(markdown: str, edition: Edition, root: str) -> str:
             by_family=_by_family(edition),
             reference=edition.reference,
             headlines=headlines,
+            at_size=edition.at_size,
             notebooks=edition.notebooks,
             journey_alt=JOURNEY_ALT,
             total=len(entries),

@@ -11,6 +11,7 @@ KINDS = {
     "genealogy": "genealogy/",
     "compare": "compare/",
     "exactness": "exactness/",
+    "scale": "scale/",
     "reference": "reference/",
     "builders": "reference/builders/",
     "core": "reference/core/",

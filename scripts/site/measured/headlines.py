@@ -1,4 +1,4 @@
-"""Three numbers that answer first, on the Compare page and on the Exactness page."""
+"""Numbers that answer first: on the Compare page, on exactness and on paper's size."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from scripts.base.text import significant
 from scripts.site.measured.exactness import Examination
+from scripts.site.measured.scale import AtSize
 from scripts.site.measured.speed import Comparison
 
 
@@ -60,3 +61,23 @@ def of_examination(examination: Examination) -> list[Headline]:
             )
         )
     return headlines
+
+
+def of_size(at_size: AtSize) -> list[Headline]:
+    """The rows trained here, those within the paper's error bar, those not run."""
+    rows = [row for table in at_size.tables for row in table.rows]
+    run = sum(bool(row.attempts) for row in rows)
+    whole = [each for table in at_size.tables for each in table.run if not each.small]
+    return [
+        Headline(
+            f"{run} of {len(rows)}",
+            f"rows were trained here, {len(whole)} of them with nothing cut",
+            "reported-and-obtained",
+        ),
+        Headline(
+            str(len(at_size.within)),
+            "came within the paper's error bar",
+            "reported-and-obtained",
+        ),
+        Headline(str(len(rows) - run), "are ready, not run", "ready-not-run"),
+    ]
