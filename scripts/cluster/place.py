@@ -1,0 +1,39 @@
+"""The place where jobs are to run, and what its workers must have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class ClusterError(Exception):
+    """A cluster cannot be used, or is lost; says why, and what to do."""
+
+
+class JobLost(Exception):
+    """A job whose workers died, each time that it was begun; says how often."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A machine, this one, with `jobs` at once; or the cluster at an address.
+
+    With `processes`, each worker on this machine is a process of its own: for jobs
+    that compute by themselves, and do not start a process that does.
+    """
+
+    jobs: int = 2
+    address: str | None = None
+    processes: bool = False
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a cluster's workers must share with this checkout, and with each other.
+
+    `rooms` are the folders of code that jobs import, `packages` those whose version
+    tells in the results, and `alike` the fields of `Facts` in which workers agree.
+    """
+
+    rooms: tuple[str, ...]
+    packages: tuple[str, ...]
+    alike: tuple[str, ...]
