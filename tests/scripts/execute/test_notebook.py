@@ -267,6 +267,7 @@ def test_says_when_the_means_to_execute_are_missing(
     ours = ("scripts.execute.runner", "scripts.execute.claims.repeat")
     for module in (*ours, "scripts.cluster.opening"):
         monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.delattr(claims, "repeat", raising=False)
     monkeypatch.setitem(sys.modules, package, None)
     assert command.run(papers.root, force=True) == 1
     name = command.__name__.rpartition(".")[2]
