@@ -9,7 +9,7 @@ export NO_MKDOCS_2_WARNING := 1
 SCRIPTS := $(BIN)/python -m scripts
 PYTEST := $(BIN)/python -m pytest --quiet -n 2
 COMMA := ,
-EVERYTHING := site,flows,links,cluster,test
+EVERYTHING := site,flows,links,cluster,scale,test
 # Checks the types of our JavaScript; from npm, as no Python package brings it.
 TYPESCRIPT := 6.0.3
 TSC := .venv/typescript-$(TYPESCRIPT)/node_modules/typescript/bin/tsc

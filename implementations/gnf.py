@@ -106,8 +106,8 @@ if __name__ == "__main__":
     )
 
 # %% [markdown]
-# Backpropagation needs what each step read. A reversible network keeps only its last
-# output. On the way back, the inverse of each step gives its input again.
+# A reversible network keeps only its last output. On the way back, the inverse of each
+# step gives its input again.
 #
 # ## Symbols and direction
 #
@@ -125,8 +125,8 @@ if __name__ == "__main__":
 # Each node $v$ gathers what its neighbours $N(v)$ send, and updates itself (§2.1):
 # $$m_v = \sum_{u \in N(v)} \alpha_{vu} V h_u$$
 # $$h'_v = U(h_v, m_v)$$
-# The weights $\alpha_{vu}$ are attention: a softmax over the neighbours, as in the
-# authors' code. A sum has no order, so permuted nodes give permuted results.
+# The weights $\alpha_{vu}$ are attention, a softmax over the neighbours. A sum has no
+# order, so permuted nodes give permuted results.
 
 
 # %%
@@ -158,11 +158,11 @@ class MessagePassing(nn.Module):
 # The two halves take turns (§3.1):
 # $$H^{(0)} \leftarrow H^{(0)} \odot \exp F_1(H^{(1)}) + F_2(H^{(1)})$$
 # $$H^{(1)} \leftarrow H^{(1)} \odot \exp G_1(H^{(0)}) + G_2(H^{(0)})$$
-# This is the coupling of [Real NVP](real_nvp.ipynb), with message passing as its
-# network. The edges are unknown while we sample. So every node hears every node.
+# This is [Real NVP](real_nvp.ipynb)'s coupling, with message passing as its network.
+# While we sample, edges are unknown. So every node hears every node.
 #
 # Graphs differ in size, so the flow is one of $p(x \mid n)$. Rows after the first $n$
-# only fill up the tensor: they send nothing and count for nothing.
+# only fill up the tensor.
 
 
 # %%
@@ -206,8 +206,8 @@ class HalfStep(Bijection):
 
 
 # %% [markdown]
-# A fixed split learns slowly where the halves are independent. So a learned mirror
-# follows each step (not the paper's). It keeps volume and undoes itself.
+# A learned mirror after each step mixes the halves (not the paper's). It keeps volume
+# and undoes itself.
 
 
 # %%
@@ -227,8 +227,7 @@ class Mirror(Bijection):
 
 
 # %% [markdown]
-# The noise of each node is independent of the others (§3.2). The flow makes the nodes
-# depend on one another.
+# The noise of each node is independent of the others (§3.2).
 
 
 # %%
@@ -292,10 +291,8 @@ def backpropagate(flow: Flow, x: Tensor) -> None:
 
 
 # %% [markdown]
-# (`core/reversible.py` does the same inside autograd, as a test proves. `gnf(…,
-# stack=Reversible)` uses it.)
-#
-# `Held` counts the bytes that autograd keeps, weights aside.
+# (`core/reversible.py` does the same inside autograd.) `Held` counts the bytes that
+# autograd keeps, weights aside.
 
 
 # %%
@@ -339,8 +336,7 @@ if __name__ == "__main__":
 
 # %% [markdown]
 # The gradients are the same. The price is time: each step runs twice more. And inverses
-# round. In float32 that mostly costs the gradients a digit or two. Under one seed of
-# five they were off by a thousandth.
+# round: in float32, under one seed of five, gradients were off by a thousandth.
 
 # %% What recomputing saves in memory tags=["plot"]
 if __name__ == "__main__":
@@ -426,8 +422,8 @@ if __name__ == "__main__":
 # An auto-encoder (§3.3) gives each node a place, so edges join what is close:
 # $$\hat A_{vu} = \frac{1}{1 + \exp\big(C(\lVert x_v - x_u\rVert^2 - 1)\big)}$$
 # The loss is the edges' cross-entropy. The encoder passes messages along true edges. It
-# starts from fresh noise, which alone tells like nodes apart. $C = 10$ and the radius 1
-# are learned from there (an option in their code).
+# starts from fresh noise, which alone tells like nodes apart. $C$ and the radius are
+# learned.
 
 
 # %%
@@ -473,14 +469,13 @@ class AutoEncoder(nn.Module):
 
 
 # %% [markdown]
-# Moving all nodes together changes no distance. So we bring each graph into *canonical
+# Moving all nodes together changes no distance. So each graph comes into *canonical
 # position*: mean 0, axes those of the variance, signs random. Noise around places keeps
 # the density finite. (The paper has neither.)
 #
 # ## Generating graphs
 #
-# Fit the auto-encoder, then the flow. To generate, take a training graph's size, draw
-# places, then edges.
+# To generate, take a training graph's size, draw places, then edges.
 
 
 # %%
@@ -549,9 +544,8 @@ def learn_graphs(train: Graphs, steps: tuple[int, int]) -> Model:
 # Here $k$ compares degrees, clustering coefficients, or *orbits*: roles in subgraphs of
 # two to four nodes (`compare` in `core/graphs.py`).
 #
-# There are two baselines. The same decoder gets independent nodes, drawn from the
-# places of all training nodes. And random edges (Erdős–Rényi) use only the share of
-# edges.
+# Two baselines: the same decoder with independent nodes, drawn from the places of all
+# training nodes, and random edges (Erdős–Rényi).
 
 
 # %%
@@ -628,12 +622,10 @@ if __name__ == "__main__":
 #
 # All data are connected, but only about half of GNF's graphs are. The flow is not the
 # cause: of held-out graphs, encoded and decoded, no more stay connected. The decoder
-# joins what is close, and a bridge's ends are not. Random edges join nearly every
-# graph, but are far away.
+# joins what is close, and a bridge's ends are not.
 #
 # On *ego graphs*, a node with its neighbours, the flow gains nothing on independent
-# nodes. Leaves must be close to their hub but far from one another, and four dimensions
-# with noise hardly allow that.
+# nodes.
 
 # %%
 if __name__ == "__main__":
@@ -670,9 +662,9 @@ if __name__ == "__main__":
     all_checks("gnf")
 
 # %% [markdown]
-# Reported and obtained: we could not check the paper's distances and omit them. For
-# this recipe, GraphRNN's Table 2 has 0.35 / 0.98 / 0.54 (degrees, clustering, orbits)
-# for GraphVAE and 0.03 / 0.03 / 0.01 for GraphRNN.
+# Reported and obtained: we could not check the paper's distances. For this recipe,
+# GraphRNN's Table 2 has 0.35 / 0.98 / 0.54 (degrees, clustering, orbits) for GraphVAE
+# and 0.03 / 0.03 / 0.01 for GraphRNN.
 
 # %% tags=["plot"]
 if __name__ == "__main__":
@@ -697,11 +689,11 @@ if __name__ == "__main__":
 #
 # 1. Message passing is invertible when half of the features moves the rest.
 # 2. What can be undone need not be stored. It costs time.
-# 3. A measure sees what it counts. Ours miss whether graphs are connected.
+# 3. A measure sees what it counts. Ours miss connectedness.
 #
 # ## Three to try
 #
-# Predict first, then change the line and run its cell and those that need it again.
+# Predict, then change the line and run.
 #
 # **1. Nobody listens.** Let every node hear only itself. Can the four nodes still agree
 # on who takes which corner?
@@ -713,8 +705,7 @@ if __name__ == "__main__":
 #
 # <details><summary>Answer</summary>
 #
-# No. Each $z_v$ now depends on $x_v$ alone. No training takes such nodes below 4.22
-# nats, and the check of the gain fails.
+# No. Each $z_v$ now depends on $x_v$ alone. The check of the gain fails.
 #
 # </details>
 #
@@ -727,8 +718,7 @@ if __name__ == "__main__":
 #
 # <details><summary>Answer</summary>
 #
-# Memory stays flat. The gradients are wrong, and their check fails. Training would only
-# shrink data towards 0.
+# Memory stays flat. The gradients are wrong, and their check fails.
 #
 # </details>
 #
@@ -742,8 +732,7 @@ if __name__ == "__main__":
 #
 # <details><summary>Answer</summary>
 #
-# The same place to all. Attention takes a mean, and a mean of equal messages is that
-# message. So the decoder can only learn the share of edges.
+# The same place to all: a mean of equal messages is that message.
 #
 # </details>
 #
@@ -751,8 +740,7 @@ if __name__ == "__main__":
 #
 # - [Real NVP](real_nvp.ipynb) is the same coupling for images.
 # - [Glow](glow.ipynb) learns how to mix features.
-# - [GraphRNN](https://arxiv.org/abs/1802.08773) draws node by node. The authors'
-#   [code](https://github.com/jliu/graph-normalizing-flows) is at full size.
+# - The authors' [code](https://github.com/jliu/graph-normalizing-flows), at full size.
 
 # %% tags=["plot", "thumbnail"]
 if __name__ == "__main__":

@@ -437,8 +437,9 @@ if __name__ == "__main__":
 # ## Digits that it has never seen
 #
 # A network learns the digits 0 to 4, from 655 images. Does it doubt the others? Doubt
-# is the *entropy* of its probabilities. All are the same small LeNet. A step of MNF
-# takes about as long as three of mean-field, which gets three times as many.
+# is the *entropy* of its probabilities. All are the same small LeNet. With its flows,
+# MNF has 151,000 parameters, mean-field 30,000. A step of MNF takes about as long as
+# three of mean-field, which gets three times as many.
 
 
 # %%

@@ -426,7 +426,8 @@ def vi_flows(
 ) -> Flow:
     """Build q_K for vectors of width `dim`: a Gaussian, and a chain of `layers` maps.
 
-    `rsample_and_log_prob` is the cheap way; `log_prob` has to invert the chain.
+    `rsample_and_log_prob` is the cheap way; `log_prob` has to invert the chain. Do not
+    fit that by `fit(compile=True)` with planar maps: a minute does not compile it.
     """
     chain = (layer(dim, context) for _ in range(layers))
     f = Compose(Diagonal(dim, context), *chain)

@@ -14,8 +14,9 @@ import math
 import statistics
 import sys
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -23,14 +24,15 @@ from torch import Tensor
 from torch._inductor.utils import fresh_cache
 
 from benchmarks.command import FOLDER, Command, named, say, write
+from benchmarks.compiled.apart import Crashes, Running, apart
 from benchmarks.compiled.attempts import LIMIT, Attempt, attempt, difference
 from benchmarks.libraries.defaults import PIXELS
 from benchmarks.libraries.families import PEERS
 from benchmarks.libraries.model import FlowModel
 from benchmarks.libraries.ours import Ours
 from benchmarks.machine import head
-from benchmarks.ours import OUR_FLOWS
-from benchmarks.plan import ALL_THREADS, FAMILIES, TASKS, Plan
+from benchmarks.ours import OUR_FLOWS, OurFlow
+from benchmarks.plan import ALL_THREADS, FAMILIES, TASKS, Plan, Raced
 from benchmarks.speed.tasks import Run, tasks
 from benchmarks.speed.timing import by_clocks, rounded
 from implementations.core.flow import Flow
@@ -70,39 +72,77 @@ class Trial(NamedTuple):
     tasks: Sequence[Task]
 
 
-def trials(plan: Plan, families: Sequence[str]) -> Iterator[Trial]:
-    """Build what is planned of these families, then our other flows, one by one."""
-    for place in plan.places(families):
+def planned(plan: Plan, families: Sequence[str]) -> dict[str, Callable[[], Trial]]:
+    """By the flow's name, how to build what is planned: these families, then ours."""
+
+    def raced(place: Raced) -> Trial:
         asked: list[Task] = [task for task in ASKED if task in place.tasks()]
-        yield Trial(None, place.family, place.build(), place.draw(), asked)
-    for own in plan.own:
+        return Trial(None, place.family, place.build(), place.draw(), asked)
+
+    def alone(own: OurFlow) -> Trial:
         x = torch.randn(plan.batches[0], *own.shape)
-        yield Trial(own.paper, own.name, {"ours": Ours(own.build())}, x, ASKED)
+        return Trial(own.paper, own.name, {"ours": Ours(own.build())}, x, ASKED)
+
+    return {
+        **{each.family: partial(raced, each) for each in plan.places(families)},
+        **{own.name: partial(alone, own) for own in plan.own},
+    }
 
 
-def compilations(trial: Trial, plan: Plan) -> Iterator[Compilation]:
-    """Time each task of the flow in all libraries, eager and compiled, in turns."""
+def _build_and_time(
+    build: Callable[[], Trial],
+    plan: Plan,
+    crashes: Crashes,
+    tell: Callable[[Running], None],
+) -> list[Compilation]:
+    torch.manual_seed(0)
+    torch.set_num_threads(plan.threads[0])
+    # A second try must not find what the first one compiled.
+    with fresh_cache():
+        # The first compilation also prepares what all of them share.
+        torch.compile(torch.sigmoid)(torch.zeros(8))
+        return compilations(build(), plan, crashes, tell)
+
+
+def compilations(
+    trial: Trial, plan: Plan, crashes: Crashes, tell: Callable[[Running], None]
+) -> list[Compilation]:
+    """Time each task of a flow in all libraries, eager and compiled, in turns.
+
+    `crashes` are faults known from an earlier try; `tell` hears what runs next.
+    """
     for model in trial.models.values():
         # MADE is no flow, and has nothing to set.
         if not isinstance(model, Ours) or isinstance(model.flow, Flow):
             model.prepare(trial.x)
+    rows: list[Compilation] = []
     for task in trial.tasks:
-        yield from _of_task(trial, task, plan)
+        known = {name: fault for (of, name), fault in crashes.items() if of == task}
+        rows += _of_task(trial, task, plan, known, tell)
+    return rows
 
 
-def _of_task(trial: Trial, task: Task, plan: Plan) -> Iterator[Compilation]:
+def _of_task(
+    trial: Trial,
+    task: Task,
+    plan: Plan,
+    known: Mapping[str, str],
+    tell: Callable[[Running], None],
+) -> Iterator[Compilation]:
     # Else a flow would count as one of many that share their code.
     torch.compiler.reset()
     attempts: dict[str, Attempt] = {}
     runs: dict[tuple[str, bool], Run] = {}
     for name, model in trial.models.items():
-        say(f"{trial.flow}, {TASKS[task]}: compiling {name}")
         model.train(task == "training_step")
         runs[name, False] = tasks(model, trial.x)[task]
-        attempts[name] = attempt(model, trial.x, task)
+        say(f"{trial.flow}, {TASKS[task]}: compiling {name}")
+        tell(Running(task, (name,)))
+        attempts[name] = attempt(model, trial.x, task, known.get(name, ""))
         if not attempts[name].fault:
             runs[name, True] = attempts[name].run
     say(f"{trial.flow}, {TASKS[task]}: {len(runs)} in turns")
+    tell(Running(task, tuple(name for name, compiled in runs if compiled)))
     times = by_clocks(runs, plan.repeats, *plan.clocks)
     for name, tried in attempts.items():
         yield _row(trial, task, name, tried, times)
@@ -115,12 +155,13 @@ def _row(
     tried: Attempt,
     times: Mapping[tuple[str, bool], Sequence[Sequence[float]]],
 ) -> Compilation:
-    model, fault, apart = trial.models[name], tried.fault, None
+    model, fault = trial.models[name], tried.fault
+    apart: float | None = None
     seconds, processor = map(rounded, times[name, False])
     compiled = [*map(rounded, times.get((name, True), ()))] or [None, None]
     if not fault:
         apart = difference(model, tried.density, trial.x, task)
-        if not apart <= TOLERANCE:
+        if apart is not None and not apart <= TOLERANCE:
             fault = f"wrong: log p differs by {apart:.1g}"
     return Compilation(
         paper=trial.paper,
@@ -143,18 +184,14 @@ def _row(
 
 def measure(plan: Plan, families: Sequence[str]) -> CompiledFlows:
     """Measure what the plan says of these families; tell how far it is on stderr."""
-    torch.manual_seed(0)
-    torch.set_num_threads(plan.threads[0])
     gc.freeze()  # What is imported need not be searched for garbage.
     rows: list[Compilation] = []
-    number = len(plan.places(families)) + len(plan.own)
-    with fresh_cache(), warnings.catch_warnings():
+    builds = planned(plan, families)
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # What torch has to say of libraries' code.
-        # The first compilation also prepares what all of them share.
-        torch.compile(torch.sigmoid)(torch.zeros(8))
-        for k, trial in enumerate(trials(plan, families), 1):
-            say(f"[{k}/{number}] {trial.flow}")
-            for row in compilations(trial, plan):
+        for k, (name, build) in enumerate(builds.items(), 1):
+            say(f"[{k}/{len(builds)}] {name}")
+            for row in apart(partial(_build_and_time, build, plan)):
                 print(line(row), flush=True)
                 rows.append(row)
     return CompiledFlows(

@@ -53,10 +53,10 @@ def fit(
         clip: the largest norm of a gradient.
         validate: returns a scalar, without gradients, in evaluation mode.
         every: steps between validations; the last step always has one.
-        compile: whether to compile `loss`. The first step then takes tens of seconds
-            longer, so a short training loses. What a later step gains depends on the
-            flow; on a CPU some get slower. The Compare page of the website has each
-            flow both ways, under "Compiled".
+        compile: whether to compile `loss`. The first step then takes up to a minute
+            longer, so a short training loses. Later steps get faster, on a CPU by a
+            tenth to seven times: the Compare page of the website has each flow both
+            ways, under "Compiled". A flow for which this is slower says so.
 
     Raises:
         FloatingPointError: when a loss or a gradient is not finite. The first such step

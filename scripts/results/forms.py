@@ -140,9 +140,9 @@ class Compilation(Form):
     `paper`. `seconds` are those of a clock, `processor` those of all cores together.
     `first` are the seconds of the first call, which compiles; `breaks` counts where
     the compiler leaves a piece to Python. `difference` is the largest one of the two
-    log-densities, relative to 1 + |log p|; null where it is not finite. `fault` says
-    why nothing was compiled, and then what is compiled is null, or that it computes
-    something else; "" where all is well.
+    log-densities, relative to 1 + |log p|; null where it is not finite, or where a flow
+    estimates its log-density. `fault` says why nothing was compiled, and then what is
+    compiled is null, or that it computes something else; "" where all is well.
     """
 
     paper: str | None

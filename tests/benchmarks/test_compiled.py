@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.compiled import attempts, command
+from benchmarks.compiled.apart import apart
 from benchmarks.compiled.attempts import attempt
 from benchmarks.compiled.command import DEFAULT, FULL, QUICK, Trial, compilations
 from benchmarks.libraries.ours import Ours
@@ -38,9 +42,12 @@ Compile = Callable[[Callable[[Tensor], Tensor]], Callable[[Tensor], Tensor]]
 def rows(compile: Compile, monkeypatch: pytest.MonkeyPatch) -> list[Compilation]:
     """Of both tasks of a small MAF, which has running statistics."""
     monkeypatch.setattr(torch, "compile", compile)
+    return compilations(small(), PLAN, {}, lambda running: None)
+
+
+def small() -> Trial:
     models = {"ours": Ours(maf(2, 2, (4, 4)))}
-    trial = Trial(None, "maf", models, torch.randn(16, 2), command.ASKED)
-    return list(compilations(trial, PLAN))
+    return Trial(None, "maf", models, torch.randn(16, 2), command.ASKED)
 
 
 def test_what_computes_the_same_has_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,6 +68,17 @@ def test_what_computes_something_else_is_wrong(
         assert row.fault.startswith("wrong: log p differs by ")
         assert row.compiled_seconds
         assert (row.difference is None) == (by != by)
+
+
+def test_an_estimate_is_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It differs from itself, and another order of draws is no fault."""
+    noisy = Ours(maf(2, 1, (4, 4)))
+    exact = noisy.log_prob
+    noisy.log_prob = lambda x: exact(x) + torch.randn(())  # type: ignore[method-assign]
+    monkeypatch.setattr(torch, "compile", lambda call: call)
+    trial = Trial(None, "noisy", {"ours": noisy}, torch.randn(4, 2), ("log_density",))
+    (row,) = compilations(trial, PLAN, {}, lambda running: None)
+    assert (row.fault, row.difference) == ("", None)
 
 
 def test_what_cannot_be_compiled_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,6 +109,28 @@ def test_what_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> Non
     assert time.perf_counter() - start < 5
 
 
+def test_what_crashes_is_a_row_and_the_rest_is_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def crashes(x: Tensor) -> Tensor:
+        os.kill(os.getpid(), signal.SIGSEGV)
+        return x
+
+    monkeypatch.setattr(torch, "compile", lambda call: crashes)
+    training, density = apart(partial(compilations, small(), PLAN))
+    assert training.fault == density.fault == "its compiled code crashed (SIGSEGV)"
+    assert training.seconds and not training.compiled_seconds
+    assert capsys.readouterr().err.count("crashed (SIGSEGV); once more") == 2
+
+
+def test_a_process_that_ends_otherwise_is_an_error() -> None:
+    def ends(*_: object) -> list[Compilation]:
+        os._exit(3)
+
+    with pytest.raises(RuntimeError, match="ended with status 3"):
+        apart(ends)
+
+
 def test_every_flow_of_ours_is_planned_once() -> None:
     others = [own.name for own in FULL.own]
     assert sorted([*others, *DEFAULT]) == sorted(own.name for own in OUR_FLOWS)
@@ -98,7 +138,6 @@ def test_every_flow_of_ours_is_planned_once() -> None:
     assert FULL.repeats >= 7
 
 
-@pytest.mark.skipif(not command.RESULTS.exists(), reason="not measured yet")
 def test_results_hold_what_is_planned() -> None:
     report = read(CompiledFlows, command.RESULTS)
     flows = list(dict.fromkeys(row.flow for row in report.rows))

@@ -110,6 +110,7 @@ def test_a_part_that_fails_crashes_or_hangs_takes_nothing_from_the_others(
     assert "Traceback" in capfd.readouterr().err
 
 
+@pytest.mark.thorough
 def test_what_a_part_started_ends_with_it(tmp_path: Path) -> None:
     alive = tmp_path / "alive"
     child = f"import time, pathlib; time.sleep(4); pathlib.Path({str(alive)!r}).touch()"

@@ -37,6 +37,7 @@ def test_mathematics_is_typeset(visit: Visit) -> None:
     expect(page.locator(".katex-error")).to_have_count(0)
 
 
+@pytest.mark.thorough
 def test_figures_are_drawn(visit: Visit) -> None:
     page = visit.open("notebooks/nice/")
     figures = page.locator("article img")
@@ -72,6 +73,7 @@ def test_panels_stand_in_rows_with_letters_of_nine_pixels(
         assert all(LETTERS * panel["scale"] >= 9 for panel in panels)
 
 
+@pytest.mark.thorough
 def test_folded_code_opens(visit: Visit) -> None:
     page = visit.open("notebooks/nice/")
     folded = page.locator("details.fold").first
@@ -80,6 +82,7 @@ def test_folded_code_opens(visit: Visit) -> None:
     expect(folded.locator("code")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_the_notebook_is_downloaded(visit: Visit) -> None:
     page = visit.open(KINDS["notebook"])
     with page.expect_download() as download:
@@ -89,6 +92,7 @@ def test_the_notebook_is_downloaded(visit: Visit) -> None:
     assert download.value.path().read_bytes() == committed
 
 
+@pytest.mark.thorough
 def test_the_contents_stay_in_sight(visit: Visit) -> None:
     visit.page.set_viewport_size(DESKTOP)
     page = visit.open(KINDS["notebook"])
@@ -153,6 +157,7 @@ def test_a_phone_has_the_navigation_in_its_drawer(visit: Visit) -> None:
     page.wait_for_url("**/list/")
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("path", ["none/", "papers/none/", "a/b/c/none.html?x=1"])
 def test_a_page_that_is_not_there_leads_back(visit: Visit, path: str) -> None:
     page = visit.page

@@ -310,6 +310,7 @@ def results(project: Path) -> Iterator[Path]:
     yield project / "benchmarks" / "results"
 
 
+@pytest.mark.thorough
 def test_missing_results_stop_the_build(
     project: Path, results: Path, tmp_path: Path
 ) -> None:

@@ -11,6 +11,7 @@ from nbformat.v4 import new_output
 from tests.support.building import build
 
 
+@pytest.mark.thorough
 def test_a_notebook_that_raised_is_not_published(project: Path, tmp_path: Path) -> None:
     path = project / "docs/notebooks/nice.ipynb"
     notebook = nbformat.read(path, as_version=4)
@@ -23,6 +24,7 @@ def test_a_notebook_that_raised_is_not_published(project: Path, tmp_path: Path) 
     assert f"nice.ipynb, cell {number}: it raised ValueError: oh" in run.stderr
 
 
+@pytest.mark.thorough
 def test_every_fault_of_the_catalogue_is_told(project: Path, tmp_path: Path) -> None:
     path = project / "resources.yaml"
     text = path.read_text("utf-8")

@@ -35,6 +35,7 @@ def open_first(page: Page) -> Locator:
     return dialog
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desk", "phone"])
 def test_a_figure_opens_whole(visit: Visit, size: ViewportSize) -> None:
     visit.page.set_viewport_size(size)
@@ -48,6 +49,7 @@ def test_a_figure_opens_whole(visit: Visit, size: ViewportSize) -> None:
     assert focused.startswith(NAME)
 
 
+@pytest.mark.thorough
 def test_a_phone_shows_the_full_size_too(visit: Visit) -> None:
     visit.page.set_viewport_size(PHONE)
     dialog = open_first(visit.open(KINDS["notebook"]))
@@ -66,6 +68,7 @@ def test_a_phone_shows_the_full_size_too(visit: Visit) -> None:
     expect(dialog).not_to_be_visible()
 
 
+@pytest.mark.thorough
 def test_a_click_on_a_figure_opens_it_and_one_beside_it_closes_it(visit: Visit) -> None:
     visit.page.set_viewport_size(DESKTOP)
     page = visit.open(KINDS["notebook"])
@@ -77,6 +80,7 @@ def test_a_click_on_a_figure_opens_it_and_one_beside_it_closes_it(visit: Visit) 
     expect(dialog).not_to_be_visible()
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("kind", ["notebook", "paper"])
 def test_what_goes_on_sideways_shows_it(visit: Visit, kind: str) -> None:
     visit.page.set_viewport_size(PHONE)

@@ -114,6 +114,7 @@ def test_a_word_is_explained_on_hover(visit: Visit) -> None:
     expect(explanation(page)).to_have_count(0)
 
 
+@pytest.mark.thorough
 def test_a_word_is_explained_by_keyboard(visit: Visit) -> None:
     page = visit.open("notebooks/nice/")
     word(page).focus()
@@ -125,6 +126,7 @@ def test_a_word_is_explained_by_keyboard(visit: Visit) -> None:
     page.wait_for_url("**/glossary/#coupling")
 
 
+@pytest.mark.thorough
 def test_an_explanation_has_no_words_of_its_link(visit: Visit) -> None:
     page = visit.open("notebooks/nice/")
     word(page).focus()
@@ -156,6 +158,7 @@ def test_a_first_tap_explains_and_a_second_one_leads_to_the_glossary(
     expect(page.locator("#coupling")).to_be_in_viewport()
 
 
+@pytest.mark.thorough
 def test_a_click_leads_to_the_glossary(visit: Visit) -> None:
     page = visit.open("notebooks/nice/")
     word(page).click()

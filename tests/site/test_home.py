@@ -38,6 +38,7 @@ def at_rest(visit: Visit) -> Page:
     return page
 
 
+@pytest.mark.thorough
 def test_the_picture_plays_once_in_less_than_five_seconds(visit: Visit) -> None:
     page = visit.open("")
     expect(output(page)).to_have_text("layer 1 of 6")
@@ -81,6 +82,7 @@ def test_the_picture_rests_where_motion_is_unwelcome(visit: Visit) -> None:
     expect(output(page)).to_have_text("layer 1 of 6")
 
 
+@pytest.mark.thorough
 def test_the_picture_waits_until_it_is_seen(visit: Visit) -> None:
     visit.page.set_viewport_size({"width": 390, "height": 300})
     page = visit.open("")
@@ -90,6 +92,7 @@ def test_the_picture_waits_until_it_is_seen(visit: Visit) -> None:
     expect(output(page)).not_to_have_text("the base")
 
 
+@pytest.mark.thorough
 def test_the_picture_follows_the_theme(visit: Visit) -> None:
     visit.page.emulate_media(color_scheme="light")
     page = at_rest(visit)
@@ -171,6 +174,7 @@ def test_the_line_of_numbers_counts(
     )
 
 
+@pytest.mark.thorough
 def test_papers_of_many_families_are_shown_by_their_pictures(visit: Visit) -> None:
     page = visit.open("")
     works = page.locator("article.work")

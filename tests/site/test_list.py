@@ -26,6 +26,7 @@ def open_list(visit: Visit, query: str = "", width: int = 1440) -> Page:
     return visit.open(f"list/{query}")
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("width", [820, 1280, 1440])
 def test_rows_are_dense(visit: Visit, width: int) -> None:
     page = open_list(visit, width=width)
@@ -151,6 +152,7 @@ def test_starred_entries_are_a_list_that_is_kept(visit: Visit) -> None:
     expect(page.get_by_role("button", name="BibTeX")).not_to_be_visible()
 
 
+@pytest.mark.thorough
 def test_a_reading_list_is_had_as_bibtex(visit: Visit, catalogue: Catalogue) -> None:
     page = open_list(visit)
     video = catalogue.videos[0].id
@@ -165,6 +167,7 @@ def test_a_reading_list_is_had_as_bibtex(visit: Visit, catalogue: Catalogue) -> 
     expect(page.locator(".reading-list")).to_contain_text("2 of the 3 entries")
 
 
+@pytest.mark.thorough
 def test_a_reading_list_is_shared_by_its_link(visit: Visit) -> None:
     page = open_list(visit)
     star(page, "nice")
@@ -184,6 +187,7 @@ def test_a_reading_list_is_shared_by_its_link(visit: Visit) -> None:
     expect(page.get_by_role("link", name="Reading list (2)")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_an_empty_reading_list_says_how_to_begin_one(visit: Visit) -> None:
     page = open_list(visit)
     page.get_by_role("link", name="Reading list (0)").click()
@@ -193,6 +197,7 @@ def test_an_empty_reading_list_says_how_to_begin_one(visit: Visit) -> None:
     expect(page.get_by_role("link", name="Reading list (1)")).to_be_visible()
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("stored", ["nonsense", '{"a": 1}', "7", '["none", 3, null]'])
 def test_what_is_kept_may_be_nonsense(visit: Visit, stored: str) -> None:
     page = open_list(visit)

@@ -155,6 +155,7 @@ def test_the_commands_of_a_page_are_there(pages: dict[str, str]) -> None:
     assert (ROOT / re.findall(r"jupyter lab (\S+)", commands)[0]).is_file()
 
 
+@pytest.mark.thorough
 def test_colab_heads_the_contents_and_stays_at_the_foot_of_a_phone(
     visit: Visit,
 ) -> None:
@@ -174,6 +175,7 @@ def test_colab_heads_the_contents_and_stays_at_the_foot_of_a_phone(
         expect(bar).to_be_in_viewport(ratio=1)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("path", ["nice", "nsf", "flows_review"])
 def test_claims_are_whole_on_a_phone(visit: Visit, path: str) -> None:
     visit.page.set_viewport_size(PHONE)
@@ -184,6 +186,7 @@ def test_claims_are_whole_on_a_phone(visit: Visit, path: str) -> None:
         assert table.evaluate("table => table.scrollWidth <= table.clientWidth")
 
 
+@pytest.mark.thorough
 def test_the_chip_leads_to_the_claims(visit: Visit) -> None:
     page = visit.open("notebooks/nice/")
     page.get_by_role("link", name=re.compile(r"\d+ checks hold")).click()
@@ -200,6 +203,7 @@ def test_the_key_figure_is_in_the_first_screen_of_a_phone(visit: Visit) -> None:
     assert figure.evaluate(before) < code.evaluate(before)
 
 
+@pytest.mark.thorough
 def test_commands_and_stamp_open(visit: Visit) -> None:
     page = visit.open("notebooks/nice/")
     clone = page.get_by_text("git clone")

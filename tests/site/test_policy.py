@@ -212,6 +212,7 @@ def intrusions(browser: Browser, address: str) -> tuple[set[str], set[str]]:
     return ran, {url.removeprefix(f"{ELSEWHERE}/") for url in asked}
 
 
+@pytest.mark.thorough
 def test_nothing_that_was_brought_in_runs(
     browser: Browser, tampered: tuple[str, str]
 ) -> None:

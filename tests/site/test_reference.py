@@ -97,6 +97,7 @@ def test_readme_leads_to_the_reference() -> None:
     assert PROJECT.page("reference/") in use
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("word", "anchor"),
     [

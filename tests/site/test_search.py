@@ -43,6 +43,7 @@ def test_an_address_with_a_question_opens_the_search(visit: Visit) -> None:
     expect(item.first).to_be_visible()
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("found", ["notebooks/nice/", "reference/maps/"])
 def test_search_finds_coupling_and_leads_to_it(visit: Visit, found: str) -> None:
     page = visit.open("")
@@ -131,6 +132,7 @@ def test_folded_code_and_formulas_are_not_searched(visit: Visit) -> None:
     assert any("class" in document["text"] for document in found)
 
 
+@pytest.mark.thorough
 def test_nothing_found_offers_the_list_and_searches_that_find(visit: Visit) -> None:
     page = visit.open("papers/nice/")
     search(page, "zzzz")

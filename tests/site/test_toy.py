@@ -121,6 +121,7 @@ def test_a_tap_tells_the_density_of_the_point(visit: Visit) -> None:
     check_numbers(page, trained("swirl", "spline"))
 
 
+@pytest.mark.thorough
 def test_every_flow_tells_its_numbers(visit: Visit) -> None:
     page = awake(visit)
     menus = {
@@ -160,6 +161,7 @@ def wait_for_numbers(page: Page, flow: Flow) -> None:
     )
 
 
+@pytest.mark.thorough
 def test_the_point_is_moved_by_keys_and_its_numbers_are_spoken(visit: Visit) -> None:
     page = awake(visit)
     x, y = shown(page, "x")
@@ -178,6 +180,7 @@ def test_the_point_is_moved_by_keys_and_its_numbers_are_spoken(visit: Visit) -> 
     )
 
 
+@pytest.mark.thorough
 def test_the_point_is_drawn_along_in_every_stage(visit: Visit) -> None:
     page = awake(visit)
     slider = page.get_by_role("slider", name="How far the points have flowed")
@@ -195,6 +198,7 @@ def test_the_point_is_drawn_along_in_every_stage(visit: Visit) -> None:
     assert shown(page, "total") == pytest.approx([log_p], abs=0.0011)
 
 
+@pytest.mark.thorough
 def test_a_flow_that_is_chosen_plays_once(visit: Visit) -> None:
     page = visit.open("")
     page.locator(".journey select[name=flow]").select_option("affine")
@@ -249,6 +253,7 @@ def swipe(page: Page, start: Locator, by: tuple[float, float]) -> None:
     session.detach()
 
 
+@pytest.mark.thorough
 def test_a_finger_moves_the_point_and_scrolls_the_page(phone: Page) -> None:
     canvas = phone.locator(".journey canvas")
     box = canvas.bounding_box()
@@ -269,6 +274,7 @@ def test_a_finger_moves_the_point_and_scrolls_the_page(phone: Page) -> None:
     assert shown(phone, "x") == moved
 
 
+@pytest.mark.thorough
 @pytest.mark.published
 def test_nice_opens_with_the_toy(visit: Visit) -> None:
     page = at_rest(visit, "notebooks/nice/")

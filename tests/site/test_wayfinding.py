@@ -22,6 +22,7 @@ def links(html: str, select: str) -> dict[str, str]:
     return {a.get_text(): str(a["href"]) for a in part.select("a")} if part else {}
 
 
+@pytest.mark.thorough
 @pytest.mark.published
 def test_a_paper_has_a_way_back_to_its_part_of_the_list(
     pages: dict[str, str], catalogue: Catalogue
@@ -35,6 +36,7 @@ def test_a_paper_has_a_way_back_to_its_part_of_the_list(
         }
 
 
+@pytest.mark.thorough
 @pytest.mark.published
 def test_a_paper_and_its_notebook_are_one_work(
     pages: dict[str, str], catalogue: Catalogue
@@ -73,6 +75,7 @@ def here(html: str) -> str:
     return part(html, ".beside [aria-current=page]").get_text()
 
 
+@pytest.mark.thorough
 def test_pages_of_a_work_lead_to_each_other(visit: Visit) -> None:
     page = visit.open("papers/nice/")
     beside = page.get_by_role("navigation", name="NICE")
@@ -96,6 +99,7 @@ def test_a_section_shows_its_pages(
     assert len(shown) > 1
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("path", ["list/", "notebooks/nice/", "compare/"])
 def test_tabs_and_header_stick(visit: Visit, path: str) -> None:
     visit.page.set_viewport_size(DESKTOP)
@@ -128,6 +132,7 @@ def test_the_label_of_the_repository_ends_where_text_does(visit: Visit) -> None:
     assert abs(label - text) <= 1
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("by", ["click", "Enter"])
 def test_each_switch_of_colours_is_seen(visit: Visit, scheme: str, by: str) -> None:
@@ -166,6 +171,7 @@ def test_a_missing_page_has_no_empty_sidebar(visit: Visit) -> None:
     expect(menu.get_by_role("link", name="The list", exact=True)).to_be_visible()
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("path", ["", "papers/nice/", "no-such-page/"])
 def test_the_footer_leads_to_list_data_and_how_to_contribute(
     visit: Visit, path: str
@@ -189,6 +195,7 @@ WIDTHS = """() => {
 }"""
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("path", ["compare/", "papers/maf/", "exports/", "notation/"])
 def test_text_is_36_rem_wide_at_most(visit: Visit, path: str) -> None:
     visit.page.set_viewport_size({"width": 1440, "height": 900})
@@ -212,6 +219,7 @@ CUT = """() => [...document.querySelectorAll("article table")]
   }).map(table => table.outerHTML.slice(0, 200))"""
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("path", ["compare/", "exactness/", "papers/maf/", "notation/"])
 def test_print_cuts_no_table(visit: Visit, path: str) -> None:
     page = visit.open(path)
@@ -227,6 +235,7 @@ def test_print_cuts_no_table(visit: Visit, path: str) -> None:
         )
 
 
+@pytest.mark.thorough
 def test_print_shows_what_was_unfolded_and_no_more(visit: Visit) -> None:
     page = visit.open("notebooks/nice/")
     folds = page.locator("article details")

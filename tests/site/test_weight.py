@@ -11,9 +11,18 @@ from tests.support.kinds import KINDS
 # Kilobytes, headers included.
 MOST = {"home": 200, "gallery": 400}
 OTHERWISE = 300
+# Pages that most visitors see.
+MOSTLY = {"home", "list", "notebook"}
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.sampled
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=pytest.mark.kinds(kind if kind in MOSTLY else ""))
+        for kind in KINDS
+    ],
+)
 def test_a_first_view_is_light_and_keeps_still(
     browser: Browser, root: str, kind: str
 ) -> None:
@@ -24,6 +33,7 @@ def test_a_first_view_is_light_and_keeps_still(
     assert view.shift < 0.05
 
 
+@pytest.mark.thorough
 def test_what_moves_is_noticed(browser: Browser, root: str) -> None:
     pushed = """addEventListener("load", () => setTimeout(() => {
       document.querySelector("article").style.paddingTop = "300px"

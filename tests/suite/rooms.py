@@ -23,11 +23,11 @@ BUDGETS = {
     "outputs": (15, 90),
     "scaffold": (9, 30),
     "github": (12, 40),
-    "execute": (35, 60),
-    "flows": (140, 1300),
-    "papers": (90, 500),
-    "benchmarks": (20, 100),
-    "site": (65, 300),
+    "execute": (38, 130),
+    "flows": (130, 1300),
+    "papers": (85, 500),
+    "benchmarks": (20, 180),
+    "site": (80, 340),
     "whole": (18, 150),
 }
 LINTING = 80

@@ -246,6 +246,7 @@ BOTH = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.thorough
 @BOTH
 def test_code_is_compared_on_one_machine_where_git_has_the_code_before(
     paper: SmallProject,
@@ -262,6 +263,7 @@ def test_code_is_compared_on_one_machine_where_git_has_the_code_before(
     assert capsys.readouterr().out.splitlines()[-1] == REPLAYED
 
 
+@pytest.mark.thorough
 @BOTH
 def test_another_number_is_told_even_if_another_cpu_had_one_too(
     paper: SmallProject,
