@@ -25,7 +25,7 @@ from benchmarks.accuracy.targets import targets
 from benchmarks.command import FOLDER, Command, named, write
 from benchmarks.libraries.families import LIBRARIES, WHOLE, offers
 from implementations.core.nets import size
-from scripts.cluster.place import ClusterError, JobLost, Place
+from scripts.cluster.place import ClusterError, JobLost, Workplace
 from scripts.results import forms
 from scripts.results.forms import Course
 
@@ -128,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     budget, seeds = (QUICK, 1) if args.quick else (FULL, args.seeds)
     torch.set_num_threads(1)
     asked = [fit for seed in range(seeds) for fit in fits(seed, families)]
-    place = Place(max(args.jobs, 1), args.cluster, processes=True)
+    place = Workplace(max(args.jobs, 1), args.cluster, processes=True)
     folder = None if args.quick else KEPT
     try:
         # Not where this module is only read, and distributed may be missing.

@@ -14,7 +14,7 @@ from benchmarks.libraries.families import PEERS
 from benchmarks.machine import head
 from scripts.cluster.facts import facts
 from scripts.cluster.opening import open_cluster
-from scripts.cluster.place import Needs, Place
+from scripts.cluster.place import Needs, Workplace
 from scripts.cluster.running import Cluster, together
 from scripts.cluster.signals import cancel_on_signals
 from scripts.results.forms import Course
@@ -32,7 +32,7 @@ _TELLS = Needs(
 
 
 async def measure(
-    asked: Sequence[Fit], budget: Budget, place: Place, folder: Path | None
+    asked: Sequence[Fit], budget: Budget, place: Workplace, folder: Path | None
 ) -> tuple[Mapping[str, Any], list[Course]]:
     """Run the fits at a place, and keep each in the folder; tell how far it is.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from scripts.cluster.facts import Facts
+from scripts.cluster.facts import WorkerFacts
 from scripts.cluster.place import ClusterError
 
 _REMEDY = """\
@@ -22,8 +22,8 @@ def start_worker(address: str) -> str:
 
 def check_agreement(
     address: str,
-    here: Facts,
-    workers: Mapping[str, Facts | BaseException],
+    here: WorkerFacts,
+    workers: Mapping[str, WorkerFacts | BaseException],
     alike: Sequence[str] = (),
 ) -> list[str]:
     """Refuse workers that would give other results; return what may be told of others.
@@ -37,7 +37,9 @@ def check_agreement(
     }
     if wrong:
         raise ClusterError(_refusal(address, here, wrong, workers))
-    known = {name: found for name, found in workers.items() if isinstance(found, Facts)}
+    known = {
+        name: found for name, found in workers.items() if isinstance(found, WorkerFacts)
+    }
     for field in alike:
         values = {name: getattr(found, field) for name, found in known.items()}
         if len(set(values.values())) > 1:
@@ -45,7 +47,7 @@ def check_agreement(
     return [*_other_commits(here, known)]
 
 
-def difference(here: Facts, found: Facts | BaseException) -> str:
+def difference(here: WorkerFacts, found: WorkerFacts | BaseException) -> str:
     """Say in what a worker differs from this checkout; "" where in nothing."""
     if isinstance(found, BaseException):
         return f"this project, as it is here, cannot be imported there ({found})"
@@ -65,9 +67,9 @@ def difference(here: Facts, found: Facts | BaseException) -> str:
 
 def _refusal(
     address: str,
-    here: Facts,
+    here: WorkerFacts,
     wrong: Mapping[str, str],
-    workers: Mapping[str, Facts | BaseException],
+    workers: Mapping[str, WorkerFacts | BaseException],
 ) -> str:
     lines = [f"{len(wrong)} of {len(workers)} workers of {address} differ from here:"]
     lines += [f"  {worker}: {told}" for worker, told in wrong.items()]
@@ -76,7 +78,7 @@ def _refusal(
     changed = [
         found
         for worker in wrong
-        if isinstance(found := workers[worker], Facts)
+        if isinstance(found := workers[worker], WorkerFacts)
         and (found.commit == here.commit and found.code != here.code)
     ]
     return "\n".join(lines) + (_CHANGED if changed else "")
@@ -91,7 +93,9 @@ def _unlike(address: str, field: str, values: Mapping[str, str]) -> str:
     return "\n".join(lines)
 
 
-def _other_commits(here: Facts, workers: Mapping[str, Facts]) -> Iterator[str]:
+def _other_commits(
+    here: WorkerFacts, workers: Mapping[str, WorkerFacts]
+) -> Iterator[str]:
     for worker, found in workers.items():
         if found.commit != here.commit:
             yield (

@@ -1,4 +1,4 @@
-"""What a process would run jobs with: versions, code, machine."""
+"""The means with which a process would run jobs: versions, code, machine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MISSING = "missing"
 
 
 @dataclass(frozen=True)
-class Facts:
+class WorkerFacts:
     """The facts of one process.
 
     `versions` are by package, Python's among them; `code` has a hash for each file;
@@ -45,13 +45,13 @@ class Facts:
 
 
 @cache
-def facts(needs: Needs, root: Path = ROOT) -> Facts:
+def facts(needs: Needs, root: Path = ROOT) -> WorkerFacts:
     """Gather the facts of this process, once.
 
     Once, since what it has imported stays as it was, whatever becomes of the files.
     """
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return Facts(
+    return WorkerFacts(
         {"python": python, **{name: _version(name) for name in needs.packages}},
         _hashes(root, needs.rooms),
         _first_line(["git", "-C", str(root), "rev-parse", "--short=10", "HEAD"]),

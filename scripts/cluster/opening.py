@@ -16,8 +16,8 @@ import dask.config
 from distributed import Client, Nanny, Scheduler, SpecCluster, Worker
 
 from scripts.cluster.agreement import check_agreement, start_worker
-from scripts.cluster.facts import Facts, facts, processor
-from scripts.cluster.place import ClusterError, Needs, Place
+from scripts.cluster.facts import WorkerFacts, facts, processor
+from scripts.cluster.place import ClusterError, Needs, Workplace
 from scripts.cluster.running import Cluster, workers_of
 
 _PATIENCE = 10
@@ -32,7 +32,7 @@ _SETTINGS = {
 
 
 @asynccontextmanager
-async def open_cluster(place: Place, needs: Needs) -> AsyncIterator[Cluster]:
+async def open_cluster(place: Workplace, needs: Needs) -> AsyncIterator[Cluster]:
     """Start workers on this machine, or connect to those of a cluster.
 
     Prints where its dashboard is: for workers of this machine, in a terminal alone.
@@ -53,7 +53,7 @@ async def open_cluster(place: Place, needs: Needs) -> AsyncIterator[Cluster]:
 
 
 @asynccontextmanager
-async def _here(place: Place, needs: Needs) -> AsyncIterator[Cluster]:
+async def _here(place: Workplace, needs: Needs) -> AsyncIterator[Cluster]:
     with (
         TemporaryDirectory(prefix="cluster-", ignore_cleanup_errors=True) as folder,
         dask.config.set({**_SETTINGS, "temporary-directory": folder}),
@@ -66,7 +66,7 @@ async def _here(place: Place, needs: Needs) -> AsyncIterator[Cluster]:
             yield Cluster(client, "this machine", threads, processor(), needs)
 
 
-def _workers_here(place: Place) -> SpecCluster:
+def _workers_here(place: Workplace) -> SpecCluster:
     """Return what starts a scheduler and workers, which no other machine can reach.
 
     `LocalCluster` would let each worker listen on all of this machine's addresses.
@@ -122,7 +122,7 @@ async def _there(address: str, needs: Needs) -> AsyncIterator[Cluster]:
         here, found = facts(needs), await _all_facts(client, needs)
         for remark in check_agreement(address, here, found, needs.alike):
             print(remark, flush=True)
-        known = [each for each in found.values() if isinstance(each, Facts)]
+        known = [each for each in found.values() if isinstance(each, WorkerFacts)]
         machines = {each.machine for each in known}
         machine = machines.pop() if len(machines) == 1 else ""
         threads = _threads(workers, known)
@@ -131,12 +131,12 @@ async def _there(address: str, needs: Needs) -> AsyncIterator[Cluster]:
 
 async def _all_facts(
     client: Client, needs: Needs
-) -> Mapping[str, Facts | BaseException]:
+) -> Mapping[str, WorkerFacts | BaseException]:
     """Ask every worker; what cannot be asked is told as the exception that came."""
     return await client.run(facts, needs, on_error="return")
 
 
-def _threads(workers: Mapping[str, Any], found: list[Facts]) -> int:
+def _threads(workers: Mapping[str, Any], found: list[WorkerFacts]) -> int:
     """Return the threads for which each job has cores, wherever it runs.
 
     All jobs have as many: another number would round differently.

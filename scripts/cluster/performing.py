@@ -10,7 +10,7 @@ from typing import Any
 
 from distributed import Reschedule, Worker, get_worker
 
-from scripts.cluster.facts import Facts, facts
+from scripts.cluster.facts import WorkerFacts, facts
 from scripts.cluster.place import Needs
 
 Key = tuple[Any, ...]
@@ -23,7 +23,7 @@ _PATIENCE = 0.1
 class DifferentWorker(Exception):
     """A worker that came later differs from the client; holds its facts."""
 
-    def __init__(self, worker: str, found: Facts) -> None:
+    def __init__(self, worker: str, found: WorkerFacts) -> None:
         super().__init__(worker, found)
         self.worker, self.found = worker, found
 

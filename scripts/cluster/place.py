@@ -1,4 +1,4 @@
-"""The place where jobs are to run, and what its workers must have."""
+"""The place where jobs are to run, and how alike its workers must be."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class JobLost(Exception):
 
 
 @dataclass(frozen=True)
-class Place:
+class Workplace:
     """A machine, this one, with `jobs` at once; or the cluster at an address.
 
     With `processes`, each worker on this machine is a process of its own: for jobs
@@ -28,10 +28,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Needs:
-    """What a cluster's workers must share with this checkout, and with each other.
+    """The likeness that is asked of workers: to this checkout, and to each other.
 
     `rooms` are the folders of code that jobs import, `packages` those whose version
-    tells in the results, and `alike` the fields of `Facts` in which workers agree.
+    tells in the results, and `alike` the fields of `WorkerFacts` that are one.
     """
 
     rooms: tuple[str, ...]

@@ -14,7 +14,7 @@ from distributed import Client, Future, KilledWorker
 from distributed.client import FutureCancelledError
 
 from scripts.cluster.agreement import check_agreement
-from scripts.cluster.facts import Facts
+from scripts.cluster.facts import WorkerFacts
 from scripts.cluster.performing import (
     DifferentWorker,
     Key,
@@ -49,7 +49,7 @@ class Cluster:
         threads: int,
         machine: str,
         needs: Needs,
-        here: Facts | None = None,
+        here: WorkerFacts | None = None,
     ) -> None:
         self.address, self.threads, self.machine = address, threads, machine
         self._client, self._needs, self._here = client, needs, here

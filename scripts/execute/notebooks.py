@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.base.files import write_atomic
-from scripts.cluster.place import ClusterError, Place
+from scripts.cluster.place import ClusterError, Workplace
 from scripts.execute.ipynb import Notebook, State, read
 from scripts.papers import PACKAGE, implemented
 from scripts.papers.cells import CellError
@@ -60,7 +60,7 @@ def run(
         if notebook not in stale:
             _refresh(notebook)
     if stale:
-        place = Place(max(jobs, 1), cluster)
+        place = Workplace(max(jobs, 1), cluster)
         return _execute(stale, root, device, place, limit, force) or failed
     return failed
 
@@ -122,7 +122,7 @@ def _execute(
     notebooks: Sequence[Notebook],
     root: Path,
     device: str | None,
-    place: Place,
+    place: Workplace,
     limit: float,
     force: bool,
 ) -> int:

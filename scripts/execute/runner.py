@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from scripts.base.files import write_atomic
 from scripts.cluster.opening import open_cluster
-from scripts.cluster.place import JobLost, Needs, Place
+from scripts.cluster.place import JobLost, Needs, Workplace
 from scripts.cluster.running import Cluster, Shared, together
 from scripts.cluster.signals import cancel_on_signals
 from scripts.execute import ipynb
@@ -44,7 +44,7 @@ def execute(
     notebooks: Sequence[Notebook],
     root: Path,
     device: str | None,
-    place: Place,
+    place: Workplace,
     limit: float,
     force: bool,
 ) -> int:
@@ -65,7 +65,7 @@ async def _execute(
     notebooks: Sequence[Notebook],
     root: Path,
     device: str | None,
-    place: Place,
+    place: Workplace,
     limit: float,
     force: bool,
 ) -> int:

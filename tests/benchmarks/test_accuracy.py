@@ -31,7 +31,7 @@ from implementations.core.flow import Flow, StandardNormal
 from implementations.core.nets import size
 from implementations.nsf import Linear
 from scripts.base.project import ROOT
-from scripts.cluster.place import Place
+from scripts.cluster.place import Workplace
 from scripts.cluster.running import Cluster, together
 from scripts.results.files import read
 from scripts.results.forms import Accuracy, Course
@@ -197,7 +197,9 @@ def test_workers_killed_in_the_middle_twice_lose_nothing(
 
         async def kills() -> tuple[Any, list[Course]]:
             work = asyncio.create_task(
-                measure(FITS, budget, Place(address=cluster.address), tmp_path / "kept")
+                measure(
+                    FITS, budget, Workplace(address=cluster.address), tmp_path / "kept"
+                )
             )
             for finished in (1, 3):
                 while len([*tmp_path.glob("kept/*.json")]) < finished:

@@ -28,7 +28,7 @@ def wait_until(moment: Callable[[], object], what: str) -> None:
 
 
 @dataclass
-class Loopback:
+class KillableCluster:
     """A scheduler and the nannies of its workers, which begin each killed one anew."""
 
     address: str
@@ -65,7 +65,9 @@ class Loopback:
 
 
 @contextmanager
-def loopback(folder: Path, workers: int = 3, root: Path = ROOT) -> Iterator[Loopback]:
+def loopback(
+    folder: Path, workers: int = 3, root: Path = ROOT
+) -> Iterator[KillableCluster]:
     """Start a cluster, wait until its workers are there, and stop it in the end."""
     file = folder / "scheduler.json"
     scheduler = _dask(
@@ -74,7 +76,7 @@ def loopback(folder: Path, workers: int = 3, root: Path = ROOT) -> Iterator[Loop
         *("--host=127.0.0.1", "--port=0", "--no-dashboard"),
         *("--dashboard-address=127.0.0.1:0", f"--scheduler-file={file}"),
     )
-    cluster = Loopback("", folder, [scheduler])
+    cluster = KillableCluster("", folder, [scheduler])
     try:
         wait_until(file.exists, "no scheduler is there")
         cluster.address = json.loads(file.read_text("utf-8"))["address"]

@@ -6,7 +6,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from scripts.cluster.place import Place
+from scripts.cluster.place import Workplace
 from scripts.execute.claims.results import codes, left_to_run, read
 from scripts.execute.notebooks import chosen
 from scripts.papers.cells import CellError
@@ -54,7 +54,7 @@ def run(
     except ModuleNotFoundError as error:
         return _missing(error)
     task = repeat.Task(root, current, here, seeds, force)
-    return repeat.run(task, missing, device, Place(max(jobs, 1), cluster))
+    return repeat.run(task, missing, device, Workplace(max(jobs, 1), cluster))
 
 
 def _missing(error: ModuleNotFoundError) -> int:

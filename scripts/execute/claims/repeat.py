@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from scripts.base.files import turn, write_atomic
 from scripts.cluster.opening import open_cluster
-from scripts.cluster.place import ClusterError, JobLost, Place
+from scripts.cluster.place import ClusterError, JobLost, Workplace
 from scripts.cluster.running import Cluster, Shared, together
 from scripts.cluster.signals import cancel_on_signals
 from scripts.execute import ipynb
@@ -55,7 +55,7 @@ class Task:
 
 
 def run(
-    task: Task, seeds: Mapping[str, Sequence[int]], device: str | None, place: Place
+    task: Task, seeds: Mapping[str, Sequence[int]], device: str | None, place: Workplace
 ) -> int:
     """Replay papers or run their seeds at a place; return the exit status.
 
@@ -74,7 +74,7 @@ def run(
 
 
 async def _run(
-    task: Task, seeds: Mapping[str, Sequence[int]], device: str | None, place: Place
+    task: Task, seeds: Mapping[str, Sequence[int]], device: str | None, place: Workplace
 ) -> int:
     cancel_on_signals()
     packed = pack(task.root)

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from scripts.cluster.agreement import check_agreement, difference
-from scripts.cluster.facts import Facts, facts
+from scripts.cluster.facts import WorkerFacts, facts
 from scripts.cluster.place import ClusterError, Needs
 
-HERE = Facts(
+HERE = WorkerFacts(
     versions={"python": "3.11", "torch": "2.13.0"},
     code={"scripts/a.py": "1", "scripts/b.py": "2"},
     commit="abc1234567",
@@ -56,7 +56,7 @@ def test_workers_that_are_alike_are_taken_whatever_their_host() -> None:
         ),
     ],
 )
-def test_a_difference_is_named(found: Facts | BaseException, told: str) -> None:
+def test_a_difference_is_named(found: WorkerFacts | BaseException, told: str) -> None:
     assert difference(HERE, found) == told
     with pytest.raises(ClusterError) as refused:
         check_agreement(ADDRESS, HERE, {ONE: HERE, TWO: found})
@@ -98,7 +98,7 @@ def test_of_several_devices_none_is_taken() -> None:
 NEEDS = Needs(("scripts",), ("torch", "no-such-package"), ())
 
 
-def checkout(root: Path) -> Facts:
+def checkout(root: Path) -> WorkerFacts:
     (root / "scripts").mkdir(exist_ok=True)
     (root / "scripts" / "a.py").write_text("A = 1\n")
     facts.cache_clear()

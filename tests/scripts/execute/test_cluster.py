@@ -24,11 +24,11 @@ from scripts.base.project import ROOT
 from scripts.cluster.facts import facts
 from scripts.cluster.opening import open_cluster
 from scripts.cluster.performing import tell
-from scripts.cluster.place import ClusterError, Needs, Place
+from scripts.cluster.place import ClusterError, Needs, Workplace
 from scripts.cluster.running import Cluster, together
 from scripts.execute import claims, notebooks
 from scripts.papers.cells import CellError
-from tests.support.loopback import Loopback, loopback, wait_until
+from tests.support.loopback import KillableCluster, loopback, wait_until
 from tests.support.small_project import SmallProject
 
 NEEDS = Needs(("scripts",), ("distributed",), ())
@@ -64,7 +64,10 @@ async def length(value: bytes) -> int:
 
 def on_this_machine(work: Callable[[Cluster], Awaitable[Any]], jobs: int = 2) -> Any:
     async def main() -> Any:
-        async with open_cluster(Place(jobs), NEEDS) as cluster, cluster.watched(print):
+        async with (
+            open_cluster(Workplace(jobs), NEEDS) as cluster,
+            cluster.watched(print),
+        ):
             return await work(cluster)
 
     return asyncio.run(main())
@@ -300,7 +303,7 @@ CALLS = {
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loopback]:
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KillableCluster]:
     """Three workers in processes of their own."""
     with loopback(tmp_path_factory.mktemp("cluster")) as cluster:
         yield cluster
@@ -309,7 +312,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loopback]:
 @pytest.mark.thorough
 @pytest.mark.parametrize("name", CALLS)
 def test_workers_killed_in_the_middle_twice_lose_nothing(
-    name: str, cluster: Loopback, project: SmallProject, tmp_path: Path
+    name: str, cluster: KillableCluster, project: SmallProject, tmp_path: Path
 ) -> None:
     pids = tmp_path / "pids"
     expected = write(project, pids, seconds=3)
@@ -342,7 +345,7 @@ def test_workers_killed_in_the_middle_twice_lose_nothing(
 def test_jobs_of_a_command_that_ended_end_too(
     name: str,
     how: signal.Signals,
-    cluster: Loopback,
+    cluster: KillableCluster,
     project: SmallProject,
     tmp_path: Path,
 ) -> None:
@@ -358,7 +361,7 @@ def test_jobs_of_a_command_that_ended_end_too(
 
 @pytest.mark.thorough
 def test_what_was_interrupted_goes_on_where_it_was(
-    cluster: Loopback, project: SmallProject, tmp_path: Path
+    cluster: KillableCluster, project: SmallProject, tmp_path: Path
 ) -> None:
     pids = tmp_path / "pids"
     expected = write(project, pids, seconds=1)
