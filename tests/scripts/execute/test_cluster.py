@@ -154,8 +154,9 @@ def test_what_is_given_up_ends(tmp_path: Path) -> None:
         while not marker.exists():
             await asyncio.sleep(0.01)
         running.cancel()
-        while marker.exists():
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(10):
+            while marker.exists():
+                await asyncio.sleep(0.01)
         return await cluster.run(double, 1, name=("double",))
 
     assert on_this_machine(work, jobs=1) == 2

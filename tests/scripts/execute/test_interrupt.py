@@ -123,8 +123,8 @@ def test_a_command_that_is_killed_leaves_no_process(
     process = subprocess.Popen(
         [sys.executable, "-c", program, str(project.root)],
         cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,  # which what it leaves may hold open
+        stderr=subprocess.DEVNULL,
         text=True,
     )
 
@@ -138,7 +138,7 @@ def test_a_command_that_is_killed_leaves_no_process(
     wait_for(lambda: len([*folder.iterdir()]) == 8, process)
     assert len(living()) == 4
     process.kill()
-    process.communicate()
+    process.wait()
     end = time.monotonic() + 10
     while living():
         assert time.monotonic() < end, living()
