@@ -19,11 +19,12 @@ from scripts.papers import PACKAGE
 def pack(root: Path) -> bytes:
     """Pack what papers import and read: implementations/, without what is cached."""
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(packed, "w") as archive:
         for path in sorted((root / PACKAGE).rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:
                 name = path.relative_to(root).as_posix()
-                archive.writestr(zipfile.ZipInfo(name), path.read_bytes())
+                kind = zipfile.ZIP_DEFLATED
+                archive.writestr(zipfile.ZipInfo(name), path.read_bytes(), kind)
     return packed.getvalue()
 
 

@@ -3,8 +3,9 @@
 `python watching.py LOG COMMAND…`, from the project's root. A process that is killed
 leaves what is on disk at that moment, so that what is seen here is what any kill
 would leave. Lines are ours, and those of Python's library that ours lead to: Dask's
-scheduler, which runs in the same process, writes nothing here. Looking begins with the first file that is opened for writing; LOG gets
-each path of the project and each content that it ever had (null where it was gone).
+scheduler, which runs in the same process, writes nothing here. Looking begins with the
+first file that is opened for writing; LOG gets each path of the project and each
+content that it ever had (null where it was gone).
 """
 
 from __future__ import annotations
