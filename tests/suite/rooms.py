@@ -23,10 +23,10 @@ BUDGETS = {
     "outputs": (15, 90),
     "scaffold": (9, 30),
     "github": (12, 40),
-    "execute": (38, 130),
+    "execute": (38, 110),
     "flows": (130, 1300),
     "papers": (85, 500),
-    "benchmarks": (20, 180),
+    "benchmarks": (20, 160),
     "site": (80, 340),
     "whole": (18, 150),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -17,6 +18,8 @@ import psutil
 import pytest
 
 from scripts.base.project import ROOT
+from scripts.cluster.opening import open_cluster
+from scripts.cluster.place import JobLost, Needs, Workplace
 from tests.support.loopback import KillableCluster, loopback, wait_until
 from tests.support.small_project import SmallProject
 from tests.support.two_papers import CALLS, command, ended, started, values, write
@@ -38,11 +41,9 @@ def test_workers_killed_in_the_middle_twice_lose_nothing(
     expected = write(project, pids, seconds=3)
     process = command(project, CALLS[name], cluster.address)
     for wanted in (1, 2):
-        killed: set[int] = set()
         wait_until(lambda: [p for p in started(pids) if not ended(p)], "no job runs")
         job = next(pid for pid in started(pids) if not ended(pid))
         cluster.kill_the_worker_of(job)
-        killed.add(job)
         wait_until(lambda job=job: ended(job), "the job outlives its worker")
         if wanted == 1:
             wait_until(lambda: len(cluster.workers()) == 3, "no new worker")
@@ -57,6 +58,19 @@ def test_workers_killed_in_the_middle_twice_lose_nothing(
         jobs = 2
     assert len(started(pids)) == jobs + 2  # those that were killed ran again
     assert all(map(ended, started(pids)))
+
+
+@pytest.mark.thorough
+def test_a_job_that_kills_each_worker_is_given_up(tmp_path: Path) -> None:
+    async def work(address: str) -> None:
+        place, needs = Workplace(address=address), Needs(("scripts",), (), ())
+        async with open_cluster(place, needs) as cluster:
+            await cluster.run(os._exit, 1, name=("kills",))
+
+    with loopback(tmp_path, workers=1) as cluster:
+        told = r"the workers that ran it died, 4 times \(no memory\?\)"
+        with pytest.raises(JobLost, match=told):
+            asyncio.run(work(cluster.address))
 
 
 @pytest.mark.thorough
