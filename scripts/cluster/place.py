@@ -15,7 +15,7 @@ class JobLost(Exception):
 
 @dataclass(frozen=True)
 class Workplace:
-    """A machine, this one, with `jobs` at once; or the cluster at an address.
+    """The place of jobs: this machine, with `jobs` at once; or the cluster at `address`.
 
     With `processes`, each worker on this machine is a process of its own: for jobs
     that compute by themselves, and do not start a process that does.
