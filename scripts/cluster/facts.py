@@ -6,7 +6,6 @@ import hashlib
 import os
 import platform
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -32,7 +31,6 @@ class WorkerFacts:
     versions: dict[str, str]
     code: dict[str, str]
     commit: str
-    host: str
     machine: str
     cores: int
     device: str
@@ -55,7 +53,6 @@ def facts(needs: Needs, root: Path = ROOT) -> WorkerFacts:
         {"python": python, **{name: _version(name) for name in needs.packages}},
         _hashes(root, needs.rooms),
         _first_line(["git", "-C", str(root), "rev-parse", "--short=10", "HEAD"]),
-        socket.gethostname(),
         processor(),
         os.cpu_count() or 1,
         _device(),

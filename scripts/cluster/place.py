@@ -15,7 +15,7 @@ class JobLost(Exception):
 
 @dataclass(frozen=True)
 class Workplace:
-    """The place of jobs: this machine, with `jobs` at once; or the cluster at `address`.
+    """The place of jobs: this machine, with `jobs` at once; or a cluster's address.
 
     With `processes`, each worker on this machine is a process of its own: for jobs
     that compute by themselves, and do not start a process that does.

@@ -16,7 +16,6 @@ HERE = WorkerFacts(
     versions={"python": "3.11", "torch": "2.13.0"},
     code={"scripts/a.py": "1", "scripts/b.py": "2"},
     commit="abc1234567",
-    host="desk",
     machine="Model A",
     cores=8,
     device="cpu",
@@ -24,8 +23,8 @@ HERE = WorkerFacts(
 ADDRESS, ONE, TWO = "tcp://10.0.0.1:8786", "tcp://10.0.0.2:4001", "tcp://10.0.0.3:4002"
 
 
-def test_workers_that_are_alike_are_taken_whatever_their_host() -> None:
-    other = replace(HERE, host="rack", machine="Model B", cores=2)
+def test_workers_that_are_alike_are_taken_whatever_their_machine() -> None:
+    other = replace(HERE, machine="Model B", cores=2)
     assert check_agreement(ADDRESS, HERE, {ONE: HERE, TWO: other}, ["device"]) == []
 
 
