@@ -9,7 +9,7 @@ from scripts.cluster.place import ClusterError
 
 _REMEDY = """\
 Bring each to commit {commit} (git pull), run `make test` there once, which installs \
-the same versions, and start its workers again: {start}"""
+the same versions, and start it again: `.venv/bin/dask scheduler`, {start}"""
 _CHANGED = (
     "\nWhat has changed here since that commit must be committed and pushed first."
 )
@@ -71,7 +71,7 @@ def _refusal(
     wrong: Mapping[str, str],
     workers: Mapping[str, WorkerFacts | BaseException],
 ) -> str:
-    lines = [f"{len(wrong)} of {len(workers)} workers of {address} differ from here:"]
+    lines = [f"{len(wrong)} of {len(workers)} asked at {address} differ from here:"]
     lines += [f"  {worker}: {told}" for worker, told in wrong.items()]
     commit = here.commit or "of this checkout"
     lines.append(_REMEDY.format(commit=commit, start=start_worker(address)))

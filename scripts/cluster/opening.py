@@ -120,6 +120,8 @@ async def _there(address: str, needs: Needs) -> AsyncIterator[Cluster]:
                 "in checkouts of this commit"
             )
         here, found = facts(needs), await _all_facts(client, needs)
+        scheduler = {"the scheduler": await _facts_of_scheduler(client, needs)}
+        check_agreement(address, here, scheduler)
         for remark in check_agreement(address, here, found, needs.alike):
             print(remark, flush=True)
         known = [each for each in found.values() if isinstance(each, WorkerFacts)]
@@ -134,6 +136,14 @@ async def _all_facts(
 ) -> Mapping[str, WorkerFacts | BaseException]:
     """Ask every worker; what cannot be asked is told as the exception that came."""
     return await client.run(facts, needs, on_error="return")
+
+
+async def _facts_of_scheduler(client: Any, needs: Needs) -> WorkerFacts | BaseException:
+    """Ask the scheduler, which reads jobs before it hands them on."""
+    try:
+        return await client.run_on_scheduler(facts, needs)
+    except Exception as error:
+        return error
 
 
 def _threads(workers: Mapping[str, Any], found: list[WorkerFacts]) -> int:

@@ -242,7 +242,7 @@ def test_workers_end_with_the_command(how: signal.Signals, tmp_path: Path) -> No
         os.killpg(process.pid, how)
     else:
         process.send_signal(how)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=60)
     if how == signal.SIGINT:
         assert process.returncode == 130
         told = "Interrupted: finished fits are kept, the same command goes on"

@@ -16,11 +16,11 @@ import psutil
 
 from scripts.base.project import ROOT
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 
 def wait_until(moment: Callable[[], object], what: str) -> None:
-    """Wait until it has come, for a minute at most."""
+    """Wait until it has come, for two minutes at most."""
     end = time.monotonic() + PATIENCE
     while not moment():
         assert time.monotonic() < end, f"{what}, after {PATIENCE:.0f} s"
@@ -66,9 +66,12 @@ class KillableCluster:
 
 @contextmanager
 def loopback(
-    folder: Path, workers: int = 3, root: Path = ROOT
+    folder: Path, workers: int = 3, root: Path = ROOT, theirs: Path = ROOT
 ) -> Iterator[KillableCluster]:
-    """Start a cluster, wait until its workers are there, and stop it in the end."""
+    """Start a cluster, wait until its workers are there, and stop it in the end.
+
+    The scheduler is of the checkout in `root`, the workers are of `theirs`.
+    """
     file = folder / "scheduler.json"
     scheduler = _dask(
         root,
@@ -78,10 +81,13 @@ def loopback(
     )
     cluster = KillableCluster("", folder, [scheduler])
     try:
-        wait_until(file.exists, "no scheduler is there")
+        wait_until(
+            lambda: file.exists() and file.read_text("utf-8").endswith("}"),
+            "no scheduler is there",
+        )
         cluster.address = json.loads(file.read_text("utf-8"))["address"]
         for _ in range(workers):
-            cluster.start_worker(root)
+            cluster.start_worker(theirs)
         if workers:
             wait_until(lambda: _count(cluster.address) == workers, "workers lack")
         yield cluster

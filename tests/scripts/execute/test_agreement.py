@@ -60,10 +60,10 @@ def test_a_difference_is_named(found: WorkerFacts | BaseException, told: str) ->
     with pytest.raises(ClusterError) as refused:
         check_agreement(ADDRESS, HERE, {ONE: HERE, TWO: found})
     assert str(refused.value) == (
-        f"1 of 2 workers of {ADDRESS} differ from here:\n"
+        f"1 of 2 asked at {ADDRESS} differ from here:\n"
         f"  {TWO}: {told}\n"
         "Bring each to commit abc1234567 (git pull), run `make test` there once, which "
-        "installs the same versions, and start its workers again: "
+        "installs the same versions, and start it again: `.venv/bin/dask scheduler`, "
         f"`.venv/bin/dask worker {ADDRESS} --nthreads 1`"
         + (
             "\nWhat has changed here since that commit must be committed and pushed "

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -88,7 +89,7 @@ def test_jobs_of_a_command_that_ended_end_too(
     process = command(project, CALLS[name], cluster.address)
     wait_until(lambda: len(started(pids)) >= 2, "no jobs run")
     process.send_signal(how)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == (130 if how == signal.SIGTERM else -how), err
     wait_until(lambda: all(map(ended, started(pids))), "jobs outlive their command")
 
@@ -118,21 +119,23 @@ def test_what_was_interrupted_goes_on_where_it_was(
 
 
 @pytest.mark.thorough
-def test_a_worker_of_another_checkout_is_refused(
-    project: SmallProject, tmp_path: Path
+@pytest.mark.parametrize("who", ["the scheduler", "a worker"])
+def test_who_is_of_another_checkout_is_refused(
+    who: str, project: SmallProject, tmp_path: Path
 ) -> None:
     other = tmp_path / "other"
-    copy = ["cp", "-r", "--parents", "scripts", str(other)]
-    other.mkdir()
-    subprocess.run(copy, cwd=ROOT, check=True)
+    shutil.copytree(ROOT / "scripts", other / "scripts")
     with (other / "scripts" / "execute" / "kernel.py").open("a") as file:
         file.write("# another\n")
     write(project, tmp_path / "pids", seconds=0)
-    with loopback(tmp_path, workers=1, root=other) as cluster:
+    roots = (other, ROOT) if who == "the scheduler" else (ROOT, other)
+    with loopback(tmp_path, workers=1, root=roots[0], theirs=roots[1]) as cluster:
         process = command(project, CALLS["claims"], cluster.address)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=120)
     assert process.returncode == 1
-    assert err.startswith(f"1 of 1 workers of {cluster.address} differ from here:\n")
+    assert err.startswith(f"1 of 1 asked at {cluster.address} differ from here:\n")
+    named = "the scheduler" if who == "the scheduler" else "tcp://127.0.0.1:"
+    assert err.splitlines()[1].startswith(f"  {named}")
     assert "scripts/execute/kernel.py of another text" in err
     assert not started(tmp_path / "pids")
 
@@ -144,7 +147,7 @@ def test_a_scheduler_without_workers_is_told(
     write(project, tmp_path / "pids", seconds=0)
     with loopback(tmp_path, workers=0) as cluster:
         process = command(project, CALLS["notebooks"], cluster.address)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=120)
     assert process.returncode == 1
     assert err.startswith(f"{cluster.address} has no worker: start some by `.venv/bin/")
 
@@ -162,7 +165,7 @@ def test_a_scheduler_that_is_gone_is_told_and_what_finished_is_kept(
         wait_until(path.exists, "no seed has finished")
         wait_until(lambda: len(started(pids)) >= 3, "no jobs run")
         cluster.processes[0].kill()
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=120)
         assert process.returncode == 1
         assert err.startswith(f"{cluster.address} answers no more"), err
         wait_until(lambda: all(map(ended, started(pids))), "jobs outlive the cluster")
@@ -205,7 +208,7 @@ def test_in_a_terminal_there_are_progress_and_a_dashboard(
         listening = psutil.Process(process.pid).net_connections("inet")
         assert {each.laddr[0] for each in listening} == {"127.0.0.1"}
         process.terminate()
-        assert process.wait(timeout=20) == 130
+        assert process.wait(timeout=60) == 130
     finally:
         process.kill()
         process.wait()
