@@ -23,14 +23,9 @@ BUDGETS = {
     "outputs": (15, 90),
     "scaffold": (9, 30),
     "github": (12, 40),
-<<<<<<< HEAD
-    "execute": (35, 60),
-    "flows": (128, 1300),
-    "scale": (5, 120),
-=======
     "execute": (38, 110),
-    "flows": (130, 1300),
->>>>>>> cluster
+    "flows": (122, 1300),
+    "scale": (5, 120),
     "papers": (85, 500),
     "benchmarks": (20, 160),
     "site": (80, 340),
