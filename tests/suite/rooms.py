@@ -28,7 +28,7 @@ BUDGETS = {
     "scale": (5, 120),
     "papers": (85, 500),
     "benchmarks": (20, 160),
-    "site": (80, 340),
+    "site": (80, 320),
     "whole": (18, 150),
 }
 LINTING = 80
