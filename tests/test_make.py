@@ -253,7 +253,7 @@ def test_what_is_pinned_runs_on_each_python_that_is_promised() -> None:
     assert [
         f"{pin} needs Python {metadata.get('requires_python')}: pin an older one"
         for pin, metadata in needs.items()
-        if lowest not in SpecifierSet(metadata.get("requires_python") or "")
+        if lowest not in SpecifierSet(str(metadata.get("requires_python", "")))
     ] == []
 
 
