@@ -9,7 +9,7 @@ export NO_MKDOCS_2_WARNING := 1
 SCRIPTS := $(BIN)/python -m scripts
 PYTEST := $(BIN)/python -m pytest --quiet -n 2
 COMMA := ,
-EVERYTHING := site,flows,links,scale,test
+EVERYTHING := site,flows,links,cluster,scale,test
 # Checks the types of our JavaScript; from npm, as no Python package brings it.
 TYPESCRIPT := 6.0.3
 TSC := .venv/typescript-$(TYPESCRIPT)/node_modules/typescript/bin/tsc
@@ -82,12 +82,15 @@ new: .venv/site ## Draft an implementation: its file, test and case (ID=glow)
 	@$(SCRIPTS) new "$$ID"
 	@$(SCRIPTS) lacking "$$ID"
 
-notebooks: .venv/test ## Execute stale notebooks (ONLY=nice,maf FORCE=1 DEVICE=cuda)
-	@$(SCRIPTS) notebooks $(if $(ONLY),--only "$(ONLY)") $(if $(FORCE),--force) $(if $(DEVICE),--device "$(DEVICE)")
+# Where notebooks and claims run.
+AT = $(if $(DEVICE),--device "$(DEVICE)") $(if $(JOBS),--jobs $(JOBS)) $(if $(CLUSTER),--cluster "$(CLUSTER)")
+
+notebooks: .venv/test ## Execute stale notebooks (ONLY=nice,maf FORCE=1 DEVICE=cuda JOBS=2 CLUSTER=tcp://…)
+	@$(SCRIPTS) notebooks $(if $(ONLY),--only "$(ONLY)") $(if $(FORCE),--force) $(AT)
 	@$(SCRIPTS) readme
 
-claims: .venv/test ## Repeat the papers' claims over SEEDS=5 (ONLY=nice FORCE=1 DEVICE=cuda)
-	@$(SCRIPTS) claims $(if $(SEEDS),--seeds $(SEEDS)) $(if $(ONLY),--only "$(ONLY)") $(if $(FORCE),--force) $(if $(DEVICE),--device "$(DEVICE)")
+claims: .venv/test ## Repeat the papers' claims over SEEDS=5 (ONLY=nice FORCE=1 DEVICE=cuda JOBS=2 CLUSTER=tcp://…)
+	@$(SCRIPTS) claims $(if $(SEEDS),--seeds $(SEEDS)) $(if $(ONLY),--only "$(ONLY)") $(if $(FORCE),--force) $(AT)
 
 figures: .venv/test ## Draw the project's own figures again where they are stale (FORCE=1)
 	@$(SCRIPTS) figures $(if $(FORCE),--force)

@@ -21,7 +21,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -37,16 +36,15 @@ from implementations.core.nets import mlp, size
 from implementations.core.numerics import (
     Contraction,
     Map,
-    basis,
     bisect,
     exact_log_det,
     jacobian,
     multiply_adds,
     products,
-    rk4,
     roulette,
     signs,
 )
+from implementations.core.odes import TimeNetwork
 from implementations.core.plots import (
     BLUE,
     GREEN,
@@ -62,6 +60,7 @@ from implementations.core.plots import (
 from implementations.core.toy import Mixture, eight_gaussians, kl_to
 from implementations.iaf import excess, learn
 from implementations.made import Autoregressive
+from implementations.neural_ode import Continuous
 from implementations.nice import Coupling
 from implementations.nsf import Linear, Spline, alternate
 from implementations.real_nvp import Affine
@@ -264,50 +263,8 @@ class Residual(Bijection):
 # \frac{d}{dt} \log p(z_t) = -\operatorname{Tr} J_g(t, z_t)$$
 # Paths never cross, so any smooth $g$ can be undone: run back. The trace takes $D$
 # products with $J_g$, or one with random signs, drawn once for a whole path. The price
-# is a solver's accuracy. Ours is Runge and Kutta's, with six steps.
-
-
-# %%
-class Continuous(Bijection):
-    """dz/dt = g(t, z), from noise at t = 0 to data at t = 1 (§4).
-
-    `train_vectors` may draw `signs`, to estimate the trace in training; it is exact
-    else. As accurate as `solve`, which is called like torchdiffeq's `odeint`.
-    """
-
-    def __init__(
-        self,
-        dim: int,
-        hidden: Sequence[int] = (64, 64),
-        solve: Callable[..., Any] | None = None,
-        train_vectors: Callable[[Tensor], list[Tensor]] = basis,
-    ) -> None:
-        super().__init__((dim,))
-        self.g = mlp(dim + 1, dim, hidden, nn.Tanh)
-        self.solve = rk4(6) if solve is None else solve
-        self.train_vectors = train_vectors
-
-    def forward(self, x: Tensor, context: Tensor | None = None) -> Mapped:
-        return self._run(x, (1.0, 0.0))
-
-    def inverse(self, z: Tensor, context: Tensor | None = None) -> Mapped:
-        return self._run(z, (0.0, 1.0))
-
-    def _run(self, start: Tensor, times: tuple[float, float]) -> Mapped:
-        vectors = (self.train_vectors if self.training else basis)(start)
-
-        def change(t: Tensor, state: Tensor) -> Tensor:
-            def g(z: Tensor) -> Tensor:
-                return self.g(torch.cat((z, t.expand(z.shape[0], 1)), 1))
-
-            dz, times_j = products(g, state[:, :-1])
-            trace = torch.stack([(times_j(v) * v).sum(1) for v in vectors]).sum(0)
-            return torch.cat((dz, trace[:, None]), 1)
-
-        state = torch.cat((start, start.new_zeros(start.shape[0], 1)), 1)
-        end = self.solve(change, state, start.new_tensor(times))[-1]
-        return end[:, :-1], end[:, -1]
-
+# is a solver's accuracy. `Continuous` is the map of [neural ODEs](neural_ode.ipynb), by
+# six steps of Runge and Kutta. `TimeNetwork` is a perceptron of $z$ and $t$.
 
 # %% [markdown]
 # Check both on random weights, against the whole $J$ by automatic differentiation.
@@ -315,7 +272,8 @@ class Continuous(Bijection):
 # %%
 if __name__ == "__main__":
     x = torch.randn(200, 2, device=device()).double()
-    block, ode = Residual(2).to(device()).double(), Continuous(2).to(device()).double()
+    block = Residual(2).to(device()).double()
+    ode = Continuous(TimeNetwork(2)).to(device()).double()
     maps = {"residual block": (block, 1.0, 1.0), "continuous flow": (ode, 0.0, 0.2)}
     for name, (f, mean, std) in maps.items():
         for weights in f.g.parameters():
@@ -363,7 +321,7 @@ def flows_review(dim: int = 2) -> dict[str, Flow]:
         "spline, coupling": four(lambda: Coupling(dim, Spline(), m)),
         "spline, autoregressive": four(lambda: Autoregressive(dim, Spline())),
         "residual": Flow(normal, Compose(*(Residual(dim) for _ in range(8)))),
-        "continuous": Flow(normal, Continuous(dim, train_vectors=signs)),
+        "continuous": Flow(normal, Continuous(TimeNetwork(dim), trace="signs")),
     }
 
 
@@ -587,6 +545,7 @@ if __name__ == "__main__":
 #
 # - [NICE](nice.ipynb), [Real NVP](real_nvp.ipynb), [MAF](maf.ipynb) and
 #   [neural spline flows](nsf.ipynb) build the first flows.
+# - [Neural ODEs](neural_ode.ipynb) bring the continuous flow.
 # - [Residual flows](https://arxiv.org/abs/1906.02735) bring the roulette,
 #   [FFJORD](https://arxiv.org/abs/1810.01367) random signs for continuous flows.
 

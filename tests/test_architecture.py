@@ -31,7 +31,8 @@ ARROWS = {
     "scripts.readme": "base catalogue links papers",
     "scripts.exports": "base catalogue",
     "scripts.add": "base catalogue links readme sources",
-    "scripts.execute": "base papers",
+    "scripts.cluster": "base",
+    "scripts.execute": "base cluster papers",
     "scripts.scaffold": "base catalogue execute papers",
     "scripts.github": "add base catalogue links readme",
     "scripts.site": "base catalogue exports links papers results",
@@ -58,7 +59,10 @@ ARROWS = {
         "scripts.results"
     ),
     "benchmarks.scaling": "command libraries machine plan speed scripts.results",
-    "benchmarks.accuracy": "command libraries machine implementations scripts.results",
+    "benchmarks.accuracy": (
+        "command libraries machine implementations scripts.base scripts.cluster "
+        "scripts.results"
+    ),
     "benchmarks.exactness": (
         "command libraries machine implementations implementations.registrations "
         "scripts.results"
@@ -237,7 +241,7 @@ def extra(name: str) -> set[str]:
 
 
 def test_the_site_needs_nothing_that_only_flows_and_tests_install() -> None:
-    beyond = (extra("flows") | extra("test")) - extra("site")
+    beyond = (extra("flows") | extra("cluster") | extra("test")) - extra("site")
     hooks, command = "scripts.site.hooks", "scripts.__main__"
     needed = reach(hooks, lazy=False) | reach(command, lazy=False)
     owners = packages_distributions()

@@ -245,15 +245,15 @@ def test_what_is_pinned_runs_on_each_python_that_is_promised() -> None:
         r"^([^#\s]+)==(\S+)", (ROOT / "constraints.txt").read_text(), re.M
     )
     needs = {
-        f"{name}=={version}": installed[name.lower(), version].metadata
+        f"{name}=={version}": installed[name.lower(), version].metadata.json
         for name, version in pins
         if (name.lower(), version) in installed
     }
     assert len(needs) > 50
     assert [
-        f"{pin} needs Python {metadata['Requires-Python']}: pin an older one"
+        f"{pin} needs Python {metadata.get('requires_python')}: pin an older one"
         for pin, metadata in needs.items()
-        if lowest not in SpecifierSet(metadata["Requires-Python"] or "")
+        if lowest not in SpecifierSet(str(metadata.get("requires_python", "")))
     ] == []
 
 

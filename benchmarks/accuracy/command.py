@@ -8,67 +8,32 @@ benchmarks/results/accuracy.json.
 
 from __future__ import annotations
 
+import asyncio
 import bisect
 import functools
 import itertools
-import math
-import multiprocessing
-import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from typing import NamedTuple
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
-from torch import Tensor
 
-from benchmarks.accuracy.targets import Target, targets
-from benchmarks.command import FOLDER, Command, named, say, write
-from benchmarks.libraries.families import LIBRARIES, PEERS, WHOLE, offers
-from benchmarks.libraries.model import FlowModel
-from benchmarks.machine import head
+from benchmarks.accuracy.fitting import LAYERS, Budget, Fit
+from benchmarks.accuracy.kept import KEPT, drop
+from benchmarks.accuracy.targets import targets
+from benchmarks.command import FOLDER, Command, named, write
+from benchmarks.libraries.families import LIBRARIES, WHOLE, offers
 from implementations.core.nets import size
+from scripts.cluster.place import ClusterError, JobLost, Workplace
 from scripts.results import forms
 from scripts.results.forms import Course
 
 RESULTS = FOLDER / "accuracy.json"
-LAYERS = {
-    "real_nvp": 6,
-    "maf": 4,
-    "nsf": 3,
-    "nsf_autoregressive": 3,
-}
 WITHIN = 0.02
-
-
-@dataclass(frozen=True)
-class Budget:
-    """The budget of every fit: Adam with a falling rate (a cosine), fresh batches."""
-
-    checkpoints: tuple[int, ...]
-    batch: int
-    held_out: int
-    rate: float = 5e-3
-
-    @property
-    def steps(self) -> int:
-        """The last checkpoint is the end."""
-        return self.checkpoints[-1]
-
-
 FULL, SEEDS = Budget((10, 25, 50, 100, 200, 350, 500), 256, 10_000), 5
 QUICK = Budget((1, 2), 16, 50)
 LEFT_OUT = ("Conditional Real NVP of normflows: its affine couplings take no context.",)
-
-
-class Fit(NamedTuple):
-    """One of the fits that are asked for."""
-
-    target: str
-    family: str
-    library: str
-    width: int
-    seed: int
 
 
 def matched_widths(
@@ -112,92 +77,12 @@ def fits(seed: int, families: Sequence[str]) -> Iterator[Fit]:
             yield Fit(name, family, library, width, seed)
 
 
-def run(fit: Fit, budget: Budget) -> Course:
-    """Fit one flow; all of a seed see the same batches and the same held-out points."""
-    torch.set_num_threads(1)
-    target = targets()[fit.target]
-    torch.manual_seed(10_000 + fit.seed)
-    x, context = target.draw(budget.held_out)
-    log_p = target.density.log_prob(x, context)
-    torch.manual_seed(fit.seed)
-    build = WHOLE[fit.family][fit.library]
-    model = build(target.dim, LAYERS[fit.family], fit.width, target.density.context)
-    torch.manual_seed(fit.seed)
-    model.prepare(*target.draw(budget.batch))
-    seconds, gaps = [], []
-    for so_far in train(model, target, budget):
-        seconds.append(round(so_far, 4))
-        gaps.append(gap(model, log_p, x, context))
-    return Course(
-        target=fit.target,
-        family=fit.family,
-        library=fit.library,
-        seed=fit.seed,
-        parameters=size(model),
-        seconds=tuple(seconds),
-        gaps=tuple(gaps),
-    )
-
-
-def train(model: FlowModel, target: Target, budget: Budget) -> Iterator[float]:
-    """Train, and yield the processor seconds that it took at each checkpoint."""
-    optimiser = torch.optim.Adam(model.parameters(), budget.rate, fused=True)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, budget.steps)
-    model.train()
-    seconds = 0.0
-    for step in range(1, budget.steps + 1):
-        x, context = target.draw(budget.batch)
-        start = time.process_time()
-        loss = -model.log_prob(x, context).mean()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        seconds += time.process_time() - start
-        if step in budget.checkpoints:
-            yield seconds
-
-
-@torch.no_grad()
-def gap(
-    model: FlowModel, log_p: Tensor, x: Tensor, context: Tensor | None
-) -> float | None:
-    """Mean log p - log q, in nats; None where it is not finite."""
-    model.eval()
-    value = (log_p - model.log_prob(x, context)).double().mean().item()
-    model.train()
-    return round(value, 5) if math.isfinite(value) else None
-
-
-def courses(asked: Sequence[Fit], budget: Budget, jobs: int) -> Iterator[Course]:
-    """Run all fits, `jobs` at a time."""
-    one = functools.partial(run, budget=budget)
-    if jobs == 1:
-        yield from map(one, asked)
-        return
-    # A fork would inherit torch's threads in an undefined state.
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=spawn) as pool:
-        yield from pool.map(one, asked)
-
-
-def measure(
-    budget: Budget, seed: int, families: Sequence[str], jobs: int
-) -> Iterator[Course]:
-    """Run all fits of a seed; tell how far it is on stderr."""
-    asked = list(fits(seed, families))
-    for number, row in enumerate(courses(asked, budget, jobs), 1):
-        end = "diverged" if row.gaps[-1] is None else f"{row.gaps[-1]:.3f} nats"
-        place = f"[seed {seed}, {number}/{len(asked)}]"
-        name = f"{row.target}: {row.family}, {row.library}"
-        say(f"{place} {name}: {end}")
-        yield row
-
-
-def report(budget: Budget, rows: Sequence[Course]) -> forms.Accuracy:
-    """Put the courses under their head."""
+def report(
+    budget: Budget, head: Mapping[str, Any], rows: Sequence[Course]
+) -> forms.Accuracy:
+    """Put the courses under the head of the machine that they ran on."""
     return forms.Accuracy(
-        **head(*PEERS),
+        **head,
         batch=budget.batch,
         rate=budget.rate,
         held_out=budget.held_out,
@@ -226,7 +111,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         quick="two steps, one seed",
         only=WHOLE,
     )
-    command.add_argument("--jobs", type=int, default=1, help="how many fits at a time")
+    command.add_argument(
+        "--jobs", type=int, default=1, help="how many fits at a time on this machine"
+    )
+    command.add_argument(
+        "--cluster",
+        metavar="tcp://…",
+        default=os.environ.get("CLUSTER"),
+        help="Dask's scheduler, whose workers run the fits (default: CLUSTER)",
+    )
     command.add_argument(
         "--seeds", type=int, default=SEEDS, help="default: %(default)s"
     )
@@ -234,9 +127,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     families = named(command, args.only, WHOLE)
     budget, seeds = (QUICK, 1) if args.quick else (FULL, args.seeds)
     torch.set_num_threads(1)
-    rows: list[Course] = []
-    for seed in range(seeds):
-        rows += measure(budget, seed, families, args.jobs)
-        # An interrupted run keeps the seeds that are whole.
-        write(report(budget, rows), args.output)
+    asked = [fit for seed in range(seeds) for fit in fits(seed, families)]
+    place = Workplace(max(args.jobs, 1), args.cluster, processes=True)
+    folder = None if args.quick else KEPT
+    try:
+        # Not where this module is only read, and distributed may be missing.
+        from benchmarks.accuracy.together import measure
+
+        head, rows = asyncio.run(measure(asked, budget, place, folder))
+    except (ClusterError, JobLost) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        print(f"{error.name} is missing: `make test` installs it", file=sys.stderr)
+        return 1
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        told = "Interrupted: finished fits are kept, the same command goes on"
+        print(told, file=sys.stderr)
+        return 130
+    write(report(budget, head, rows), args.output)
+    if args.output and folder:
+        drop(folder)
     return 0

@@ -1,19 +1,17 @@
-"""Numerical methods: roots, differential equations, Jacobians and contractions."""
+"""Numerical methods: roots, Jacobians, series and contractions."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
 from itertools import pairwise
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.func import vjp
 from torch.nn.functional import linear
 from torch.utils.flop_counter import FlopCounterMode
-from torchdiffeq import odeint
 
 from implementations.core.bijection import Mapped
 
@@ -32,14 +30,6 @@ def bisect(increasing: Map, y: Tensor, reach: float, halvings: int = 60) -> Tens
         right = increasing(middle) < y
         low, high = torch.where(right, middle, low), torch.where(right, high, middle)
     return (low + high) / 2
-
-
-def rk4(steps: int) -> Callable[..., Any]:
-    """Return Runge and Kutta's method of order 4, in steps of equal size on [0, 1].
-
-    It is called as torchdiffeq's `odeint` is.
-    """
-    return partial(odeint, method="rk4", options={"step_size": 1 / steps})
 
 
 def basis(x: Tensor) -> list[Tensor]:

@@ -27,11 +27,12 @@ from implementations.core.environment import seed
 from implementations.core.fit import fit
 from implementations.core.flow import Flow, StandardNormal
 from implementations.core.nets import mlp
-from implementations.core.numerics import rk4
+from implementations.core.odes import FixedSteps, TimeNetwork
 from implementations.core.toy import Checkerboard, Swirl, TwoMoons, eight_gaussians
-from implementations.flows_review import Continuous, Residual
+from implementations.flows_review import Residual
 from implementations.made import Autoregressive, MaskedLinear
 from implementations.maf import maf
+from implementations.neural_ode import Continuous
 from implementations.nice import Coupling, Scaling, Shift, nice
 from implementations.nsf import Spline
 from implementations.real_nvp import Affine, BatchNorm, real_nvp_vector
@@ -123,7 +124,7 @@ def residual() -> Flow:
 
 def continuous() -> Flow:
     """Build a continuous flow."""
-    return Flow(StandardNormal((2,)), Continuous(2, solve=rk4(ODE_STEPS)))
+    return Flow(StandardNormal((2,)), Continuous(TimeNetwork(2), FixedSteps(ODE_STEPS)))
 
 
 SMALL = (40, 40)

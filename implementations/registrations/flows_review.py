@@ -1,14 +1,14 @@
-"""The review: residual flows, and flows in continuous time."""
+"""The review: residual flows, and one flow of each family."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from torch import Tensor
-
 from implementations.core.bijection import Compose
 from implementations.core.flow import Flow, StandardNormal
-from implementations.flows_review import Continuous, Residual, flows_review, rk4
+from implementations.core.odes import TimeNetwork
+from implementations.flows_review import Residual, flows_review
+from implementations.neural_ode import Continuous
 from implementations.registrations import (
     WIDTH,
     Case,
@@ -17,20 +17,7 @@ from implementations.registrations import (
     Exemption,
     Registration,
 )
-
-
-def six_steps(
-    change: Callable[[Tensor, Tensor], Tensor], state: Tensor, times: Tensor
-) -> Tensor:
-    """RK4 as torchdiffeq has it, by the 3/8 rule, without comparing or writing."""
-    t, h = times[0], (times[1] - times[0]) / 6
-    for k in range(6):
-        a = change(t + k * h, state)
-        b = change(t + (k + 1 / 3) * h, state + h * a / 3)
-        c = change(t + (k + 2 / 3) * h, state + h * (b - a / 3))
-        d = change(t + (k + 1) * h, state + h * (a - b + c))
-        state = state + h * (a + 3 * (b + c) + d) / 8
-    return state[None]
+from implementations.registrations.neural_ode import TORCHDIFFEQ
 
 
 def of_review(name: str) -> Callable[[], Flow]:
@@ -45,21 +32,10 @@ def residual(dim: int, layers: int, context: int) -> Flow:
 
 
 DERIVED = Exemption(
-    "Residual and continuous flows",
+    "Residual flows",
     "the log-determinant takes derivatives of a network, which torch.export does not "
     "trace",
     promises=("exports_with_an_open_batch",),
-)
-TORCHDIFFEQ = Exemption(
-    "Continuous flows, solved by torchdiffeq",
-    "torchdiffeq compares times and writes in place; another solver need not",
-    promises=(
-        "log_det_is_that_of_the_jacobian",
-        "vmap_of_gradient",
-        "compiles_without_graph_breaks",
-        "never_looks_at_values",
-    ),
-    checks=("compile", "vmap"),
 )
 
 REGISTRATION = Registration(
@@ -73,18 +49,6 @@ REGISTRATION = Registration(
         ),
         "residual, 1-d": Case(
             lambda: Residual(1, (8,), 0.5, tolerance=1e-12), exempt=(DERIVED,)
-        ),
-        # Both directions, and both determinants, agree as far as six steps are exact.
-        "continuous, solver without writes": Case(
-            lambda: Continuous(2, (8,), six_steps), float64=1e-5, exempt=(DERIVED,)
-        ),
-        "continuous, 3-d, solver without writes": Case(
-            lambda: Continuous(3, (8, 8), six_steps), float64=1e-5, exempt=(DERIVED,)
-        ),
-        "continuous, 3-d, torchdiffeq": Case(
-            lambda: Continuous(3, (8, 8), rk4(6)),
-            float64=1e-5,
-            exempt=(DERIVED, TORCHDIFFEQ),
         ),
     },
     compared=(
@@ -102,7 +66,7 @@ REGISTRATION = Registration(
         Examined(
             "continuous",
             lambda dim, layers, context: Flow(
-                StandardNormal((dim,)), Compose(Continuous(dim, (WIDTH,)))
+                StandardNormal((dim,)), Compose(Continuous(TimeNetwork(dim, (WIDTH,))))
             ),
             approximate="as exact as six steps of a Runge-Kutta method",
             one=True,

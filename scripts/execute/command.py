@@ -18,7 +18,17 @@ _force = click.option("--force", is_flag=True, help="run fresh ones too")
 def _runs_papers(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option(
-            "--jobs", type=int, default=2, show_default=True, help="how many at once"
+            "--jobs",
+            type=int,
+            default=2,
+            show_default=True,
+            help="how many at once on this machine",
+        ),
+        click.option(
+            "--cluster",
+            envvar="CLUSTER",
+            metavar="tcp://…",
+            help="Dask's scheduler, whose workers run them (default: CLUSTER)",
         ),
         click.option("--device", help="cpu or cuda (default: cuda where there is)"),
         _force,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -32,11 +33,36 @@ print(json.dumps({
     "device": _torch.cuda.get_device_name() if _cuda else "cpu",
 }))
 """
+_LONGEST = 500
+_END_WITH = """
+import os, signal, threading, time
+
+def watch():
+    while os.getppid() == {parent}:
+        time.sleep(0.2)
+    os.killpg(os.getpgrp(), signal.SIGKILL)
+
+threading.Thread(target=watch, daemon=True).start()
+"""
 _FRAMES = """
 import json, sys, traceback
 _frames = traceback.extract_tb(getattr(sys, "last_traceback", None))
 print(json.dumps([(_frame.filename, _frame.lineno) for _frame in _frames]))
 """
+
+
+def first_line(said: str) -> str:
+    """Return the first line of an error, without its end where it is very long."""
+    line = said.partition("\n")[0]
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
+
+
+def end_with(parent: int) -> str:
+    """Return code that ends its process, and all that it starts, after its parent.
+
+    For a parent that is killed, and can tidy up no more. The process must lead a group.
+    """
+    return f"exec({_END_WITH.format(parent=parent)!r}, {{}})"
 
 
 class Session:
@@ -58,7 +84,7 @@ class Session:
             return await self._execute(cell.source, deadline)
         except CellExecutionError as error:
             line, elsewhere = self._place(await self._ask(_FRAMES), cell)
-            message = f"{error.ename}: {error.evalue.strip()}".partition("\n")[0]
+            message = first_line(f"{error.ename}: {error.evalue.strip()}")
             problem = message.removesuffix(": ") + elsewhere
         except TimeoutError:
             line, problem = cell.lines[0], "the time limit came while this cell ran"
@@ -130,7 +156,9 @@ async def session(
             )
             client.kc = manager.client()
             await _connect(client.kc, file)
-            yield Session(client, file, root)
+            kernel = Session(client, file, root)
+            await kernel.prepare(end_with(os.getpid()))
+            yield kernel
         finally:
             if client.kc:
                 client.kc.stop_channels()

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.base.files import write_atomic
+from scripts.cluster.place import ClusterError, Workplace
 from scripts.execute.ipynb import Notebook, State, read
 from scripts.papers import PACKAGE, implemented
 from scripts.papers.cells import CellError
@@ -35,14 +36,16 @@ def run(
     force: bool = False,
     device: str | None = None,
     jobs: int = 2,
+    cluster: str | None = None,
     check: bool = False,
     limit: float = TIME_LIMIT,
 ) -> int:
     """Bring the notebooks up to date, `jobs` at once; return the exit status.
 
-    `only` names papers; `force` executes all of them, whether fresh or the same in a
-    short run; `check` writes nothing and says what is not fresh; each notebook may take
-    `limit` seconds.
+    With the address of a `cluster`, as many at once as it has threads. `only` names
+    papers; `force` executes all of them, whether fresh or the same in a short run;
+    `check` writes nothing and says what is not fresh; each notebook may take `limit`
+    seconds.
     """
     try:
         names = chosen(root, only)
@@ -57,7 +60,8 @@ def run(
         if notebook not in stale:
             _refresh(notebook)
     if stale:
-        return _execute(stale, root, device, jobs, limit, force) or failed
+        place = Workplace(max(jobs, 1), cluster)
+        return _execute(stale, root, device, place, limit, force) or failed
     return failed
 
 
@@ -118,20 +122,22 @@ def _execute(
     notebooks: Sequence[Notebook],
     root: Path,
     device: str | None,
-    jobs: int,
+    place: Workplace,
     limit: float,
     force: bool,
 ) -> int:
     terminated = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        # Costs half a second, which only executing is worth.
+        # Costs a second, which only executing is worth.
         from scripts.execute.runner import execute
 
-        return execute(notebooks, root, device, max(jobs, 1), limit, force)
+        return execute(notebooks, root, device, place, limit, force)
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing is left to interrupt
         _complain("Interrupted: finished notebooks are written, the others untouched")
         return 130
+    except ClusterError as error:
+        return _complain(str(error))
     except ModuleNotFoundError as error:
         return _complain(f"{error.name} is missing: run `make notebooks` to install it")
     finally:

@@ -1,76 +1,84 @@
-"""Execute notebooks, several at once, each in a kernel of its own."""
+"""Execute notebooks on workers, each in a kernel of its own, and keep what succeeds."""
 
 from __future__ import annotations
 
 import asyncio
 import datetime
-import os
-import signal
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 from tqdm import tqdm
 
 from scripts.base.files import write_atomic
+from scripts.cluster.opening import open_cluster
+from scripts.cluster.place import JobLost, Needs, Workplace
+from scripts.cluster.running import Cluster, Shared, together
+from scripts.cluster.signals import cancel_on_signals
 from scripts.execute import ipynb
+from scripts.execute.code import pack
 from scripts.execute.ipynb import Notebook
-from scripts.execute.kernel import session
-from scripts.execute.outputs import Output, clean
+from scripts.execute.jobs import Executed, run_whole
 from scripts.execute.replay import ShortRuns, Stamped
+from scripts.execute.settings import settings
 from scripts.execute.trace import Trace
 from scripts.papers.cells import CellError, check_syntax
 from scripts.papers.fingerprint import Fingerprints
 
-_THREADS = ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "VECLIB_MAXIMUM")
+_PACKAGES = ("torch", "numpy", "ipykernel", "nbclient", "distributed")
 _BAR = "{desc} |{bar:20}| {n_fmt}/{total_fmt} cells, {elapsed}"
+
+
+def needs(device: str | None) -> Needs:
+    """Return what workers must have to run papers.
+
+    Of several kinds of cards, one paper's seeds would not stand beside each other.
+    """
+    alike = () if device == "cpu" else ("device",)
+    return Needs(("scripts",), _PACKAGES, alike)
 
 
 def execute(
     notebooks: Sequence[Notebook],
     root: Path,
     device: str | None,
-    jobs: int,
+    place: Workplace,
     limit: float,
     force: bool,
 ) -> int:
-    """Replay or execute the notebooks, `jobs` at a time; write each that succeeds.
+    """Replay or execute the notebooks at a place; write each that succeeds.
 
     Return the exit status: 1 when one failed, which stops no other. Each may take
     `limit` seconds; with `force` none is only replayed. KeyboardInterrupt after SIGINT
-    or SIGTERM, all kernels being dead.
+    or SIGTERM, all kernels being dead. Raises ClusterError.
     """
-    variables = environment(root, device, jobs)
-    short = ShortRuns(root, variables, limit)
-    batch = _NotebookBatch(root, variables, limit, force, short, _bar(notebooks))
-    with batch.bar:
-        try:
-            return asyncio.run(batch.run(notebooks, jobs))
-        except asyncio.CancelledError:
-            raise KeyboardInterrupt from None
+    work = _execute(notebooks, root, device, place, limit, force)
+    try:
+        return asyncio.run(work)
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
 
 
-def environment(root: Path, device: str | None, jobs: int) -> dict[str, str]:
-    """Return the variables under which kernels run, so that each run is like the last.
-
-    SEED is 0 unless it is set; DEVICE is `device`, or what it was.
-    """
-    threads = str(max(1, (os.cpu_count() or 1) // jobs))
-    kept = {name: value for name, value in os.environ.items() if name != "SMOKE"}
-    path = [str(root), *filter(None, [kept.get("PYTHONPATH")])]
-    return {
-        "SEED": "0",
-        **kept,
-        **{f"{library}_NUM_THREADS": threads for library in _THREADS},
-        **({"DEVICE": device} if device else {}),
-        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-        "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # else it warns of its own debugger
-        "PYTHONHASHSEED": "0",
-        "PYTHONPATH": os.pathsep.join(path),
-    }
+async def _execute(
+    notebooks: Sequence[Notebook],
+    root: Path,
+    device: str | None,
+    place: Workplace,
+    limit: float,
+    force: bool,
+) -> int:
+    cancel_on_signals()
+    packed = pack(root)
+    async with open_cluster(place, needs(device)) as cluster:
+        code = cluster.share(packed)
+        asked = settings(device, cluster.threads)
+        short = ShortRuns(cluster, root, code, asked, limit)
+        with _bar(notebooks) as bar:
+            batch = _NotebookBatch(root, code, asked, limit, force, cluster, short, bar)
+            async with cluster.watched(bar.write):
+                return await batch.run(notebooks)
 
 
 def _bar(notebooks: Sequence[Notebook]) -> tqdm[Any]:
@@ -87,23 +95,24 @@ class _NotebookBatch:
     """Notebooks that are executed together, and what they share."""
 
     root: Path
-    environment: dict[str, str]
+    code: Shared
+    settings: Mapping[str, str]
     limit: float
     force: bool
+    cluster: Cluster
     short: ShortRuns
     bar: tqdm[Any]
+    cells: dict[str, int] = field(default_factory=dict)
     finished: int = 0
     failed: int = 0
 
-    async def run(self, notebooks: Sequence[Notebook], jobs: int) -> int:
+    async def run(self, notebooks: Sequence[Notebook]) -> int:
         """Execute all; return the exit status."""
-        cancel_on_signals()
-        gate = asyncio.Semaphore(jobs)
         clock = asyncio.create_task(self._keep_time())
-        async with asyncio.TaskGroup() as group:
-            for notebook in notebooks:
-                group.create_task(self._one(notebook, len(notebooks), gate))
-        clock.cancel()
+        try:
+            await together(self._one(each, len(notebooks)) for each in notebooks)
+        finally:
+            clock.cancel()
         return 1 if self.failed else 0
 
     async def _keep_time(self) -> None:
@@ -111,24 +120,29 @@ class _NotebookBatch:
             await asyncio.sleep(0.5)
             self.bar.refresh()
 
-    async def _one(
-        self, notebook: Notebook, total: int, gate: asyncio.Semaphore
-    ) -> None:
-        async with gate:
-            outputs: list[list[Output]] = []
-            try:
-                how = await self._bring_up_to_date(notebook, outputs)
-                self.bar.write(f"{notebook.name}: {how}")
-            except (CellError, OSError) as error:
-                self.failed += 1
-                self.bar.write(str(error), file=sys.stderr)
-            self.bar.update(len(notebook.code) - len(outputs))
+    async def _one(self, notebook: Notebook, total: int) -> None:
+        try:
+            how = await self._bring_up_to_date(notebook)
+            self.bar.write(f"{notebook.name}: {how}")
+        except (CellError, OSError) as error:
+            self._fail(str(error))
+        except JobLost as error:
+            self._fail(f"{notebook.file}: {error}")
+        self._hear(notebook, len(notebook.code))
         self.finished += 1
         self.bar.set_description_str(f"{self.finished}/{total} notebooks")
 
-    async def _bring_up_to_date(
-        self, notebook: Notebook, outputs: list[list[Output]]
-    ) -> str:
+    def _fail(self, why: str) -> None:
+        self.failed += 1
+        self.bar.write(why, file=sys.stderr)
+
+    def _hear(self, notebook: Notebook, ended: int) -> None:
+        """Count the cells that have ended: none, where a worker begins anew."""
+        self.cells[notebook.name] = ended
+        self.bar.n = sum(self.cells.values())
+        self.bar.refresh()
+
+    async def _bring_up_to_date(self, notebook: Notebook) -> str:
         """Bring the notebook up to date; say how."""
         source = (self.root / notebook.file).read_text("utf-8")
         check_syntax(source, notebook.file)
@@ -136,14 +150,23 @@ class _NotebookBatch:
         if not self.force and await self._agrees(notebook, trace):
             write_atomic(notebook.path, notebook.replayed(trace, _today()))
             return "replayed, a short run gives the same numbers"
-        stamp = await self._execute(notebook, outputs)
-        cleaned = clean(notebook.code, outputs, notebook.file)
-        stamp |= {"experiments": notebook.experiments, "trace": asdict(trace)}
-        write_atomic(notebook.path, notebook.render(cleaned, stamp))
-        return f"executed in {stamp['seconds']} s"
+        executed: Executed = await self.cluster.run(
+            run_whole,
+            self.code,
+            notebook.file,
+            notebook.code,
+            self.settings,
+            self.limit,
+            name=("notebook", notebook.name),
+            hear=lambda ended: self._hear(notebook, ended),
+            begun=True,
+        )
+        stamp = self._stamp(notebook, executed, trace)
+        write_atomic(notebook.path, notebook.render(executed.outputs, stamp))
+        return f"executed in {executed.seconds} s"
 
     async def _agrees(self, notebook: Notebook, trace: Trace) -> bool:
-        stamp = notebook.stamp(int(self.environment["SEED"]))
+        stamp = notebook.stamp(int(self.settings["SEED"]))
         if stamp is None:
             return False
         before = Stamped(
@@ -159,42 +182,21 @@ class _NotebookBatch:
             self.bar.write(f"{notebook.name}: {found}")
         return not found
 
-    async def _execute(
-        self, notebook: Notebook, outputs: list[list[Output]]
+    def _stamp(
+        self, notebook: Notebook, executed: Executed, trace: Trace
     ) -> dict[str, Any]:
-        """Add each cell's outputs as they come; return the stamp."""
-        started = monotonic()
         today = _today()
-        stamp = {
+        return {
             "changed": notebook.changed or today,
             "executed": today,
             "fingerprint": notebook.fingerprint,
-            "seed": int(self.environment["SEED"]),
+            "seed": int(self.settings["SEED"]),
+            **executed.facts,
+            "seconds": executed.seconds,
+            "experiments": notebook.experiments,
+            "trace": asdict(trace),
         }
-        async with session(notebook.file, self.root, self.environment) as kernel:
-            deadline = monotonic() + self.limit
-            for cell in notebook.code:
-                outputs.append(await kernel.run(cell, deadline))
-                self.bar.update()
-            facts = await kernel.facts()
-        return stamp | facts | {"seconds": round(monotonic() - started)}
 
 
 def _today() -> str:
     return datetime.datetime.now(datetime.UTC).date().isoformat()
-
-
-def cancel_on_signals() -> None:
-    """Cancel this task at the first SIGINT or SIGTERM; ignore impatient ones."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    signals = signal.SIGINT, signal.SIGTERM
-
-    def cancel() -> None:
-        for each in signals:
-            loop.remove_signal_handler(each)
-            signal.signal(each, signal.SIG_IGN)
-        if task:
-            task.cancel()
-
-    for each in signals:
-        loop.add_signal_handler(each, cancel)

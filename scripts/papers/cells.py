@@ -25,7 +25,10 @@ class CellError(Exception):
     """A fault of a paper's file, or of running it, with the line it is on."""
 
     def __init__(self, file: str, line: int, problem: str) -> None:
-        super().__init__(f"{file}:{line}: {problem}")
+        super().__init__(file, line, problem)
+
+    def __str__(self) -> str:
+        return "{}:{}: {}".format(*self.args)
 
 
 @dataclass(frozen=True)

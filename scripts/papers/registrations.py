@@ -18,6 +18,7 @@ FAMILIES = {
     "Coupling flows": "coupling",
     "Autoregressive flows": "autoregressive",
     "Splines": "spline",
+    "Continuous flows": "continuous-time",
     "Variational inference": "variational-inference",
     "Bayesian networks": "bayesian-networks",
     "Graphs": "graphs",

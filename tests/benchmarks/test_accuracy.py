@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
+from typing import Any, cast
 
+import psutil
 import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.accuracy import command
-from benchmarks.accuracy.command import LAYERS, Budget, Fit, gap, matched_widths, run
+from benchmarks.accuracy import command, fitting
+from benchmarks.accuracy.command import matched_widths
+from benchmarks.accuracy.fitting import LAYERS, Budget, Fit, gap, run
+from benchmarks.accuracy.kept import KeptFits, drop
 from benchmarks.accuracy.targets import targets
+from benchmarks.accuracy.together import _FitBatch, measure
 from benchmarks.libraries.families import WHOLE, offers
 from benchmarks.libraries.model import BOUND, FlowModel
 from benchmarks.libraries.ours import Ours
 from implementations.core.flow import Flow, StandardNormal
 from implementations.core.nets import size
 from implementations.nsf import Linear
+from scripts.base.project import ROOT
+from scripts.cluster.place import Workplace
+from scripts.cluster.running import Cluster, together
 from scripts.results.files import read
-from scripts.results.forms import Accuracy
+from scripts.results.forms import Accuracy, Course
+from tests.support.loopback import loopback, wait_until
 
 
 @pytest.mark.parametrize("family", WHOLE)
@@ -84,7 +99,7 @@ def test_all_libraries_see_the_same_batches() -> None:
             return iter([0.1])
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(command, "train", remember)
+            patch.setattr(fitting, "train", remember)
             run(fit, Budget((1,), 4, 8))
     assert torch.equal(drawn["ours"][0], drawn["zuko"][0])
 
@@ -108,11 +123,132 @@ def test_the_gap_of_the_truth_is_none_and_of_no_number_unknown() -> None:
     assert gap(model, log_p * math.nan, x, None) is None
 
 
+@pytest.mark.thorough
 def test_quick_run_measures_one_family(tmp_path: Path) -> None:
     output = tmp_path / "accuracy.json"
     arguments = ["--quick", "--only", "maf", "--output", str(output)]
     assert command.main(arguments) == 0
     complete(read(Accuracy, output), ["maf"])
+
+
+BRIEF = Budget((1, 2), 16, 50)
+FITS = [
+    Fit("two moons, 2-d", "maf", library, 8, seed)
+    for seed in range(3)
+    for library in ("ours", "zuko")
+]
+
+
+def values(courses: list[Course]) -> list[tuple[Any, ...]]:
+    """All but the seconds."""
+    return [(c.library, c.seed, c.parameters, c.gaps) for c in courses]
+
+
+class HereAtOnce:
+    """Stands in for a cluster: runs jobs here, and fails when it has run enough."""
+
+    def __init__(self, enough: int) -> None:
+        self.left, self.ran = enough, 0
+
+    async def run(self, job: Callable[..., Any], *given: Any, name: Any) -> Any:
+        if self.left == self.ran:
+            raise KeyboardInterrupt
+        self.ran += 1
+        return job(*given)
+
+
+def test_what_was_interrupted_goes_on_where_it_was(tmp_path: Path) -> None:
+    def fits(cluster: HereAtOnce, origin: str = "here") -> list[Course]:
+        kept = KeptFits(tmp_path / "kept", origin, BRIEF)
+        batch = _FitBatch(cast(Cluster, cluster), BRIEF, kept, len(FITS))
+        return asyncio.run(together(batch.one(fit) for fit in FITS))
+
+    first, second = HereAtOnce(2), HereAtOnce(100)
+    with pytest.raises(KeyboardInterrupt):
+        fits(first)
+    courses = fits(second)
+    assert (first.ran, second.ran) == (2, len(FITS) - 2)
+    assert values(courses) == values([run(fit, BRIEF) for fit in FITS])
+    for other in ("another code", "here"):
+        third = HereAtOnce(100)
+        assert values(fits(third, other)) == values(courses)
+        assert third.ran == (0 if other == "here" else len(FITS))
+    drop(tmp_path / "kept")
+    assert not (tmp_path / "kept").exists()
+
+
+def test_a_kept_fit_of_another_form_is_run_again(tmp_path: Path) -> None:
+    kept = KeptFits(tmp_path, "here", BRIEF)
+    assert kept.find(FITS[0]) is None
+    course = run(FITS[0], BRIEF)
+    kept.keep(FITS[0], course)
+    assert kept.find(FITS[0]) == course
+    (file,) = tmp_path.iterdir()
+    file.write_text("{}")
+    assert kept.find(FITS[0]) is None
+
+
+@pytest.mark.thorough
+def test_workers_killed_in_the_middle_twice_lose_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    budget = Budget((1, 300), 64, 50)
+    with loopback(tmp_path) as cluster:
+
+        async def kills() -> tuple[Any, list[Course]]:
+            work = asyncio.create_task(
+                measure(
+                    FITS, budget, Workplace(address=cluster.address), tmp_path / "kept"
+                )
+            )
+            for finished in (1, 3):
+                while len([*tmp_path.glob("kept/*.json")]) < finished:
+                    await asyncio.sleep(0.01)
+                    assert not work.done(), await work
+                cluster.workers()[0].kill()
+            return await work
+
+        head, courses = asyncio.run(kills())
+    assert head["machine"]["cores"] and head["threads"] == 1
+    assert values(courses) == values([run(fit, budget) for fit in FITS])
+    lines = [line for line in capsys.readouterr().err.splitlines() if "[" in line]
+    assert len(lines) == len(FITS)
+    assert len([*tmp_path.glob("kept/*.json")]) == len(FITS)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_workers_end_with_the_command(how: signal.Signals, tmp_path: Path) -> None:
+    output = tmp_path / "accuracy.json"
+    program = (
+        "import sys; from pathlib import Path; "
+        "from benchmarks.accuracy import command; "
+        "command.KEPT = Path(sys.argv.pop(1)); sys.exit(command.main())"
+    )
+    arguments = ["--only=maf", "--jobs=2", f"--output={output}"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path / "kept"), *arguments],
+        cwd=ROOT,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stderr
+    first = process.stderr.readline()
+    assert first.startswith("→ [1/"), first
+    started = psutil.Process(process.pid).children(recursive=True)
+    if how == signal.SIGINT:  # which a terminal sends to all of them
+        os.killpg(process.pid, how)
+    else:
+        process.send_signal(how)
+    _, err = process.communicate(timeout=60)
+    if how == signal.SIGINT:
+        assert process.returncode == 130
+        told = "Interrupted: finished fits are kept, the same command goes on"
+        assert [line for line in err.splitlines() if "→" not in line] == [told]
+    wait_until(lambda: not [p for p in started if p.is_running()], "workers live on")
+    assert not output.exists()
 
 
 def test_unknown_families_are_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from itertools import pairwise
 
 import pytest
 import torch
@@ -19,7 +18,6 @@ from implementations.core.numerics import (
     jacobian,
     multiply_adds,
     products,
-    rk4,
     roulette,
     signs,
     within,
@@ -47,18 +45,6 @@ def test_halving_finds_roots_of_each_component() -> None:
     torch.testing.assert_close(x**3 + x, y, atol=1e-14, rtol=1e-14)
     beyond = bisect(torch.exp, torch.full((1, 1), 1e9), 10)
     torch.testing.assert_close(beyond, torch.full((1, 1), 10.0))
-
-
-def test_rk4_is_of_order_four() -> None:
-    """On z' = A z, whose solution is exp(tA) z, forwards and backwards."""
-    a, z, errors = noise(3, 3) / 2, noise(5, 3), []
-    for steps in (5, 10, 20):
-        end = rk4(steps)(lambda t, z: z @ a.T, z, torch.tensor([0.0, 1.0]))[-1]
-        errors.append((end - z @ torch.matrix_exp(a).T).abs().max().item())
-    for before, after in pairwise(errors):
-        assert before / after == pytest.approx(16, rel=0.2)
-    start = rk4(20)(lambda t, z: z @ a.T, end, torch.tensor([1.0, 0.0]))[-1]
-    torch.testing.assert_close(start, z, atol=1e-5, rtol=0)
 
 
 def test_products_and_jacobians_are_those_of_autograd() -> None:

@@ -28,8 +28,9 @@ from tests.support.visit import DESKTOP, PHONE, Visit
 
 PROJECT = read_project()
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "docs/notebooks").glob("*.ipynb"))
-# NICE's is the shortest; kilobytes of HTML, plain and compressed, of eleven notebooks.
-LIMITS = {"nice": (90, 22)}
+# NICE's is the shortest; kilobytes of HTML, plain and compressed, of eleven notebooks,
+# with a line for each page of the site in its menu.
+LIMITS = {"nice": (90.2, 22.1)}
 LIMIT = (160, 35)
 # Bytes of the line that each further one has in the menu of all.
 ELEVEN, LINE = 11, (160, 30)

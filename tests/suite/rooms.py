@@ -23,12 +23,12 @@ BUDGETS = {
     "outputs": (15, 90),
     "scaffold": (9, 30),
     "github": (12, 40),
-    "execute": (35, 60),
-    "flows": (128, 1300),
+    "execute": (38, 110),
+    "flows": (122, 1300),
     "scale": (5, 120),
     "papers": (85, 500),
-    "benchmarks": (20, 100),
-    "site": (80, 340),
+    "benchmarks": (20, 160),
+    "site": (80, 320),
     "whole": (18, 150),
 }
 LINTING = 80

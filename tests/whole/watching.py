@@ -2,8 +2,10 @@
 
 `python watching.py LOG COMMAND…`, from the project's root. A process that is killed
 leaves what is on disk at that moment, so that what is seen here is what any kill
-would leave. Looking begins with the first file that is opened for writing; LOG gets
-each path of the project and each content that it ever had (null where it was gone).
+would leave. Lines are ours, and those of Python's library that ours lead to: Dask's
+scheduler, which runs in the same process, writes nothing here. Looking begins with the
+first file that is opened for writing; LOG gets each path of the project and each
+content that it ever had (null where it was gone).
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from types import FrameType
 from typing import Any
 
 Seen = dict[str, list[str | None]]
+# Whose lines are passed over.
+OTHERS = ("site-packages", f"{os.sep}asyncio{os.sep}", f"{os.sep}selectors.py")
 
 
 class Watch:
@@ -39,16 +43,26 @@ class Watch:
             self.look()
             frame: FrameType | None = sys._getframe(1)
             while frame:
-                frame.f_trace = self.trace
+                if not _of_others(frame):
+                    frame.f_trace = self.trace
                 frame = frame.f_back
             sys.settrace(self.trace)
 
     def trace(self, frame: FrameType, event: str, argument: object) -> Any:
         """Look before each line."""
+        if event == "call" and not self._leads(frame):
+            return None
         if event == "line":
             self.lines += 1
             self.look()
         return self.trace
+
+    def _leads(self, frame: FrameType) -> bool:
+        if frame.f_code.co_filename.startswith(f"{self.root}/"):
+            return True
+        caller = frame.f_back
+        looked_at = caller is not None and caller.f_trace is not None
+        return looked_at and not _of_others(frame)
 
     def look(self) -> None:
         """Note the files that have changed or gone since the last look."""
@@ -75,6 +89,10 @@ class Watch:
 
     def _held(self, path: str) -> list[str | None]:
         return self.seen.setdefault(os.path.relpath(path, self.root), [])
+
+
+def _of_others(frame: FrameType) -> bool:
+    return any(name in frame.f_code.co_filename for name in OTHERS)
 
 
 def main() -> int:

@@ -8,9 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-import tempfile
-import time
-from asyncio.subprocess import PIPE
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +16,10 @@ from typing import Any
 from tqdm import tqdm
 
 from scripts.base.files import turn, write_atomic
+from scripts.cluster.opening import open_cluster
+from scripts.cluster.place import ClusterError, JobLost, Workplace
+from scripts.cluster.running import Cluster, Shared, together
+from scripts.cluster.signals import cancel_on_signals
 from scripts.execute import ipynb
 from scripts.execute.claims import results
 from scripts.execute.claims.results import (
@@ -27,18 +28,16 @@ from scripts.execute.claims.results import (
     Finished,
     Results,
 )
-from scripts.execute.kernel import FACTS
+from scripts.execute.code import pack
+from scripts.execute.jobs import RunError, run_seed
 from scripts.execute.notebooks import TIME_LIMIT
 from scripts.execute.replay import ShortRuns, Stamped
-from scripts.execute.runner import cancel_on_signals, environment
+from scripts.execute.runner import needs
+from scripts.execute.settings import settings
 from scripts.execute.trace import Trace
 from scripts.papers import PACKAGE
 from scripts.papers.cells import CellError
 from scripts.papers.fingerprint import Fingerprints
-
-
-class RunError(Exception):
-    """A run that did not come to its end; says which, and the last thing it said."""
 
 
 @dataclass(frozen=True)
@@ -56,23 +55,36 @@ class Task:
 
 
 def run(
-    task: Task, seeds: Mapping[str, Sequence[int]], device: str | None, jobs: int
+    task: Task, seeds: Mapping[str, Sequence[int]], device: str | None, place: Workplace
 ) -> int:
-    """Replay papers or run their seeds, `jobs` at once; return the exit status.
+    """Replay papers or run their seeds at a place; return the exit status.
 
-    KeyboardInterrupt after SIGINT or SIGTERM: finished seeds are kept.
+    130 after SIGINT or SIGTERM: finished seeds are kept.
     """
-    variables = environment(task.root, device, jobs)
-    total = sum(map(len, seeds.values()))
-    with tqdm(total=total, unit="seed", disable=None, leave=False) as bar:
-        batch = _SeedBatch(task, variables, asyncio.Semaphore(jobs), bar)
-        try:
-            return asyncio.run(batch.run(seeds))
-        except asyncio.CancelledError:
-            pass
+    try:
+        return asyncio.run(_run(task, seeds, device, place))
+    except ClusterError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except asyncio.CancelledError:
+        pass
     told = "Interrupted: finished seeds are kept, `make claims` runs the others"
     print(told, file=sys.stderr)
     return 130
+
+
+async def _run(
+    task: Task, seeds: Mapping[str, Sequence[int]], device: str | None, place: Workplace
+) -> int:
+    cancel_on_signals()
+    packed = pack(task.root)
+    total = sum(map(len, seeds.values()))
+    async with open_cluster(place, needs(device)) as cluster:
+        code, asked = cluster.share(packed), settings(device, cluster.threads)
+        with tqdm(total=total, unit="seed", disable=None, leave=False) as bar:
+            batch = _SeedBatch(task, cluster, code, asked, bar)
+            async with cluster.watched(bar.write):
+                return await batch.run(seeds)
 
 
 @dataclass(frozen=True)
@@ -80,20 +92,16 @@ class _SeedBatch:
     """Runs that are made together, and what they share."""
 
     task: Task
-    variables: dict[str, str]
-    gate: asyncio.Semaphore
+    cluster: Cluster
+    code: Shared
+    settings: Mapping[str, str]
     bar: tqdm[Any]
     stamps: dict[str, Results] = field(default_factory=dict)
 
     async def run(self, seeds: Mapping[str, Sequence[int]]) -> int:
         """Run the papers' seeds; return the exit status."""
-        cancel_on_signals()
-        async with asyncio.TaskGroup() as group:
-            running = [
-                group.create_task(self._paper(paper, some))
-                for paper, some in seeds.items()
-            ]
-        return max((task.result() for task in running), default=0)
+        running = (self._paper(paper, some) for paper, some in seeds.items())
+        return max(await together(running), default=0)
 
     async def _paper(self, paper: str, seeds: Sequence[int]) -> int:
         """Replay one paper or run its seeds; return the exit status.
@@ -103,21 +111,26 @@ class _SeedBatch:
         try:
             left = await self._left_after_replay(paper, seeds)
         except (CellError, OSError) as error:
-            self.bar.update(len(seeds))
-            self._complain(str(error))
-            return 1
+            return self._give_up(seeds, str(error))
+        except JobLost as error:
+            return self._give_up(seeds, f"{PACKAGE}/{paper}.py: {error}")
         self.bar.total += len(left) - len(seeds)
         return await self._run_all(paper, left) if left else 0
+
+    def _give_up(self, seeds: Sequence[int], why: str) -> int:
+        self.bar.update(len(seeds))
+        self._complain(why)
+        return 1
 
     async def _left_after_replay(self, paper: str, seeds: Sequence[int]) -> list[int]:
         """Make the paper's short run; return the seeds that are still to be run."""
         task, root = self.task, self.task.root
         code = task.codes[paper]
-        short = ShortRuns(root, {**self.variables, "SEED": "0"}, TIME_LIMIT)
-        async with self.gate:
-            trace = await short.trace(ipynb.read(root, paper, Fingerprints(root)))
-            stamp = self.stamps[paper] = results.stamp(code, trace)
-            before = None if task.force else await self._same(paper, short)
+        asked = {**self.settings, "SEED": "0"}
+        short = ShortRuns(self.cluster, root, self.code, asked, TIME_LIMIT)
+        trace = await short.trace(ipynb.read(root, paper, Fingerprints(root)))
+        stamp = self.stamps[paper] = results.stamp(code, trace)
+        before = None if task.force else await self._same(paper, short)
         with turn(root):
             # Another command may have run seeds meanwhile.
             after = results.read(root, paper)
@@ -170,46 +183,30 @@ class _SeedBatch:
 
     async def _seeds(self, paper: str, seeds: Sequence[int]) -> int:
         """Run one paper's seeds; return how many failed."""
-        outcomes = await asyncio.gather(*(self._seed(paper, seed) for seed in seeds))
+        outcomes = await together(self._seed(paper, seed) for seed in seeds)
         return outcomes.count(False)
 
     async def _seed(self, paper: str, seed: int) -> bool:
         """Run one seed, keep and tell what came of it; return whether it finished."""
-        async with self.gate:
-            self._say(f"{paper}, seed {seed} starts")
-            with tempfile.TemporaryDirectory(prefix="claims-") as folder:
-                try:
-                    finished = await self._run(paper, seed, Path(folder))
-                    self._keep(paper, finished)
-                except (RunError, DifferentClaims) as error:
-                    return self._fail(f"{PACKAGE}/{paper}.py, seed {seed}: {error}")
-                except OSError as error:
-                    return self._fail(str(error))
+        try:
+            finished = await self.cluster.run(
+                run_seed,
+                self.code,
+                paper,
+                seed,
+                self.settings,
+                name=("seed", paper, seed),
+                hear=lambda word: self._say(f"{paper}, seed {seed} {word}"),
+                begun=True,
+            )
+            self._keep(paper, finished)
+        except (RunError, JobLost, DifferentClaims) as error:
+            return self._fail(f"{PACKAGE}/{paper}.py, seed {seed}: {error}")
+        except OSError as error:
+            return self._fail(str(error))
         self.bar.update()
         self._say(_line(paper, finished))
         return True
-
-    async def _run(self, paper: str, seed: int, folder: Path) -> Finished:
-        source = (
-            "import runpy\n"
-            f"runpy.run_module('{PACKAGE}.{paper}', run_name='__main__')\n{FACTS}"
-        )
-        recorded = folder / "claims.jsonl"
-        recorded.touch()
-        started = time.monotonic()
-        own = {"SEED": str(seed), "CLAIMS_OUT": str(recorded)}
-        status, out, err = await _run_command(
-            sys.executable, "-c", source, cwd=folder, env=self.variables | own
-        )
-        if status:
-            raise RunError((err.strip() or "no message").splitlines()[-1])
-        lines = recorded.read_text("utf-8").splitlines()
-        return Finished(
-            seed,
-            round(time.monotonic() - started),
-            [json.loads(line) for line in lines],
-            json.loads(out.splitlines()[-1]),
-        )
 
     def _keep(self, paper: str, finished: Finished) -> None:
         # Another command may have finished a seed of the same paper meanwhile.
@@ -261,22 +258,3 @@ def _dropped(
     if any(before[name] != after[name] for name in same):
         return []
     return sorted({*before["seeds"]} - {*after["seeds"]} - {*run})
-
-
-async def _run_command(
-    *command: str, cwd: Path, env: Mapping[str, str]
-) -> tuple[int | None, str, str]:
-    """Run a command to its end, or kill it when this is cancelled.
-
-    Return its exit status and what it wrote.
-    """
-    process = await asyncio.create_subprocess_exec(
-        *command, cwd=cwd, env=env, stdout=PIPE, stderr=PIPE
-    )
-    try:
-        out, err = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    return process.returncode, out.decode("utf-8"), err.decode("utf-8")

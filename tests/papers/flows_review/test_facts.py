@@ -5,23 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
-from itertools import pairwise
 from typing import TypeVar
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.func import jacrev, vmap
-from torchdiffeq import odeint, odeint_adjoint
 
 from implementations.core.bijection import Bijection, Compose, Inverse
 from implementations.core.fit import fit
 from implementations.core.flow import Flow, StandardNormal
-from implementations.core.numerics import exact_log_det, jacobian, rk4, roulette, signs
+from implementations.core.numerics import exact_log_det, jacobian, roulette
 from implementations.core.toy import eight_gaussians, two_scales
 from implementations.flows_review import (
     ConditionalCDF,
-    Continuous,
     Residual,
     astray,
     flows_review,
@@ -164,107 +161,6 @@ def test_the_inverse_keeps_to_banachs_bound(lipschitz: float) -> None:
         y = z - g(y)
         bound = lipschitz**k / (1 - lipschitz) * first
         assert ((y - x).norm(dim=1) <= bound + 1e-13).all()
-
-
-class Turn(nn.Module):
-    """g(t, z) = A z."""
-
-    a: Tensor
-
-    def __init__(self, a: Tensor) -> None:
-        super().__init__()
-        self.register_buffer("a", a)
-
-    def forward(self, z_t: Tensor) -> Tensor:
-        return z_t[:, :-1] @ self.a.T
-
-
-def linear_ode(steps: int = 40) -> tuple[Continuous, Tensor]:
-    flow = Continuous(3, (4,), rk4(steps))
-    a = noise(3, 3) / 2
-    flow.g = Turn(a)  # type: ignore[assignment]
-    return flow.double().eval(), a
-
-
-def test_a_linear_field_gives_the_matrix_exponential() -> None:
-    """And log-dets of ± Tr A: noise to data adds it, data to noise takes it away."""
-    flow, a = linear_ode()
-    u = noise(5, 3)
-    x, log_det = flow.inverse(u)
-    torch.testing.assert_close(x, u @ torch.matrix_exp(a).T, atol=1e-7, rtol=0)
-    torch.testing.assert_close(log_det, a.trace().expand(5), atol=1e-12, rtol=0)
-    back, negated = flow(x)
-    torch.testing.assert_close(back, u, atol=1e-7, rtol=0)
-    torch.testing.assert_close(negated, -log_det, atol=1e-12, rtol=0)
-
-
-def test_rk4_is_of_order_four() -> None:
-    u, errors = noise(5, 3), []
-    for steps in (5, 10, 20):
-        flow, a = linear_ode(steps)
-        exact = u @ torch.matrix_exp(a).T
-        errors.append((flow.inverse(u)[0] - exact).abs().max().item())
-    for before, after in pairwise(errors):
-        assert before / after == pytest.approx(16, rel=0.2)
-
-
-def test_log_det_of_the_ode_is_that_of_its_jacobian() -> None:
-    flow = perturbed(Continuous(3, (8, 8), rk4(40)))
-    x = noise(6, 3)
-    exact = torch.linalg.slogdet(jacobians(flow, x)).logabsdet
-    torch.testing.assert_close(flow(x)[1], exact, atol=1e-7, rtol=0)
-    assert exact.std() > 0.05
-
-
-def test_adaptive_steps_agree() -> None:
-    flow = perturbed(Continuous(2, (8,), rk4(80)))
-    x = noise(6, 2)
-    z, log_det = flow(x)
-    flow.solve = partial(odeint, method="dopri5", rtol=1e-9, atol=1e-9)
-    for ours, theirs in zip((z, log_det), flow(x), strict=True):
-        torch.testing.assert_close(ours, theirs, atol=1e-7, rtol=0)
-
-
-def test_adjoint_gradients_agree_with_those_through_the_steps() -> None:
-    """Up to the error of the solver, which runs a second time, backwards."""
-    flow = perturbed(Continuous(2, (8,), rk4(60)))
-    parameters = tuple(flow.parameters())
-    x = noise(6, 2)
-    through = torch.autograd.grad(flow(x)[1].sum(), parameters)
-    flow.solve = partial(
-        odeint_adjoint,
-        method="rk4",
-        options={"step_size": 1 / 60},
-        adjoint_params=parameters,
-    )
-    adjoint = torch.autograd.grad(flow(x)[1].sum(), parameters)
-    for ours, theirs in zip(through, adjoint, strict=True):
-        torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-6)
-
-
-def test_the_trace_is_estimated_without_bias_in_training_and_exact_after() -> None:
-    flow = perturbed(Continuous(4, (8,), rk4(5), train_vectors=signs))
-    x = noise(1, 4).expand(20_000, 4)
-    exact = flow(x)[1]
-    assert (exact == exact[0]).all() and exact[0].abs() > 0.05
-    torch.manual_seed(0)
-    with torch.no_grad():
-        estimate = flow.train()(x)[1]
-    assert estimate.std() > 0.05
-    assert standard_errors(estimate, exact[0].item()) < 4
-
-
-def test_signs_stay_the_same_within_one_solution() -> None:
-    flow = perturbed(Continuous(2, (8,), rk4(3), train_vectors=signs)).train()
-    drawn = []
-
-    def once(x: Tensor) -> list[Tensor]:
-        drawn.append(signs(x))
-        return drawn[-1]
-
-    flow.train_vectors = once
-    flow(noise(4, 2))
-    assert len(drawn) == 1
 
 
 def test_seven_families_share_one_interface() -> None:

@@ -110,7 +110,7 @@ def test_from_three_seeds_to_five_runs_two(
     assert json.loads(path.read_text("utf-8"))["remark"] == "kept"
     out = capsys.readouterr().out
     assert re.findall(r"seed (\d):", out) in (["3", "4"], ["4", "3"])
-    assert re.findall(r"seed (\d) starts", out) == ["3", "4"]
+    assert sorted(re.findall(r"seed (\d) starts", out)) == ["3", "4"]
     assert list(kept(path)) == [0, 1, 2, 3, 4]
     assert claims.run(project.root, seeds=2, force=True) == 0
     assert list(kept(path)) == [0, 1, 2, 3, 4]
@@ -185,7 +185,7 @@ def test_what_has_finished_is_told_and_kept_when_the_rest_is_interrupted(
     assert process.stdout.readline() == "0 up to date, 1 behind\n"
     lines = iter(process.stdout.readline, "")
     told = [*takewhile(lambda line: not line.startswith("made, seed 0: "), lines)]
-    assert told == ["made, seed 0 starts\n", "made, seed 1 starts\n"]
+    assert sorted(told) == ["made, seed 0 starts\n", "made, seed 1 starts\n"]
     started = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=20)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,20 +13,23 @@ from pathlib import Path
 import psutil
 import pytest
 
+from scripts.base.project import ROOT
 from tests.support.small_project import SmallProject
 
 QUICK = "# %%\nprint(1)\n"
 SLOW = """
     # %%
+    import os
     import pathlib
     import subprocess
     import time
 
     # %%
     if __name__ == "__main__":
-        child = subprocess.Popen(["sleep", "300"])
-        pathlib.Path({marker!r}).write_text(str(child.pid))
-        time.sleep(300)
+        if "SMOKE" not in os.environ:
+            child = subprocess.Popen(["sleep", "300"])
+            pathlib.Path({marker!r}).write_text(str(child.pid))
+            time.sleep(300)
     """
 TOLD = "Interrupted: finished notebooks are written, the others untouched\n"
 
@@ -85,3 +89,57 @@ def test_interrupting(
     after = {path.stem: path.read_bytes() for path in folder.iterdir()}
     assert {name for name in after if after[name] != before[name]} == written
     assert not list(temporary.iterdir())
+
+
+CLAIMS = """
+    # %%
+    import os, pathlib, subprocess, time
+
+    # %%
+    if __name__ == "__main__":
+        child = subprocess.Popen(["sleep", "300"])
+        pathlib.Path({folder!r}, str(child.pid)).touch()
+        pathlib.Path({folder!r}, str(os.getpid())).touch()
+        time.sleep(0 if "SMOKE" in os.environ else 300)
+    """
+CALLS = {"notebooks": "notebooks.run(root)", "claims": "claims.run(root, seeds=2)"}
+
+
+@pytest.mark.sampled
+@pytest.mark.parametrize("call", CALLS)
+def test_a_command_that_is_killed_leaves_no_process(
+    project: SmallProject, tmp_path: Path, call: str
+) -> None:
+    """Neither kernels and seeds, nor what they have started."""
+    folder = tmp_path / "pids"
+    folder.mkdir()
+    for name in ("glow", "made"):
+        project.write(f"{name}.py", CLAIMS.format(folder=str(folder)))
+    program = (
+        "import sys; from pathlib import Path; "
+        "from scripts.execute import claims, notebooks; "
+        f"root = Path(sys.argv[1]); {CALLS[call]}"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, str(project.root)],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,  # which what it leaves may hold open
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+
+    def living() -> list[int]:
+        pids = [int(path.name) for path in folder.iterdir()]
+        return [
+            pid for pid in pids if psutil.pid_exists(pid) and lives(psutil.Process(pid))
+        ]
+
+    # Those of two short runs have ended.
+    wait_for(lambda: len([*folder.iterdir()]) == 8, process)
+    assert len(living()) == 4
+    process.kill()
+    process.wait()
+    end = time.monotonic() + 10
+    while living():
+        assert time.monotonic() < end, living()
+        time.sleep(0.05)

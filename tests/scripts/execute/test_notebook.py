@@ -9,6 +9,7 @@ import resource
 import subprocess
 import sys
 import time
+from types import ModuleType
 from typing import Any
 
 import nbformat
@@ -16,7 +17,7 @@ import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
 from scripts.base.project import ROOT
-from scripts.execute import notebooks
+from scripts.execute import claims, notebooks
 from tests.support.small_project import STAMP, SmallProject
 
 PAPER = """
@@ -254,13 +255,21 @@ def test_eleven_papers_without_a_change_cost_little(
     assert ratio < 20
 
 
+@pytest.mark.parametrize("package", ["tqdm", "distributed"])
+@pytest.mark.parametrize("command", [notebooks, claims])
 def test_says_when_the_means_to_execute_are_missing(
+    package: str,
+    command: ModuleType,
     papers: SmallProject,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.delitem(sys.modules, "scripts.execute.runner")
-    monkeypatch.setitem(sys.modules, "tqdm", None)
-    assert notebooks.run(papers.root, force=True) == 1
-    message = "tqdm is missing: run `make notebooks` to install it\n"
+    ours = ("scripts.execute.runner", "scripts.execute.claims.repeat")
+    for module in (*ours, "scripts.cluster.opening"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.delattr(claims, "repeat", raising=False)
+    monkeypatch.setitem(sys.modules, package, None)
+    assert command.run(papers.root, force=True) == 1
+    name = command.__name__.rpartition(".")[2]
+    message = f"{package} is missing: run `make {name}` to install it\n"
     assert capsys.readouterr().err == message

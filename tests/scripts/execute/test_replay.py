@@ -282,6 +282,26 @@ def test_another_number_is_told_even_if_another_cpu_had_one_too(
 
 @pytest.mark.thorough
 @BOTH
+def test_where_machines_are_of_several_kinds_both_codes_run_on_one(
+    paper: SmallProject,
+    run_it: Callable[..., int],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("scripts.cluster.opening.processor", lambda: "")
+    on_another_cpu(paper, run_it)
+    commit(paper)
+    paper.edit("core/fit.py", "total + slope() / 7", "(7 * total + slope()) / 7")
+    assert run_it(paper.root) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == REPLAYED
+    paper.edit("core/fit.py", "return 2.0", "return 2.001")
+    assert run_it(paper.root) == 0
+    told = "0.285857 0.571714 0.857571, before 0.285714 0.571429 0.857143"
+    assert told in capsys.readouterr().out
+
+
+@pytest.mark.thorough
+@BOTH
 @pytest.mark.parametrize("why", ["no git", "another code"])
 def test_only_the_code_of_the_stamp_is_compared(
     paper: SmallProject,
