@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 
 from implementations.core.bijection import Compose
 from implementations.core.flow import Flow, StandardNormal
 from implementations.made import Autoregressive
-from implementations.scale.builders import FreeAffine, maf_normalised
+from implementations.scale.builders import (
+    FreeAffine,
+    maf_normalised,
+    real_nvp_normalised,
+)
 from implementations.scale.norm import GlobalBatchNorm, settle
 
 
@@ -54,8 +60,11 @@ def test_settled_statistics_are_those_of_the_whole_set_layer_after_layer() -> No
     torch.testing.assert_close(flow.train().log_prob(x), settled)
 
 
-def test_settled_it_is_a_bijection_with_its_log_determinant() -> None:
-    f = perturbed(maf_normalised(4, 2, (8,)))
+@pytest.mark.parametrize("build", [maf_normalised, real_nvp_normalised])
+def test_settled_it_is_a_bijection_with_its_log_determinant(
+    build: Callable[..., Flow],
+) -> None:
+    f = perturbed(build(4, 2, (8,)))
     settle(f, torch.randn(30, 4).double(), None, rows=30)
     x = torch.randn(5, 4).double()
     z, log_det = f.bijection(x)
