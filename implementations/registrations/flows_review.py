@@ -6,9 +6,7 @@ from collections.abc import Callable
 
 from implementations.core.bijection import Compose
 from implementations.core.flow import Flow, StandardNormal
-from implementations.core.odes import TimeNetwork
 from implementations.flows_review import Residual, flows_review
-from implementations.neural_ode import Continuous
 from implementations.registrations import (
     WIDTH,
     Case,
@@ -17,7 +15,6 @@ from implementations.registrations import (
     Exemption,
     Registration,
 )
-from implementations.registrations.neural_ode import TORCHDIFFEQ
 
 
 def of_review(name: str) -> Callable[[], Flow]:
@@ -61,18 +58,7 @@ REGISTRATION = Registration(
             log_det="as exact as the solver",
         ),
     ),
-    examined=(
-        Examined("residual", residual),
-        Examined(
-            "continuous",
-            lambda dim, layers, context: Flow(
-                StandardNormal((dim,)), Compose(Continuous(TimeNetwork(dim, (WIDTH,))))
-            ),
-            approximate="as exact as six steps of a Runge-Kutta method",
-            one=True,
-            exempt=(TORCHDIFFEQ,),
-        ),
-    ),
+    examined=(Examined("residual", residual),),
     unasked={
         "ConditionalCDF": "its noise fills a cube; "
         "tests/papers/flows_review/test_facts.py"

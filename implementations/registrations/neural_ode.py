@@ -6,9 +6,18 @@ from functools import partial
 
 from torch import Tensor
 
+from implementations.core.bijection import Compose
+from implementations.core.flow import Flow, StandardNormal
 from implementations.core.odes import Change, FixedSteps, TimeNetwork
 from implementations.neural_ode import Continuous, neural_ode
-from implementations.registrations import Case, Compared, Exemption, Registration
+from implementations.registrations import (
+    WIDTH,
+    Case,
+    Compared,
+    Examined,
+    Exemption,
+    Registration,
+)
 
 
 def six_steps(change: Change, state: Tensor, times: Tensor, *_: object) -> Tensor:
@@ -74,4 +83,15 @@ REGISTRATION = Registration(
         ),
     ),
     unmeasured="Neural ODE: not measured yet.",
+    examined=(
+        Examined(
+            "continuous",
+            lambda dim, layers, context: Flow(
+                StandardNormal((dim,)), Compose(Continuous(TimeNetwork(dim, (WIDTH,))))
+            ),
+            approximate="as exact as six steps of a Runge-Kutta method",
+            one=True,
+            exempt=(TORCHDIFFEQ,),
+        ),
+    ),
 )

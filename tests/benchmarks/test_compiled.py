@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import subprocess
@@ -22,7 +23,7 @@ from benchmarks.compiled.apart import apart
 from benchmarks.compiled.attempts import attempt
 from benchmarks.compiled.command import DEFAULT, FULL, QUICK, Trial, compilations
 from benchmarks.libraries.ours import Ours
-from benchmarks.ours import OUR_FLOWS
+from benchmarks.ours import OUR_FLOWS, WAITING
 from benchmarks.plan import FAMILIES
 from implementations.maf import maf
 from scripts.base.project import ROOT, read_project
@@ -113,6 +114,7 @@ def test_what_crashes_is_a_row_and_the_rest_is_measured(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def crashes(x: Tensor) -> Tensor:
+        faulthandler.disable()  # it would print what is meant to happen
         os.kill(os.getpid(), signal.SIGSEGV)
         return x
 
@@ -140,8 +142,9 @@ def test_every_flow_of_ours_is_planned_once() -> None:
 
 def test_results_hold_what_is_planned() -> None:
     report = read(CompiledFlows, command.RESULTS)
-    flows = list(dict.fromkeys(row.flow for row in report.rows))
-    assert flows == [*FAMILIES, *(own.name for own in FULL.own)]
+    flows = {row.flow for row in report.rows}
+    own = {each.name for each in FULL.own if each.paper not in WAITING}
+    assert {*FAMILIES} | own <= flows <= {*FAMILIES, *(each.name for each in FULL.own)}
     for row in report.rows:
         assert len(row.seconds) == report.repeats >= 7
         assert bool(row.compiled_seconds) == bool(row.first) or row.fault

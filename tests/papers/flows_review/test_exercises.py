@@ -27,7 +27,7 @@ def test_what_stretches_does_not_come_back() -> None:
     module = edited("flows_review", 2)
     torch.manual_seed(0)
     with pytest.raises(AssertionError, match="residual block: error of the way back"):
-        module.run("block, ode = Residual(2)")
+        module.run("block = Residual(2)")
 
 
 def test_one_layer_that_starts_in_the_middle_is_on_no_disc_after_its_steps() -> None:
