@@ -7,6 +7,8 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -140,8 +142,9 @@ class Build:
         generated["assets/site.css"] = _INDENT.sub("\n", _CSS_COMMENT.sub("", sheets))
         drawn = _draw_cards(root, config, new)
         folder = root / ".cache" / "cards"
-        for card in drawn.values():
-            generated[_address(card)] = cards.cached(card, folder)
+        with ThreadPoolExecutor() as pool:
+            pngs = pool.map(partial(cards.cached, folder=folder), drawn.values())
+            generated |= zip(map(_address, drawn.values()), pngs, strict=True)
         self.edition, self.generated = new, generated
         self.cards = {id: _card_metadata(card, config) for id, card in drawn.items()}
         self.works = paper_pages(new)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -68,18 +69,22 @@ def read(root: Path) -> Edition:
         examine(results),
         genealogy(root),
         {paper.id: registrations.read(root, paper.id) for paper in implemented},
-        {
-            paper.id: notebook_page.read(
-                root / "docs",
-                paper,
-                project,
-                comparison.gpu.of(paper.id) if comparison.gpu else "",
-                checks.read(root, paper.id),
-            )
-            for paper in implemented
-        },
+        _notebooks(root, project, comparison, implemented),
         history.dead_in(root),
         software.read(root / software.FILE),
         reference.read(root, [paper.id for paper in implemented]),
         at_size(root / "implementations" / "results" / "scale"),
     )
+
+
+def _notebooks(
+    root: Path, project: Project, comparison: Comparison, papers: Sequence[Publication]
+) -> dict[str, NotebookPage]:
+    def one(paper: Publication) -> NotebookPage:
+        on_gpu = comparison.gpu.of(paper.id) if comparison.gpu else ""
+        found = checks.read(root, paper.id)
+        return notebook_page.read(root / "docs", paper, project, on_gpu, found)
+
+    # Cutting figures takes most of it, and leaves Python to other threads.
+    with ThreadPoolExecutor() as pool:
+        return dict(zip([p.id for p in papers], pool.map(one, papers), strict=True))

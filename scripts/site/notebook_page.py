@@ -14,12 +14,16 @@ import re
 import struct
 from base64 import b64decode
 from collections.abc import Sequence
+from html import unescape
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
 from PIL import Image
+from pygments import highlight
+from pygments.formatters.html import HtmlFormatter
+from pygments.lexers.python import PythonLexer
 
 from scripts.base.project import Project
 from scripts.catalogue import Publication
@@ -244,6 +248,7 @@ def finish(html: str, page: NotebookPage, anchors: Sequence[str]) -> str:
     html = claims.in_tables(html)
     html = "".join(map(_mark_mathematics, _TAGS.split(html)))
     html = _FENCE.sub(r"<pre><code>\1</code></pre>", html)
+    html = _CODE.sub(_coloured, html)
     html = _NOTEBOOK.sub(r'href="../\1/\2"', html)
     html = _ALIGNED.sub(r'align="\1"', html)
     html = _replaced(_HEADING, [_heading(anchor) for anchor in anchors], html)
@@ -251,6 +256,16 @@ def finish(html: str, page: NotebookPage, anchors: Sequence[str]) -> str:
     # The template puts the key figure first; it stands under the head.
     key, title, rest = html.partition("<h1 ")
     return (title + rest).replace("</h1>", f"</h1>\n{page.head}{key}", 1)
+
+
+# The template's code.
+_CODE = re.compile(r'<code class="python">(.*?)</code></pre></div>', re.DOTALL)
+_LEXER, _FORMATTER = PythonLexer(stripall=True), HtmlFormatter(nowrap=True)
+
+
+def _coloured(code: re.Match[str]) -> str:
+    coloured = highlight(unescape(code[1]), _LEXER, _FORMATTER)
+    return f"<code>{coloured}</code></pre></div>\n"
 
 
 # What nbconvert makes of code that stands in prose.
