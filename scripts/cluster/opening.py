@@ -7,7 +7,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +19,7 @@ from scripts.cluster.agreement import check_agreement, start_worker
 from scripts.cluster.facts import WorkerFacts, facts, processor
 from scripts.cluster.place import ClusterError, Needs, Workplace
 from scripts.cluster.running import Cluster, workers_of
+from scripts.cluster.signals import interrupts_kept_from_children
 
 _PATIENCE = 10
 """Seconds within which a scheduler must answer."""
@@ -58,8 +59,10 @@ async def _here(place: Workplace, needs: Needs) -> AsyncIterator[Cluster]:
         TemporaryDirectory(prefix="cluster-", ignore_cleanup_errors=True) as folder,
         dask.config.set({**_SETTINGS, "temporary-directory": folder}),
     ):
+        with interrupts_kept_from_children() if place.processes else nullcontext():
+            started = await _workers_here(place)
         async with (
-            _workers_here(place) as workers,
+            started as workers,
             Client(workers, asynchronous=True, set_as_default=False) as client,
         ):
             threads = max(1, (os.cpu_count() or 1) // place.jobs)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 def cancel_on_signals() -> None:
@@ -20,3 +22,16 @@ def cancel_on_signals() -> None:
 
     for each in signals:
         loop.add_signal_handler(each, cancel)
+
+
+@contextmanager
+def interrupts_kept_from_children() -> Iterator[None]:
+    """Start processes that a terminal's Ctrl-C does not reach; here it is lost, too.
+
+    They end because this one ends them, in order and without a word.
+    """
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -22,13 +22,13 @@ BUDGETS = {
     "exports": (12, 5),
     "outputs": (18, 85),
     "scaffold": (10, 30),
-    "github": (12, 40),
-    "execute": (38, 110),
+    "github": (12, 45),
+    "execute": (38, 130),
     "flows": (105, 1300),
     "scale": (5, 120),
-    "papers": (75, 500),
+    "papers": (75, 490),
     "benchmarks": (24, 160),
-    "site": (95, 320),
+    "site": (95, 300),
     "whole": (18, 150),
 }
 LINTING = 80

@@ -67,7 +67,8 @@ def test_interrupting(
         project.write(f"{name}.py", SLOW.format(marker=str(marker)))
     project.commit(*names)
     before = {name: project.path(name).read_bytes() for name in names}
-    process = project.start("force=True", TMPDIR=str(temporary))
+    # All at once: of two that wait, either may begin.
+    process = project.start("force=True, jobs=3", TMPDIR=str(temporary))
     running = psutil.Process(process.pid)
     moments: dict[str, Callable[[], object]] = {
         "kernels start": running.children,
