@@ -340,6 +340,8 @@ def test_its_threads_have_room_in_its_memory(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_ctrl_c_leaves_no_linkchecker_behind() -> None:
     code = (
+        # What runs in the background, as this may, ignores it from birth.
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from scripts.links.linkchecker import LinkChecker\n"
         "for row in LinkChecker('us').ask(['http://127.0.0.1:1/']): pass"
     )
