@@ -100,6 +100,7 @@ bench: .venv/test ## Measure the site and the flows into benchmarks/results/ (a 
 	@$(BIN)/python -m benchmarks.flows
 	@$(BIN)/python -m benchmarks.gaps
 	@$(BIN)/python -m benchmarks.exactness
+	@$(BIN)/python -m benchmarks.univariate
 	@$(BIN)/python -m benchmarks.scaling
 	@$(BIN)/python -m benchmarks.compiled
 

@@ -6,8 +6,8 @@
 # own trick. Is one of them enough for the data in the figure, or for any?
 #
 # Papamakarios, Nalisnick, Rezende, Mohamed and Lakshminarayanan
-# ([2019](https://arxiv.org/abs/1912.02762)) sort all flows by their trick, and say what
-# each can do. They have no experiments. Here are seven flows, on one density.
+# ([2019](https://arxiv.org/abs/1912.02762)) sort all flows by their trick. They have no
+# experiments. Here are seven flows, on one density.
 #
 # The result: a triangular map can represent any density. In practice splines come
 # more than ten times as close as affine maps. And no flow tears the noise into eight
@@ -36,7 +36,6 @@ from implementations.core.nets import mlp, size
 from implementations.core.numerics import (
     Contraction,
     Map,
-    bisect,
     exact_log_det,
     jacobian,
     multiply_adds,
@@ -57,6 +56,7 @@ from implementations.core.plots import (
     thumbnail,
     warp,
 )
+from implementations.core.roots import find_root
 from implementations.core.toy import Mixture, eight_gaussians, kl_to
 from implementations.iaf import excess, learn
 from implementations.made import Autoregressive
@@ -108,9 +108,8 @@ if __name__ == "__main__":
     )
 
 # %% [markdown]
-# The matrices are Jacobians. Orange entries are what $\log|\det J|$ needs. Three
-# constructions are made of triangles. The other two are full: they need a series or an
-# integral, and stop when it is close enough.
+# The matrices are Jacobians. Orange entries are what $\log|\det J|$ needs. Three are
+# made of triangles. Two are full: they need a series or an integral, up to an error.
 #
 # ## Symbols and direction
 #
@@ -152,19 +151,23 @@ class ConditionalCDF(Bijection):
     def forward(self, x: Tensor, context: Tensor | None = None) -> Mapped:
         log_w, z = x.new_full((x.shape[0], self.n), -math.log(self.n)), []
         for i, column in enumerate(x.split(1, 1)):
-            z.append(self._cdf(i, log_w, column))
+            z.append(self._conditional(i, log_w, column)[0])
             log_w = log_w + self._normal(i).log_prob(column)
         return torch.cat(z, 1), log_w.logsumexp(1)
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> Mapped:
         log_w, x = z.new_full((z.shape[0], self.n), -math.log(self.n)), []
         for i, column in enumerate(z.split(1, 1)):
-            x.append(bisect(partial(self._cdf, i, log_w), column, self.reach))
+            g = partial(self._conditional, i, log_w)
+            x.append(find_root(g, column, -self.reach, self.reach)[0])
             log_w = log_w + self._normal(i).log_prob(x[i])
         return torch.cat(x, 1), -log_w.logsumexp(1)
 
-    def _cdf(self, i: int, log_w: Tensor, column: Tensor) -> Tensor:
-        return (log_w.softmax(1) * self._normal(i).cdf(column)).sum(1, keepdim=True)
+    def _conditional(self, i: int, log_w: Tensor, column: Tensor) -> Mapped:
+        """Return the CDF of x_i given those before it, and its log-density."""
+        normal, log_w = self._normal(i), log_w.log_softmax(1)
+        cdf = (log_w.exp() * normal.cdf(column)).sum(1, keepdim=True)
+        return cdf, (log_w + normal.log_prob(column)).logsumexp(1, keepdim=True)
 
     def _normal(self, i: int) -> Normal:
         means, sigmas = self.mixture.means[:, i], self.mixture.sigmas
@@ -172,7 +175,7 @@ class ConditionalCDF(Bijection):
 
 
 # %% [markdown]
-# Try it on the discs. (`check` stops the notebook outside a bound.)
+# Try it on the discs.
 
 # %%
 if __name__ == "__main__":
@@ -206,8 +209,8 @@ if __name__ == "__main__":
 # $z = x + g(x)$ can be undone if $g$ brings points closer together (§3.3.1):
 # $$\lVert g(a) - g(b)\rVert \le L\,\lVert a - b\rVert,\qquad L < 1$$
 # Then $x_{n+1} = z - g(x_n)$ runs into $x$: after $n$ steps it is at most
-# $\lVert g(z)\rVert\,L^n / (1 - L)$ away. A `Contraction` (`core/numerics.py`) is a
-# network that bounds the largest singular value of each layer.
+# $\lVert g(z)\rVert\,L^n / (1 - L)$ away. A `Contraction` is a network that bounds the
+# largest singular value of each layer.
 #
 # The determinant is a series. Each trace is an average over random signs $v$:
 # $$\log\det(I + J_g) = \sum_{n=1}^\infty \frac{(-1)^{n+1}}{n} \operatorname{Tr} J_g^n,
@@ -258,16 +261,16 @@ class Residual(Bijection):
 # %% [markdown]
 # ## Continuous flows: a trace along the way
 #
-# Let steps become infinitely small (§4). Noise $z_0$ flows to data $z_1 = x$:
+# Let steps become infinitely small (§4), as [neural ODEs](neural_ode.ipynb) do. Noise
+# $z_0$ flows to data $z_1 = x$:
 # $$\frac{dz_t}{dt} = g(t, z_t),\qquad
 # \frac{d}{dt} \log p(z_t) = -\operatorname{Tr} J_g(t, z_t)$$
-# Paths never cross, so any smooth $g$ can be undone: run back. The trace takes $D$
-# products with $J_g$, or one with random signs, drawn once for a whole path. The price
-# is a solver's accuracy. `Continuous` is the map of [neural ODEs](neural_ode.ipynb), by
-# six steps of Runge and Kutta. `TimeNetwork` is a perceptron of $z$ and $t$.
+# Any smooth $g$ can be undone: run back. The trace takes $D$ products with $J_g$, or
+# one with random signs. The price is a solver's accuracy. `TimeNetwork` is a perceptron
+# of $z$ and $t$.
 
 # %% [markdown]
-# Check both on random weights, against the whole $J$ by automatic differentiation.
+# Check both on random weights, against the whole $J$ by autograd.
 
 # %%
 if __name__ == "__main__":
@@ -286,8 +289,8 @@ if __name__ == "__main__":
         check(f"{name}: log |det J|, less that by autograd", off, below=1e-3)
 
 # %% [markdown]
-# What does the series miss, cut off after a few terms? *Russian roulette* stops at
-# random, divides each term by the probability of getting there, and has no bias.
+# Cut off, the series is biased. *Russian roulette* stops at random, divides each term
+# by the probability of getting there, and is not.
 
 # %%
 if __name__ == "__main__":
@@ -305,8 +308,8 @@ if __name__ == "__main__":
 #
 # An autoregressive flow is two choices (§3.1). The *conditioner* is a masked network
 # or a coupling. The *transformer* that it steers is affine or a spline. That makes
-# four flows, with linear layers in between. The others are a linear layer alone, eight
-# residual blocks, and a continuous flow.
+# four flows. The others are a linear layer, eight residual blocks, and a continuous
+# flow.
 
 
 # %%
@@ -391,7 +394,7 @@ if __name__ == "__main__":
 # $$k = \exp\Big(-\sum_j w_j \log w_j\Big)$$
 # $$\mathrm{KL}(q \Vert p) = \log\frac8k + \sum_j w_j\,\mathrm{KL}(q_j \Vert p_j)$$
 # $k$ is the *effective number* of discs: 8 if all shares are equal, 1 if one has all.
-# $\log(8/k)$ is the price of missing discs. The rest is a matter of shape.
+# $\log(8/k)$ is the price of missing discs, the rest that of wrong shapes.
 
 # %%
 if __name__ == "__main__":
@@ -494,7 +497,7 @@ if __name__ == "__main__":
 #
 # ## Three to try
 #
-# Predict first, then change the line and run its cell and those that need it again.
+# Predict, then change the line and run.
 #
 # **1. Forget what was seen.** Let `forward` keep all weights equal. Is $z$ still
 # uniform?
@@ -506,8 +509,7 @@ if __name__ == "__main__":
 #
 # <details><summary>Answer</summary>
 #
-# Each column is, for it is a marginal distribution function. The pair is not: the check
-# of the determinant fails.
+# Each column is. The pair is not: the check of the determinant fails.
 #
 # </details>
 #
@@ -534,10 +536,9 @@ if __name__ == "__main__":
 #
 # <details><summary>Answer</summary>
 #
-# Not on a disc. It starts across all eight, and leaves to one side, very slowly. After
-# its 1,500 steps it still covers gaps, and $\mathrm{KL}(q \Vert p)$ is 4 to 11 nats
-# (five seeds), where one disc alone costs $\log 8 = 2.08$. Which modes a fit by formula
-# finds, and how fast, depends on its start.
+# Not on a disc. After 1,500 steps it still covers gaps, and $\mathrm{KL}(q \Vert p)$ is
+# 4 to 11 nats (five seeds), where one disc costs $\log 8 = 2.08$. What a fit by formula
+# finds depends on its start.
 #
 # </details>
 #
@@ -545,9 +546,8 @@ if __name__ == "__main__":
 #
 # - [NICE](nice.ipynb), [Real NVP](real_nvp.ipynb), [MAF](maf.ipynb) and
 #   [neural spline flows](nsf.ipynb) build the first flows.
-# - [Neural ODEs](neural_ode.ipynb) bring the continuous flow.
-# - [Residual flows](https://arxiv.org/abs/1906.02735) bring the roulette,
-#   [FFJORD](https://arxiv.org/abs/1810.01367) random signs for continuous flows.
+# - [Neural ODEs](neural_ode.ipynb) bring the continuous flow, [FFJORD](ffjord.ipynb)
+#   its random signs, [residual flows](https://arxiv.org/abs/1906.02735) the roulette.
 
 # %% tags=["plot", "thumbnail"]
 if __name__ == "__main__":

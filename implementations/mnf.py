@@ -3,12 +3,11 @@
 #
 # How sure may a network be? Training finds one value for each weight, but others fit
 # the data as well. A Bayesian network keeps a density of weights, the *posterior*.
-# Mostly, each weight gets a Gaussian of its own. That loses what ties them together, as
-# the figure shows.
+# Mostly each weight gets a Gaussian of its own. The figure shows what that loses.
 #
 # Louizos and Welling ([2017](https://arxiv.org/abs/1703.01961)) multiply all weights of
 # a unit by one random number $z$. Units are few, so a flow can give their $z$ any
-# density, and so tie the weights.
+# density.
 
 # %%
 """MNF (Louizos and Welling, 2017, arXiv:1703.01961)."""
@@ -112,8 +111,7 @@ if __name__ == "__main__":
 # | $r(z \mid W)$ | `r` | a guess of $z$ from $W$ |
 # | $s$ | `prior` | standard deviation of weights before any data |
 #
-# (Elsewhere $z$ is noise and $s$ a log-scale.) `forward` of both flows goes from $z$ to
-# noise. The paper's $q$ goes from noise to $z$, which is our `inverse`.
+# `forward` goes from $z$ to noise. The paper's $q$ is our `inverse`.
 #
 # ## Gaussians, given z
 #
@@ -234,9 +232,6 @@ class MeanFieldConv2d(MeanField):
         return rows[:, :-1].unflatten(1, self.shape), rows[:, -1]
 
 
-# %% [markdown]
-# Check: outputs of drawn weights must vary as much.
-
 # %%
 if __name__ == "__main__":
     seed()
@@ -328,8 +323,8 @@ class MNF(nn.Module):
 
 
 # %% [markdown]
-# The network is LeNet. The loss is cross-entropy plus $\mathrm{KL}/N$: there are $N$
-# examples, but one posterior. A prediction is a mean of *probabilities*.
+# The loss is cross-entropy plus $\mathrm{KL}/N$: all $N$ examples share one posterior.
+# A prediction is a mean of *probabilities*.
 
 
 # %%
@@ -366,7 +361,7 @@ def learn(net: nn.Sequential, data: Halves, steps: int, lr: float) -> None:
 # The weights of the first figure have a correlation of $\rho = -0.92$. Independent
 # Gaussians stay $-\tfrac12\log(1 - \rho^2)$ nats away, or more. A flow can tie $z_1$ to
 # $z_2$. But $q$ and $r$ must learn that together, and some starts fail: the best of
-# three counts. A mean over many $z$ gives $q(W)$ itself, and so what the bound loses.
+# three counts. A mean over many $z$ gives $q(W)$, and so what the bound loses.
 
 
 # %%
@@ -436,10 +431,10 @@ if __name__ == "__main__":
 # %% [markdown]
 # ## Digits that it has never seen
 #
-# A network learns the digits 0 to 4, from 655 images. Does it doubt the others? Doubt
-# is the *entropy* of its probabilities. All are the same small LeNet. With its flows,
-# MNF has 151,000 parameters, mean-field 30,000. A step of MNF takes about as long as
-# three of mean-field, which gets three times as many.
+# A small LeNet learns the digits 0 to 4, from 655 images. Does it doubt the others?
+# Doubt is the *entropy* of its probabilities. With its flows, MNF has 151,000
+# parameters, mean-field 30,000. Mean-field gets three times as many steps, which takes
+# as long.
 
 
 # %%
@@ -476,12 +471,12 @@ if __name__ == "__main__":
     )
 
 # %% [markdown]
-# Bayesian networks doubt unseen digits more than the plain one, and err as rarely. MNF
-# has better likelihood and calibration than mean-field in as much time. It does *not*
+# Bayesian networks doubt unseen digits more than the plain one, and err as rarely. In
+# as much time, MNF has better likelihood and calibration than mean-field. It does *not*
 # doubt most, and the plain network is calibrated best.
 #
-# But all bounds are far from converged. The prior, which learned nothing, has
-# $N \log 5 = 1054$ nats! So try fewer weights, 50 hidden units, and $s = 0.2$.
+# But bounds are far from converged: the prior, which learned nothing, has
+# $N \log 5 = 1054$ nats! Try fewer weights: 50 hidden units, and $s = 0.2$.
 
 # %%
 if __name__ == "__main__":
@@ -492,14 +487,13 @@ if __name__ == "__main__":
     converged = judge(nets, data, kl)
 
 # %% [markdown]
-# Now bounds are near their minimum, and the flow gains nothing: in as much time,
-# mean-field's is lower. All posteriors doubt unseen digits more than the plain network,
-# and pay for it on seen ones.
+# Now bounds are near their minimum, and the flow gains nothing. All posteriors doubt
+# unseen digits more than the plain network, and seen ones too.
 #
 # ## What the paper claims, and what holds
 #
-# The paper claims a better posterior, and better doubt for it. The first holds where it
-# can be measured. The second holds against a plain network. Mean-field doubts as well.
+# The paper claims a better posterior, and so better doubt. The first holds where it can
+# be measured, the second against a plain network. Mean-field doubts as well.
 
 # %%
 if __name__ == "__main__":
@@ -532,7 +526,7 @@ if __name__ == "__main__":
     all_checks("mnf")
 
 # %% [markdown]
-# Reported and obtained: the paper shows entropies as curves, not as numbers.
+# The paper shows entropies as curves, not as numbers.
 #
 # | | The paper | Here | Why |
 # | :-- | :-- | :-- | :-- |
@@ -540,17 +534,15 @@ if __name__ == "__main__":
 # | network | LeNet, 20-50-500 | 16-100, and 50 | 655 images |
 # | masks | random | every other unit | $q(z)$ is a density |
 # | mean of $r$'s Gaussian | $b a$ | $m + b a$ | fair to noise without a flow |
-# | $r$ of a convolution | linear (code) | tanh | as printed |
-# | first $\sigma$ | $e^{-9}$ (code) | $e^{-2}$ | nearer to convergence |
-# | $\sigma$ in training | at most 0.5 (code) | any | not needed |
+
+# | $\sigma$ | from $e^{-9}$ to 0.5 (code) | from $e^{-2}$ | nearer to convergence |
 # | $z$ of a single input | planar flow (code) | Gaussian | simpler |
 #
 # ## Three things to remember
 #
 # 1. One random number ties the weights of a row. A flow ties the rows.
 # 2. A layer draws its outputs, never $W$.
-# 3. $q(W)$ has no closed form. A second flow bounds it, and $q$ gains only what $r$ can
-#    guess.
+# 3. A second flow bounds $q(W)$, and $q$ gains only what $r$ can guess.
 #
 # ## Three to try
 #
@@ -569,7 +561,7 @@ if __name__ == "__main__":
 #
 # </details>
 #
-# **2. One $z$ for a batch.** Is the loss right on average? Is it as steady?
+# **2. One $z$ for a batch.** Is the loss right on average, and as steady?
 #
 # ```diff
 # - z, _ = self.q.rsample_and_log_prob(len(x))
@@ -578,7 +570,7 @@ if __name__ == "__main__":
 #
 # <details><summary>Answer</summary>
 #
-# It is right on average, but noisier: draws of $z$ do not average out over the batch.
+# Right, but noisier: $z$ no longer averages out over the batch.
 #
 # </details>
 #
@@ -591,15 +583,15 @@ if __name__ == "__main__":
 #
 # <details><summary>Answer</summary>
 #
-# That of independent Gaussians, 0.92 nats, or more. Given $z$ the weights are
-# independent, and on average over $z$ they are no closer than the closest.
+# 0.92 nats or more, as for independent Gaussians: their average over $z$ is no closer
+# than the closest.
 #
 # </details>
 #
 # ## What to read next
 #
-# - [Variational flows](vi_flows.ipynb) and [IAF](iaf.ipynb), for hidden variables.
-# - [Graph flows](gnf.ipynb), for the nodes of a graph.
+# - [Variational flows](vi_flows.ipynb), [IAF](iaf.ipynb), for hidden variables
+# - [Graph flows](gnf.ipynb), for the nodes of a graph
 
 # %% tags=["plot", "thumbnail"]
 if __name__ == "__main__":

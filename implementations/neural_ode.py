@@ -627,7 +627,7 @@ if __name__ == "__main__":
 #
 # - [Planar flows](vi_flows.ipynb) are the maps that this paper starts from.
 # - [The review](flows_review.ipynb) sets continuous flows beside six others.
-# - [FFJORD](https://arxiv.org/abs/1810.01367) takes any network for the velocity, and
+# - [FFJORD](ffjord.ipynb) takes any network for the velocity, and
 #   estimates its trace.
 
 # %% tags=["plot", "thumbnail"]

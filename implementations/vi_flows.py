@@ -54,6 +54,7 @@ from implementations.core.plots import (
     thumbnail,
     warps,
 )
+from implementations.core.roots import find_root
 from implementations.core.toy import TwoMoons
 
 # %% Two moons, and the Gaussian that variational inference finds tags=["plot"]
@@ -199,9 +200,9 @@ def positive(x: Tensor) -> Tensor:
 # identity: it squeezes along $w$. Our maps start where $\hat u = 0$, which is
 # $w^\top u = \log(e - 1)$ with $u$ along $w$.
 #
-# The inverse has no formula. `_solve` finds $a$ by halving an interval, which works
-# because the function rises. Two steps of Newton's method then make its derivatives
-# exact. Variational inference never needs this; we use it to draw densities.
+# The inverse has no formula. `find_root` finds $a$ between two ends by Newton's method,
+# which works because the function rises. Variational inference never needs this; we use
+# it to draw densities.
 
 
 # %%
@@ -227,7 +228,9 @@ class Planar(Bijection):
 
     def inverse(self, z: Tensor, context: Tensor | None = None) -> Mapped:
         u, w, b, p = self._constrained(context)
-        t = _solve((z * w).sum(-1, keepdim=True) + b, p).tanh()
+        c, most = (z * w).sum(-1, keepdim=True) + b, (p - 1).abs()
+        a, _ = find_root(lambda a: _along(a, p), c, c - most, c + most)
+        t = a.tanh()
         return z - u * t, -_slope(t, p).log().squeeze(-1)
 
     def _constrained(self, context: Tensor | None) -> tuple[Tensor, ...]:
@@ -244,19 +247,10 @@ def _slope(t: Tensor, p: Tensor) -> Tensor:
     return tt + p * (1 - tt)
 
 
-def _solve(c: Tensor, p: Tensor) -> Tensor:
-    """Return the s for which s + (p - 1) tanh s = c, with its derivatives."""
-    with torch.no_grad():
-        radius = (p - 1).abs()
-        low, high = c - radius, c + radius
-        for _ in range(torch.finfo(c.dtype).bits):
-            s = (low + high) / 2
-            above = s + (p - 1) * s.tanh() > c
-            low, high = torch.where(above, low, s), torch.where(above, s, high)
-    for _ in range(2):
-        t = s.tanh()
-        s = s - (s + (p - 1) * t - c) / _slope(t, p)
-    return s
+def _along(a: Tensor, p: Tensor) -> Mapped:
+    """Where the map sends a = wᵀz + b, and its log-slope there."""
+    t = a.tanh()
+    return a + (p - 1) * t, _slope(t, p).log()
 
 
 # %% [markdown]

@@ -59,6 +59,10 @@ ARROWS = {
         "scripts.results"
     ),
     "benchmarks.scaling": "command libraries machine plan speed scripts.results",
+    "benchmarks.straight": "command machine implementations scripts.results",
+    "benchmarks.univariate": (
+        "command libraries machine speed implementations scripts.results"
+    ),
     "benchmarks.accuracy": (
         "command libraries machine implementations scripts.base scripts.cluster "
         "scripts.results"

@@ -94,13 +94,13 @@ def default(family: str, dim: int) -> dict[str, FlowModel]:
     wanted, layers = size(ours), LAYERS[family]
     built: dict[str, FlowModel] = {"ours": ours}
     for name, build in THEIRS[family].items():
-        built[name] = _as_large(
+        built[name] = as_large(
             lambda width, build=build: build(dim, layers, width, 0), wanted
         )
     return refuse_unequal(family, dim, built)
 
 
-def _as_large(build: Callable[[int], FlowModel], wanted: int) -> FlowModel:
+def as_large(build: Callable[[int], FlowModel], wanted: int) -> FlowModel:
     """Build with the width whose parameter count comes nearest."""
     widths = range(1, WIDEST)
     above = bisect_left(widths, wanted, key=lambda width: size(build(width)))

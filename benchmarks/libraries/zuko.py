@@ -54,7 +54,7 @@ def continuous(dim: int, layers: int, width: int, context: int) -> Zuko:
 
 
 # Its NSF is its MAF with this map, on a box of 5 that cannot be changed there.
-_SPLINE = {
+SPLINE = {
     "univariate": partial(zuko.transforms.MonotonicRQSTransform, bound=BOUND),
     "shapes": [(BINS,), (BINS,), (BINS - 1,)],
 }
@@ -62,7 +62,7 @@ WHOLE: Mapping[str, Builder] = {
     # Its NICE is affine, as Real NVP.
     "real_nvp": partial(_flow, zuko.flows.NICE),
     "maf": partial(_flow, zuko.flows.MAF),
-    "nsf": partial(_flow, zuko.flows.NICE, **_SPLINE),
-    "nsf_autoregressive": partial(_flow, zuko.flows.MAF, **_SPLINE),
+    "nsf": partial(_flow, zuko.flows.NICE, **SPLINE),
+    "nsf_autoregressive": partial(_flow, zuko.flows.MAF, **SPLINE),
 }
 BARE = {**WHOLE, "iaf": iaf}

@@ -1,4 +1,4 @@
-"""Numerical methods: roots, Jacobians, series and contractions."""
+"""Numerical methods: Jacobians, series and contractions."""
 
 from __future__ import annotations
 
@@ -17,19 +17,6 @@ from implementations.core.bijection import Mapped
 
 # A map of vectors, of shape (batch, D) to (batch, D); rows do not mix.
 Map = Callable[[Tensor], Tensor]
-
-
-def bisect(increasing: Map, y: Tensor, reach: float, halvings: int = 60) -> Tensor:
-    """x in [-reach, reach] with increasing(x) = y, for each component.
-
-    As near as the interval is after so many halvings, or as rounding allows.
-    """
-    low, high = torch.full_like(y, -reach), torch.full_like(y, reach)
-    for _ in range(halvings):
-        middle = (low + high) / 2
-        right = increasing(middle) < y
-        low, high = torch.where(right, middle, low), torch.where(right, high, middle)
-    return (low + high) / 2
 
 
 def basis(x: Tensor) -> list[Tensor]:

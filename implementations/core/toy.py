@@ -175,7 +175,7 @@ class Checkerboard(Toy):
         return corner + self._uniform(n, 2).clamp(1e-6, 1 - 1e-6)
 
 
-def kl_to(target: Toy, flow: Flow, n: int = 50_000) -> float:
+def kl_to(target: Base, flow: Flow, n: int = 50_000) -> float:
     """KL(target ‖ flow), the gap in nats, estimated on n fresh points."""
     with torch.no_grad():
         x = target.sample(n)

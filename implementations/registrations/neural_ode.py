@@ -82,7 +82,6 @@ REGISTRATION = Registration(
             log_det="as exact as the solver",
         ),
     ),
-    unmeasured="Neural ODE: not measured yet.",
     examined=(
         Examined(
             "continuous",

@@ -18,6 +18,7 @@ FAMILIES = {
     "Coupling flows": "coupling",
     "Autoregressive flows": "autoregressive",
     "Splines": "spline",
+    "Gaussianization": "gaussianization",
     "Continuous flows": "continuous-time",
     "Variational inference": "variational-inference",
     "Bayesian networks": "bayesian-networks",
@@ -69,18 +70,16 @@ def family(root: Path, paper: str) -> str:
 
 def read(root: Path, paper: str) -> Registered:
     """Read a paper's registration; CellError at the line that cannot be read so."""
-    name = file(paper)
-    if not (root / name).exists():
-        problem = f"is missing: write it as {file('nice')} is written"
-        raise CellError(name, 1, problem)
-    return _RegistrationReader(
-        name, parse((root / name).read_text("utf-8"), name)
-    ).registered()
+    return _RegistrationReader(root, paper).registered()
 
 
 class _RegistrationReader:
-    def __init__(self, file: str, tree: ast.Module) -> None:
-        self._file, self._tree = file, tree
+    def __init__(self, root: Path, paper: str) -> None:
+        self._root, self._file = root, file(paper)
+        if not (root / self._file).exists():
+            problem = f"is missing: write it as {file('nice')} is written"
+            raise CellError(self._file, 1, problem)
+        self._tree = parse((root / self._file).read_text("utf-8"), self._file)
 
     def registered(self) -> Registered:
         given = self._arguments()
@@ -91,7 +90,7 @@ class _RegistrationReader:
             {self._text(call.args[0]): not _has_shape(call) for call in compared},
             self._text(given["unmeasured"]) if "unmeasured" in given else "",
             tuple(self._text(c.args[0]) for c in self._calls(given.get("examined"))),
-            tuple(self._unpromised()),
+            (*self._unpromised(self._tree), *self._shared()),
         )
 
     def _arguments(self) -> dict[str | None, ast.expr]:
@@ -129,8 +128,24 @@ class _RegistrationReader:
                 raise self._refused(each, expected)
         return [each for each in node.elts if isinstance(each, ast.Call)]
 
-    def _unpromised(self) -> Iterator[Unpromised]:
-        for node in ast.walk(self._tree):
+    def _shared(self) -> Iterator[Unpromised]:
+        """Exemptions that are imported from other papers' registrations."""
+        for node in self._tree.body:
+            if isinstance(node, ast.ImportFrom) and node.module:
+                package, _, paper = node.module.rpartition(".")
+                if package == f"{PACKAGE}.registrations":
+                    there = _RegistrationReader(self._root, paper)
+                    for each in node.names:
+                        yield from there._unpromised(*there._named(each.name))
+
+    def _named(self, name: str) -> Iterator[ast.expr]:
+        for node in self._tree.body:
+            match node:
+                case ast.Assign(targets=[ast.Name(id)], value=value) if id == name:
+                    yield value
+
+    def _unpromised(self, *within: ast.AST) -> Iterator[Unpromised]:
+        for node in (part for whole in within for part in ast.walk(whole)):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "Exemption":
                 try:
                     yield _literal(node)

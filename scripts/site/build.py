@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,7 @@ from scripts.papers.cells import CellError
 from scripts.results.files import ResultsError
 from scripts.site import (
     cards,
+    conversion,
     edition,
     glossary,
     notebook_head,
@@ -49,6 +50,7 @@ _TEMPLATES = {
     "compare.md": "../",
     "exactness.md": "../",
     "scale.md": "../",
+    "straight.md": "../",
     "reference/index.md": "../",
     "reference/builders.md": "../../",
     "reference/core.md": "../../",
@@ -58,7 +60,7 @@ _TEMPLATES = {
 _STYLES = (
     *("base", "frame", "text", "search", "entries", "home", "toy", "browse", "rows"),
     *("cards", "genealogy", "gallery", "notebooks", "figures", "learn", "compare"),
-    *("exactness", "reference", "print"),
+    *("straight", "exactness", "reference", "print"),
 )
 # What entries say is theirs, and a glossary need not explain itself.
 _WITHOUT_GLOSSARY = re.compile(r"(?:papers/.*|genealogy|glossary|list)\.md")
@@ -82,7 +84,8 @@ class Build:
     `edition` is what is shown; while its sources are at fault, a preview keeps the
     last. `generated` has content by its path under docs/, `words` the forms of the
     glossary's words, `cards` by a paper's id how its pages say what to show beside a
-    link to them ("" is for all other pages), `works` what its two pages have in common.
+    link to them ("" is for all other pages), `works` what its two pages have in common,
+    `finished` the HTML of notebooks that were converted side by side, by their source.
     """
 
     def __init__(self) -> None:
@@ -92,6 +95,7 @@ class Build:
         self.words: Mapping[str, str] = {}
         self.cards: Mapping[str, dict[str, str]] = {}
         self.works: Mapping[str, PaperPages] = {}
+        self.finished: Mapping[str, str] = {}
         self.theme = jinja2.Environment()
         # The way from a page to the root → the theme's inline scripts on such a page.
         self.theme_scripts: dict[str, list[str]] = {}
@@ -99,6 +103,7 @@ class Build:
     def configure(self, config: MkDocsConfig) -> None:
         """Generate the pages; put the notebooks among them into the navigation."""
         root = Path(config.config_file_path).parent
+        conversion.prepare(root / ".cache" / "templates")
         try:
             self._read(root, config)
         except (CatalogueError, CellError, ResultsError, NotebookError) as error:
@@ -111,7 +116,7 @@ class Build:
             str(self.generated["learn.md"]), list(self._notebooks)
         )
         # Short names: the menu, the title and the way to a page have one for a work.
-        named = ({self._notebooks[id].short: f"notebooks/{id}.ipynb"} for id in path)
+        named = ({self._notebooks[id].short: _source(id)} for id in path)
         notebooks = ["notebooks/index.md", *named]
         config.nav = [*(config.nav or []), {"Notebooks": notebooks}]
         _use_our_template(root, config)
@@ -170,6 +175,23 @@ class Build:
                 files.remove(template)
             files.append(File.generated(config, path, content=content))
 
+    def convert_notebooks(self, config: MkDocsConfig, files: Files) -> None:
+        """Convert the notebooks side by side, but where a preview has threads."""
+        if self.preview:
+            return
+        found = map(files.get_file_from_path, map(_source, self._notebooks))
+        pages = [file.page for file in found if file and file.page]
+        jupyter = config.plugins["mkdocs-jupyter"]
+
+        def converted(page: Page) -> str:
+            jupyter.on_pre_page(page, config=config, files=files)  # pyright: ignore[reportAttributeAccessIssue]
+            page.render(config, files)
+            return self.finish(page.content or "", page)
+
+        self.finished = conversion.side_by_side(
+            {page.file.src_uri: partial(converted, page) for page in pages}
+        )
+
     def name_card(self, page: Page) -> None:
         """Tell the template a page's card and work, and what a notebook is about."""
         room, name = _place(page)
@@ -189,7 +211,11 @@ class Build:
         """
         room, name = _place(page)
         if room == "notebooks" and name in self._notebooks:
-            html = self._finish_notebook(html, page, name)
+            anchors = list(_anchors(page.toc))
+            page.present_anchor_ids = set(anchors)  # so that links to them are checked
+            if finished := self.finished.get(page.file.src_uri):
+                return finished
+            html = self._finish_notebook(html, page, name, anchors)
         html = _STRING.sub('<span class="s">', _PLAIN.sub(r"\1", html))
         html = _KEYWORD.sub('<span class="k">', html)
         html = _TWO_OF_A_COLOUR.sub(r"\1", html)
@@ -198,9 +224,9 @@ class Build:
             return html
         return glossary.mark(html, self.words, get_relative_url("glossary/", page.url))
 
-    def _finish_notebook(self, html: str, page: Page, id: str) -> str:
-        anchors = list(_anchors(page.toc))
-        page.present_anchor_ids = set(anchors)  # so that links to them are checked
+    def _finish_notebook(
+        self, html: str, page: Page, id: str, anchors: Sequence[str]
+    ) -> str:
         notebook = self._notebooks[id]
         if self.edition and id in pages.TOYS:
             toy = pages.toy(id, self.edition, get_relative_url("./", page.url))
@@ -270,6 +296,10 @@ def _card_metadata(card: Card, config: MkDocsConfig) -> dict[str, str]:
     # Elsewhere, an address without its host means nothing.
     image = f"{config.site_url}{_address(card)}"
     return {"image": image, "alt": f"{card.title}. {card.alt}"}
+
+
+def _source(id: str) -> str:
+    return f"notebooks/{id}.ipynb"
 
 
 def _place(page: Page) -> tuple[str, str]:

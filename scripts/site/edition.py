@@ -19,6 +19,8 @@ from scripts.site import notebook_page, reference
 from scripts.site.measured.exactness import Examination, examine
 from scripts.site.measured.scale import AtSize, at_size
 from scripts.site.measured.speed import Comparison, compare
+from scripts.site.measured.straight import Lines, straight_lines
+from scripts.site.measured.univariate import Maps, univariate_maps
 from scripts.site.notebook_page import NotebookPage
 from scripts.site.reference import Reference
 
@@ -30,7 +32,8 @@ class Edition:
     `registered` has each implemented paper's registration by its id, `notebooks` the
     page of its notebook; `dead` has the addresses that are gone, and since when,
     `software` how repositories are kept, `reference` what can be imported; `at_size`
-    the papers' tables, reported and obtained.
+    the papers' tables, reported and obtained, `straight` how continuous flows move,
+    `univariate` how near the maps come that one conditioner steers.
     """
 
     catalogue: Catalogue
@@ -44,6 +47,8 @@ class Edition:
     software: Mapping[str, Upkeep] = field(default_factory=dict)
     reference: Reference = field(default_factory=Reference)
     at_size: AtSize = field(default_factory=AtSize)
+    straight: Lines | None = None
+    univariate: Maps | None = None
 
     @property
     def implemented(self) -> list[Publication]:
@@ -74,6 +79,8 @@ def read(root: Path) -> Edition:
         software.read(root / software.FILE),
         reference.read(root, [paper.id for paper in implemented]),
         at_size(root / "implementations" / "results" / "scale"),
+        straight_lines(results),
+        univariate_maps(results),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import jinja2
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import Files
+from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
 
 from scripts.site.build import Build
@@ -27,6 +28,11 @@ def on_config(config: MkDocsConfig) -> None:
 def on_files(files: Files, config: MkDocsConfig) -> None:
     """Add what was generated."""
     _build.add_files(files, config)
+
+
+def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> None:
+    """Convert the notebooks."""
+    _build.convert_notebooks(config, files)
 
 
 def on_env(env: jinja2.Environment, **_: Any) -> None:

@@ -111,6 +111,8 @@ def fill_in(markdown: str, edition: Edition, root: str) -> str:
             reference=edition.reference,
             headlines=headlines,
             at_size=edition.at_size,
+            straight=edition.straight,
+            univariate=edition.univariate,
             notebooks=edition.notebooks,
             journey_alt=JOURNEY_ALT,
             total=len(entries),

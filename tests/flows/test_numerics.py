@@ -13,7 +13,6 @@ from torch.nn.utils.parametrizations import spectral_norm
 from implementations.core.numerics import (
     Contraction,
     basis,
-    bisect,
     exact_log_det,
     jacobian,
     multiply_adds,
@@ -37,14 +36,6 @@ def contraction(lipschitz: float = 0.9, dim: int = 3) -> Contraction:
             # Layers of mostly positive weights stretch in the same direction.
             weight.normal_(1, 1)
     return g
-
-
-def test_halving_finds_roots_of_each_component() -> None:
-    y = noise(20, 2)
-    x = bisect(lambda x: x**3 + x, y, 10)
-    torch.testing.assert_close(x**3 + x, y, atol=1e-14, rtol=1e-14)
-    beyond = bisect(torch.exp, torch.full((1, 1), 1e9), 10)
-    torch.testing.assert_close(beyond, torch.full((1, 1), 10.0))
 
 
 def test_products_and_jacobians_are_those_of_autograd() -> None:

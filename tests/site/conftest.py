@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from scripts.base.project import ROOT
 from scripts.catalogue import Catalogue, load
@@ -19,6 +19,10 @@ from tests.support.building import build, copy_frozen, copy_project
 from tests.support.chromium import chromium
 from tests.support.serving import serving
 from tests.support.visit import PHONE, Visit
+
+# A machine that does much else takes seconds for what takes a tenth of one elsewhere.
+PATIENCE = 15_000  # milliseconds
+expect.set_options(timeout=PATIENCE)
 
 
 class Built:
@@ -41,7 +45,7 @@ class Built:
 def open_tab(browser: Browser, **options: Any) -> Page:
     """A tab of a browser that was never used."""
     context = browser.new_context(**options)
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE)
     return context.new_page()
 
 

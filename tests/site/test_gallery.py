@@ -72,7 +72,7 @@ def test_a_card_leads_to_its_notebook_wherever_it_is_clicked(visit: Visit) -> No
     page = visit.open("notebooks/")
     # The link of the heading lies over all of it.
     card(page, "Glow").locator(".seen").click(force=True)
-    expect(page).to_have_url(f"{visit.root}notebooks/glow/", timeout=15_000)
+    expect(page).to_have_url(f"{visit.root}notebooks/glow/")
 
 
 def test_every_paper_runs_in_colab(page: Page, papers: list[Publication]) -> None:

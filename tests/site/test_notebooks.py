@@ -194,6 +194,16 @@ def test_the_chip_leads_to_the_claims(visit: Visit) -> None:
     expect(page.locator("table.claims").first).to_be_in_viewport()
 
 
+@pytest.mark.parametrize("id", NOTEBOOKS)
+def test_the_key_figure_stands_before_all_code(pages: dict[str, str], id: str) -> None:
+    html = article(pages[f"notebooks/{id}/"])
+    key = "Show the code of the first figure"
+    assert html.index("<figure") < html.index("Show the imports") < html.index(key)
+    # All code before that of the figure is in a fold of its own.
+    before = BeautifulSoup(html[: html.index(key)], "html.parser")
+    assert all(code.find_parent("details") for code in before.select("pre"))
+
+
 def test_the_key_figure_is_in_the_first_screen_of_a_phone(visit: Visit) -> None:
     visit.page.set_viewport_size(PHONE)
     page = visit.open("notebooks/nice/")

@@ -81,7 +81,7 @@ def test_the_preview_follows_the_catalogue(preview: Preview, browser: Browser) -
     # The policy of a preview lets its reloading script run, and is one all the same.
     preview.edit(("Introduces the additive", "Brings the additive"))
     preview.wait_until_said("Reloading browsers")
-    expect(open_page).to_contain_text("Brings the additive coupling", timeout=10_000)
+    expect(open_page).to_contain_text("Brings the additive coupling")
     assert "default-src 'none'" in preview.page("papers/nice/")
     assert visit.faults == []
     visit.page.close()

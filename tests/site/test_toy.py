@@ -203,7 +203,7 @@ def test_a_flow_that_is_chosen_plays_once(visit: Visit) -> None:
     page = visit.open("")
     page.locator(".journey select[name=flow]").select_option("affine")
     expect(place(page)).to_have_text(re.compile("of 8"))
-    expect(place(page)).to_have_text("the data", timeout=15_000)
+    expect(place(page)).to_have_text("the data")
     check_numbers(page, trained("swirl", "affine"))
     notebook = page.get_by_role("link", name="The notebook of this flow")
     expect(notebook).to_have_attribute("href", re.compile("notebooks/real_nvp/"))

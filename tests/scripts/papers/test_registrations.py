@@ -57,6 +57,21 @@ def test_reads_what_is_written_without_running_it(tmp_path: Path) -> None:
     )
 
 
+def test_exemptions_may_stand_in_another_papers_registration(tmp_path: Path) -> None:
+    register(tmp_path)
+    other = tmp_path / file("iaf")
+    other.write_text(
+        "from implementations.registrations.made import HUGE\n"
+        "REGISTRATION = Registration(\n"
+        '    family="Splines", cases={"iaf": Case(iaf, exempt=(HUGE,))}\n'
+        ")\n",
+        "utf-8",
+    )
+    assert read(tmp_path, "iaf").unpromised == read(tmp_path, "made").unpromised != ()
+    other.write_text(other.read_text("utf-8").replace("import HUGE", "import made"))
+    assert read(tmp_path, "iaf").unpromised == ()
+
+
 def test_what_is_left_out_is_empty(tmp_path: Path) -> None:
     source = 'REGISTRATION = Registration(family="Graphs", cases={}, unmeasured="No.")'
     register(tmp_path, source)

@@ -256,10 +256,15 @@ def test_the_key_figure_stands_before_the_prose_and_any_code(render: Render) -> 
     assert len(texts(body, "figure")) == 1
 
 
-def test_a_figure_that_needs_code_before_it_stays_there(render: Render) -> None:
+def test_code_that_the_key_figure_needs_is_folded_below_it(render: Render) -> None:
     drawn = code("draw()", figure(png(2, 1), alt="A"), tags=("plot",), title="A")
-    body = render(TITLE, code("first"), drawn).body
-    assert body.index("first") < body.index("<figure>")
+    body = render(TITLE, code("needed"), drawn, code("b")).body
+    assert body.lstrip().startswith("<figure>")
+    assert texts(body, "details") == [
+        "Show what the first figure needs\nneeded",
+        "Show the code of the first figure\ndraw()",
+    ]
+    assert len(texts(body, "figure")) == 1
 
 
 def test_the_cell_that_installs_is_left_out(render: Render) -> None:
@@ -290,11 +295,11 @@ def test_code_is_shown_as_it_is(render: Render, source: str) -> None:
 def test_plotting_code_is_folded_and_its_figure_is_not(render: Render) -> None:
     drawn = figure(png(2, 1), alt="Two")
     cell = code("plot()\nshow()", drawn, tags=("plot",), title="One, and two")
-    body = render(TITLE, code("1"), cell).body
-    assert re.search("</figure>.*<details", body, re.DOTALL)
-    assert texts(body, "figcaption") == ["One, and two"]
-    assert texts(body, "details") == ["Show the code\nplot()\nshow()"]
-    assert texts(body, "summary") == ["Show the code"]
+    first = code("draw()", figure(png(2, 1), alt="A"), tags=("plot",), title="First")
+    body = render(TITLE, first, code("1"), cell).body
+    assert re.search("</figure>.*</figure>.*<details", body, re.DOTALL)
+    assert texts(body, "figcaption") == ["First", "One, and two"]
+    assert texts(body, "details")[1:] == ["Show the code\nplot()\nshow()"]
 
 
 def test_imports_are_folded(render: Render) -> None:
