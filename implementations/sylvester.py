@@ -58,6 +58,7 @@ from implementations.vi_flows import (
     LatentGaussian,
     Planar,
     Steering,
+    bent,
     learn_digits,
     vi_flows,
 )
@@ -198,12 +199,6 @@ def times(a: Tensor, v: Tensor) -> Tensor:
     """A v for each row v, where A is one matrix, or one for each row."""
     # Many small products are slow on a CPU as matrices.
     return linear(v, a) if a.ndim == 2 else (a * v[..., None, :]).sum(-1)
-
-
-def bent(s: Tensor, p: Tensor) -> Mapped:
-    """s + (p - 1) tanh(s), which rises with s for p > 0, and its log-slope."""
-    t = s.tanh()
-    return s + (p - 1) * t, (t * t + p * (1 - t * t)).log()
 
 
 class Sylvester(Bijection):

@@ -229,7 +229,7 @@ class Planar(Bijection):
     def inverse(self, z: Tensor, context: Tensor | None = None) -> Mapped:
         u, w, b, p = self._constrained(context)
         c, most = (z * w).sum(-1, keepdim=True) + b, (p - 1).abs()
-        a, _ = find_root(lambda a: _along(a, p), c, c - most, c + most)
+        a, _ = find_root(lambda a: bent(a, p), c, c - most, c + most)
         t = a.tanh()
         return z - u * t, -_slope(t, p).log().squeeze(-1)
 
@@ -247,8 +247,11 @@ def _slope(t: Tensor, p: Tensor) -> Tensor:
     return tt + p * (1 - tt)
 
 
-def _along(a: Tensor, p: Tensor) -> Mapped:
-    """Where the map sends a = wᵀz + b, and its log-slope there."""
+def bent(a: Tensor, p: Tensor) -> Mapped:
+    """a + (p - 1) tanh(a), which rises with a for p > 0, and its log-slope.
+
+    A planar map sends a = wᵀz + b there, with p = 1 + wᵀû.
+    """
     t = a.tanh()
     return a + (p - 1) * t, _slope(t, p).log()
 

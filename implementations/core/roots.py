@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable
 from functools import partial
 
@@ -74,9 +73,6 @@ def _middle(low: Tensor, high: Tensor) -> Tensor:
 
 class Unsolved(Univariate):
     """A univariate map whose inverse is found by `find_root`, as it has no formula."""
-
-    @abstractmethod
-    def forward(self, x: Tensor, params: Tensor) -> Mapped: ...
 
     def inverse(self, z: Tensor, params: Tensor) -> Mapped:
         return find_root(
