@@ -20,6 +20,8 @@ FAMILIES = {
     "Splines": "spline",
     "Gaussianization": "gaussianization",
     "Continuous flows": "continuous-time",
+    "Manifolds": "manifolds",
+    "Sampling": "sampling",
     "Variational inference": "variational-inference",
     "Bayesian networks": "bayesian-networks",
     "Graphs": "graphs",
