@@ -13,6 +13,7 @@ from torch import Tensor
 
 from implementations.core.bijection import Bijection
 from implementations.core.flow import Flow, StandardNormal
+from implementations.core.spaces import space_of
 from implementations.registrations import Case, registrations
 
 BATCH = 7
@@ -52,12 +53,18 @@ def perturbed(case: Case, seed: int = 0, spread: float = 0.3) -> Flow:
 def batch(flow: Flow, n: int = BATCH, seed: int = 1) -> tuple[Tensor, Tensor | None]:
     """Return n events and the contexts for them, if the flow takes any."""
     generator = torch.Generator().manual_seed(seed)
+    context = _draw(generator, n, flow.context) if flow.context else None
+    free = 2 * _draw(generator, n, *flow.bijection.x_shape)
+    return space_of(flow.base).points(free), context
 
-    def draw(*shape: int) -> Tensor:
-        drawn = torch.randn(
-            n, *shape, generator=generator, dtype=torch.float64, device="cpu"
-        )
-        return drawn.to(DEVICE) if DEVICE else drawn
 
-    context = draw(flow.context) if flow.context else None
-    return 2 * draw(*flow.bijection.x_shape), context
+def noise(flow: Flow, seed: int = 2) -> Tensor:
+    """Return events of the space of the flow's base, in float64."""
+    generator = torch.Generator().manual_seed(seed)
+    free = _draw(generator, BATCH, *flow.bijection.z_shape)
+    return space_of(flow.base).points(free)
+
+
+def _draw(generator: torch.Generator, *shape: int) -> Tensor:
+    drawn = torch.randn(shape, generator=generator, dtype=torch.float64, device="cpu")
+    return drawn.to(DEVICE) if DEVICE else drawn

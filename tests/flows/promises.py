@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.func import jacrev, vmap
 
 from implementations.core.flow import Flow
+from implementations.core.spaces import space_of
 from implementations.registrations import Case
 from scripts.base.project import ROOT
 from tests.flows.cases import BATCH, CASES, batch, perturbed
@@ -50,7 +51,7 @@ def maps_a_batch(case: Case) -> None:
 
 
 def log_det_by_autograd(flow: Flow, x: Tensor, context: Tensor | None) -> Tensor:
-    """Return log|det ∂z/∂x|, of the Jacobian that autograd finds."""
+    """Return log|det ∂z/∂x|, of the Jacobian that autograd finds, along the space."""
 
     def one(x: Tensor, context: Tensor | None) -> Tensor:
         given = None if context is None else context[None]
@@ -58,6 +59,10 @@ def log_det_by_autograd(flow: Flow, x: Tensor, context: Tensor | None) -> Tensor
 
     dims = (0, None if context is None else 0)
     jacobian = vmap(jacrev(one), in_dims=dims)(x, context).flatten(2)
+    space = space_of(flow.base)
+    along = space.tangent(x), space.tangent(flow.bijection(x, context)[0])
+    if along[0] is not None and along[1] is not None:
+        jacobian = along[1].mT @ jacobian @ along[0]
     return torch.linalg.slogdet(jacobian).logabsdet
 
 

@@ -20,7 +20,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from implementations.core.flow import Flow
 from implementations.registrations import Case
-from tests.flows.cases import BATCH, CASES, batch, perturbed, start
+from tests.flows.cases import BATCH, CASES, batch, noise, perturbed, start
 from tests.flows.promises import DTYPES, cast, close, tolerance
 from tests.flows.two_processes import train_all
 
@@ -115,7 +115,7 @@ def test_can_be_built_on_meta(case: Case, flow: Flow) -> None:
 def test_forward_mode_derivatives(case: Case, flow: Flow) -> None:
     """Under no_grad too, forward-mode derivatives are those of the backward pass."""
     x, context = batch(flow)
-    z = torch.randn(BATCH, *flow.bijection.z_shape, dtype=x.dtype)
+    z = noise(flow)
     for f, at in ((flow.bijection, x), (flow.bijection.inverse, z)):
         tangent, followed = torch.randn_like(at), at.clone().requires_grad_()
         images = f(followed, context)
