@@ -65,7 +65,7 @@ class UniformCircle(OnSpace):
         return self.space.points(self.zero.new_empty(n, 2).normal_())
 
 
-class Stretch(Bijection):
+class ToEllipse(Bijection):
     """A circle becomes an ellipse, and is pulled back to the circle.
 
     `along` is the change of length along the circle; else, that of the plane's area.
@@ -87,7 +87,7 @@ class Stretch(Bijection):
 
 def test_a_log_determinant_is_measured_along_the_space() -> None:
     right, wrong = (
-        Case(lambda along=along: Flow(UniformCircle(), Stretch(along)))
+        Case(lambda along=along: Flow(UniformCircle(), ToEllipse(along)))
         for along in (True, False)
     )
     log_det_is_that_of_the_jacobian(right)
@@ -96,6 +96,6 @@ def test_a_log_determinant_is_measured_along_the_space() -> None:
 
 
 def test_events_of_the_contract_lie_in_the_space() -> None:
-    flow = Flow(UniformCircle(), Stretch(True))
+    flow = Flow(UniformCircle(), ToEllipse(True))
     for points in (batch(flow)[0], noise(flow)):
         torch.testing.assert_close(points.norm(dim=1), torch.ones(7).double())
