@@ -301,9 +301,10 @@ if __name__ == "__main__":
     fit(flow, partial(by_example, flow), 400, partial(batch, data), lr=2e-3, clip=10)
     flows["by example"] = deepcopy(flow)
     flows["by both"] = learn(flow, data, 1000)
-    flows["by energy"] = alone = boltzmann(2, hidden=(64, 64)).to(device())
+    alone = boltzmann(2, hidden=(64, 64)).to(device())
     by_energy = partial(reverse_kl, alone, lambda x: -tame(double_well(x)), 512)
     fit(alone, by_energy, 1000, lr=1e-3, clip=10)
+    flows["by energy"] = alone
 
 # %%
 if __name__ == "__main__":

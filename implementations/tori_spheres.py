@@ -681,7 +681,7 @@ if __name__ == "__main__":
     )
     told = "One exponential map leaves {} nats (paper: 0.82)"
     claim(told, kl[one], above=0.7, below=0.9)
-    told = "A flow that has one peak of four finds {} of its samples effective"
+    told = "A flow that has one peak of four has an effective share of {}"
     claim(told, share[blind], above=0.9)
     check("the same: log Z, off by", off[blind], above=-1.45, below=-1.3)
     check("KL of six exponential maps (paper: 0.19)", kl[six], above=0.1, below=0.4)
