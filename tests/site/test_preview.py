@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, expect
 from tests.support.serving import PREFIX
 from tests.support.visit import Visit
 
-PATIENCE = 60  # seconds
+PATIENCE = 120  # seconds
 
 
 class Preview:
