@@ -134,11 +134,16 @@ def _builds(node: _Definition, paper: str) -> bool:
 
 def _is_map(node: _Definition) -> bool:
     bases = node.bases if isinstance(node, ast.ClassDef) else []
-    return any(ast.unparse(base) == "Univariate" for base in bases)
+    return any(ast.unparse(base) in {"Univariate", "Unsolved"} for base in bases)
 
 
 def _steers_a_map(node: _Definition) -> bool:
-    """A conditioner's class is given the univariate map that it steers."""
+    """A conditioner's class is given the univariate map that it steers.
+
+    A map that is made of another is given one, too.
+    """
+    if _is_map(node):
+        return False
     methods = node.body if isinstance(node, ast.ClassDef) else []
     return any(
         argument.annotation and ast.unparse(argument.annotation) == "Univariate"

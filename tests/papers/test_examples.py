@@ -12,7 +12,7 @@ import torch
 
 from scripts.base.project import ROOT
 from scripts.papers import EXAMPLES
-from scripts.site.reference import read_example
+from scripts.site.reference import read, read_example
 from tests.support.papers import PAPERS
 
 FOLDER = ROOT / EXAMPLES
@@ -46,6 +46,12 @@ def test_an_example_runs(paper: str, example: Path) -> None:
 def test_a_builder_has_an_example(paper: str) -> None:
     file = f"{EXAMPLES}/{paper}.py"
     assert (ROOT / file).exists(), f"{file} is missing: write it as nice.py is written"
+
+
+def test_a_map_and_what_steers_it_have_examples() -> None:
+    found = read(ROOT, PAPERS)
+    listed = (*found.maps, *found.conditioners)
+    assert [each.name for each in listed if not each.example] == []
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/reference/index.md"])

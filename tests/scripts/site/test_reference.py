@@ -21,6 +21,14 @@ class Layer(Bijection):
 
     def __init__(self, dim: int, univariate: Univariate) -> None: ...
 
+class Solved(Unsolved):
+    """Its inverse has no formula."""
+
+class Twice(Univariate):
+    """A map that is made of another."""
+
+    def __init__(self, f: Univariate) -> None: ...
+
 @cache
 def mine(dim: int) -> Flow:
     """Build mine for vectors
@@ -66,7 +74,7 @@ def test_builders_maps_and_conditioners_are_told_by_their_form(root: Path) -> No
         "implementations.mine.mine",
         "implementations.mine.mine_too",
     )
-    assert [each.name for each in reference.maps] == ["Bend"]
+    assert [each.name for each in reference.maps] == ["Bend", "Solved", "Twice"]
     assert [each.name for each in reference.conditioners] == ["Layer"]
     [flow] = reference.of("flow.Flow")
     assert (flow.file, flow.paper) == ("implementations/core/flow.py", "core")
