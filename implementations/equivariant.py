@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Equivariant flows: densities that keep every symmetry
 #
-# Below is one cluster of four particles, four times: as it was drawn, turned, mirrored,
-# and with its particles renumbered. Its energy is the same. But its eight numbers
-# differ, and an ordinary flow has to learn each copy from examples.
+# The figure has one cluster of four particles, four times: as it was drawn, turned,
+# mirrored, and with its particles renumbered. Its energy is the same. But its eight
+# numbers differ, and an ordinary flow has to learn each copy from examples.
 #
 # Köhler, Klein and Noé ([2020](https://arxiv.org/abs/2006.02425)) build a flow whose
 # density cannot tell the copies apart. Its log-determinant has a closed formula.

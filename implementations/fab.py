@@ -2,9 +2,9 @@
 # # FAB: learning from what the flow misses
 #
 # A flow $q$ can learn a density $p$ without data, by reverse KL. It may then forget a
-# mode, and no draw of the flow tells. Below, $q$ has 0.1 % in the left well, where $p$
-# has 16 %. Of 200 draws most likely none falls there. Then all weights $p/q$ are nearly
-# equal, and the effective sample size looks perfect. The exact one is 4 %.
+# mode, and no draw of the flow tells. In the figure, $q$ has 0.1 % in the left well,
+# where $p$ has 16 %. Of 200 draws most likely none falls there. Then all weights $p/q$
+# are nearly equal, and the effective sample size looks perfect. The exact one is 4 %.
 #
 # Midgley et al. ([2022](https://arxiv.org/abs/2208.01893)) train on points of $p^2/q$
 # (right): most are where $q$ has too little. Annealed importance sampling finds them.
@@ -117,7 +117,7 @@ if __name__ == "__main__":
 # `forward` goes from data to noise, as in all our notebooks. Draws need `inverse`, and
 # densities at moved points need `forward`. A coupling flow takes one pass for each.
 #
-# ## Why $p^2/q$
+# ## Why points where the flow has too little
 #
 # The weights of draws have the mean $Z = \int p$, and the mean square $\int p^2/q$. So
 # their variance is least where this integral is:

@@ -6,8 +6,8 @@
 #
 # Rezende, Papamakarios, Racanière and others
 # ([2020](https://arxiv.org/abs/2002.02428)) give such maps. In the simplest, chords
-# through a point carry even points to crowded ones (below). From circles they make
-# flows of several angles, on *tori*, and of directions, on *spheres*.
+# through a point carry even points to crowded ones (in the figure). From circles they
+# make flows of several angles, on *tori*, and of directions, on *spheres*.
 #
 # The result: four peaks on a sphere are learned within about 0.03 nats of KL. The paper
 # reports 0.05. All targets are known exactly, so this needs no estimate of a constant.
