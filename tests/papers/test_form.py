@@ -49,6 +49,13 @@ def test_the_parts_stand_in_their_order(paper: str) -> None:
 
 
 @pytest.mark.parametrize("paper", PAPERS)
+def test_headings_have_no_formula(paper: str) -> None:
+    """The table of contents would show its source."""
+    lines = "\n".join(c.source for c in cells(paper) if c.kind == "markdown")
+    assert [h for h in re.findall("(?m)^#+ .*$", lines) if "$" in h] == []
+
+
+@pytest.mark.parametrize("paper", PAPERS)
 def test_the_problem_comes_first(paper: str) -> None:
     """A picture after 120 words at most, and with one formula at most."""
     found = cells(paper)
