@@ -19,6 +19,7 @@ def test_from_the_left_alone_the_plane_has_luck() -> None:
     assert 0.5 < end.float().mean().item() < 0.9
 
 
+@pytest.mark.thorough
 def test_one_scout_is_slow() -> None:
     module, base = edited(PAPER, 2), original.InformedBase(original.AllenCahn())
     assert pytest.approx(0.99) == module.START

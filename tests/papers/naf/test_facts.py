@@ -348,6 +348,7 @@ def test_a_single_number_has_a_density_of_mass_1() -> None:
     assert total.item() == pytest.approx(1, abs=1e-3)
 
 
+@pytest.mark.thorough
 def test_the_dense_flow_has_mass_1_on_a_grid_as_fine_as_its_peaks() -> None:
     """Three steep layers make narrow peaks, which coarse grids miss."""
     flow = perturbed(naf(1, 1, (4,), transformer=partial(DenseSigmoidal, 3, 3)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from types import ModuleType
 
+import pytest
 import torch
 
 from implementations import nis as original
@@ -34,6 +35,7 @@ def trained(module: ModuleType) -> tuple[Flow, float]:
         return flow, (f.log_prob(x) - flow.log_prob(x)).mean().item()
 
 
+@pytest.mark.thorough
 def test_gradients_through_the_weights_and_weights_without_the_mixture() -> None:
     flow, gap = trained(original)
     _, without = trained(edited(PAPER, 2))

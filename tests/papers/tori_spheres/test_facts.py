@@ -280,6 +280,7 @@ def test_the_log_det_is_that_along_the_sphere(dim: int, recursive: bool) -> None
     close(f.inverse(z)[0], x, 1e-9)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["recursive", "exponential"])
 def test_densities_integrate_to_one_over_the_sphere(name: str) -> None:
     """On a grid of Archimedes' cylinder."""
