@@ -68,6 +68,13 @@ def test_a_card_says_what_is_to_be_seen_and_what_holds(page: Page) -> None:
     assert seen and (nice.locator("img").get_attribute("alt") or "").startswith(seen)
 
 
+def test_each_family_has_a_hue_of_its_own() -> None:
+    style = (ROOT / "docs/assets/styles/gallery.css").read_text("utf-8")
+    hues = dict(re.findall(r'\[data-family="([^"]+)"\] {\s*--family: (\d+);', style))
+    assert hues.keys() == set(FAMILIES.values())
+    assert len(set(hues.values())) == len(hues)
+
+
 def test_a_card_leads_to_its_notebook_wherever_it_is_clicked(visit: Visit) -> None:
     page = visit.open("notebooks/")
     # The link of the heading lies over all of it.
