@@ -67,8 +67,20 @@ def join(device: str = "") -> Processes:
         own = torch.device(kind)
     if not several():
         return Processes(0, 1, own)
-    dist.init_process_group("nccl" if kind == "cuda" else "gloo")
-    return Processes(dist.get_rank(), dist.get_world_size(), own)
+    # Not there where torch was built without it.
+    from torch.distributed.distributed_c10d import PrefixStore
+    from torch.distributed.rendezvous import rendezvous
+
+    store, rank, world_size = next(rendezvous("env://"))
+    # After a restart, torchrun's store still has the addresses of those that ended.
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    dist.init_process_group(
+        "nccl" if kind == "cuda" else "gloo",
+        store=PrefixStore(f"attempt {attempt}", store),
+        rank=rank,
+        world_size=world_size,
+    )
+    return Processes(rank, world_size, own)
 
 
 def several() -> bool:

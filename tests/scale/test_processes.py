@@ -139,7 +139,12 @@ def test_one_of_two_workers_is_killed_and_torchrun_goes_on(
         ]
         assert len(workers) == 2, (tmp_path / "told").read_text()
         workers[1].kill()
-        assert agent.wait(PATIENCE) == 0, (tmp_path / "told").read_text()
+        try:
+            status = agent.wait(PATIENCE)
+        finally:
+            agent.kill()
+            print((tmp_path / "told").read_text())
+    assert status == 0
     assert same(last(folder), last(tmp_path / "whole"))
 
 
