@@ -40,7 +40,6 @@ REGISTRATION = Registration(
             partial(apt, 2, hidden=HIDDEN),
         ),
     ),
-    unmeasured="APT's flow: not measured yet.",
     examined=(
         Examined(
             "APT's flow",

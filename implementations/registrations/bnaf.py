@@ -13,12 +13,14 @@ from implementations.registrations import (
     Exemption,
     Registration,
 )
+from implementations.registrations.core import TRACED
 
 SHRINKING = Exemption(
     "BNAF",
     "each layer shrinks what it gets, as long as it is random: a hundred of them by "
     "more than rounding can undo",
     promises=("deep_stack",),
+    checks=("deep",),
 )
 
 REGISTRATION = Registration(
@@ -47,12 +49,12 @@ REGISTRATION = Registration(
             partial(bnaf, 2, 1, (32, 32)),
         ),
     ),
-    unmeasured="BNAF: not measured yet.",
     examined=(
         Examined(
             "BNAF",
             lambda dim, layers, context: bnaf(dim, layers, (WIDTH,), context=context),
             contextual=True,
+            exempt=(SHRINKING, TRACED),
         ),
     ),
 )

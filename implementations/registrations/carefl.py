@@ -29,7 +29,6 @@ REGISTRATION = Registration(
             partial(carefl, 2, hidden=HIDDEN),
         ),
     ),
-    unmeasured="CAREFL: not measured yet.",
     examined=(
         Examined(
             "CAREFL",

@@ -35,5 +35,4 @@ REGISTRATION = Registration(
             log_det="as exact as the solver",
         ),
     ),
-    unmeasured="FFJORD: not measured yet.",
 )

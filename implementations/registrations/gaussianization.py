@@ -41,7 +41,6 @@ REGISTRATION = Registration(
             partial(gaussianization, 2),
         ),
     ),
-    unmeasured="Gaussianization flow: not measured yet.",
     examined=(
         Examined(
             "Gaussianization flow",

@@ -42,7 +42,6 @@ REGISTRATION = Registration(
             partial(graphical, ((), (0,)), HIDDEN),
         ),
     ),
-    unmeasured="Graphical flow: not measured yet.",
     examined=(
         Examined(
             "Graphical flow",

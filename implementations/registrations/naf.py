@@ -17,6 +17,7 @@ from implementations.registrations import (
     Registration,
     small,
 )
+from implementations.registrations.core import TRACED
 
 SHRINKS = Exemption(
     "A hundred NAFs on top of each other",
@@ -51,13 +52,12 @@ REGISTRATION = Registration(
             "NAF", "autoregressive, a rising network", partial(naf, 2, hidden=HIDDEN)
         ),
     ),
-    unmeasured="NAF: not measured yet.",
     examined=(
         Examined(
             "NAF",
             lambda dim, layers, context: naf(dim, layers, (WIDTH, WIDTH), context),
             contextual=True,
-            exempt=(SHRINKS,),
+            exempt=(SHRINKS, TRACED),
         ),
     ),
 )

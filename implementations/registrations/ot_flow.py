@@ -54,7 +54,6 @@ REGISTRATION = Registration(
             log_det="as exact as the solver",
         ),
     ),
-    unmeasured="OT-Flow: not measured yet.",
     examined=(
         Examined(
             "ot_flow",

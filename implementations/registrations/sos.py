@@ -17,6 +17,7 @@ from implementations.registrations import (
     Registration,
     small,
 )
+from implementations.registrations.core import TRACED
 from implementations.sos import SumOfSquares, sos
 
 UNBOUNDED = Exemption(
@@ -30,6 +31,7 @@ DEEP = Exemption(
     "up to the bound it is a polynomial: a hundred copies with random weights carry "
     "points of size 4 to 10⁹ and beyond, where the round trip loses its digits",
     promises=("deep_stack",),
+    checks=("deep",),
 )
 
 REGISTRATION = Registration(
@@ -56,7 +58,6 @@ REGISTRATION = Registration(
     compared=(
         Compared("SOS", "autoregressive, polynomial", partial(sos, 2, hidden=HIDDEN)),
     ),
-    unmeasured="SOS: not measured yet.",
     examined=(
         Examined(
             "SOS",
@@ -64,6 +65,7 @@ REGISTRATION = Registration(
                 dim, layers, hidden=(WIDTH, WIDTH), context=context
             ),
             contextual=True,
+            exempt=(DEEP, TRACED),
         ),
     ),
 )

@@ -36,7 +36,6 @@ REGISTRATION = Registration(
             partial(sylvester, 2, kind="householder"),
         ),
     ),
-    unmeasured="Sylvester: not measured yet.",
     examined=(
         Examined(
             "Sylvester",

@@ -15,6 +15,7 @@ from implementations.registrations import (
     Registration,
     small,
 )
+from implementations.registrations.core import TRACED
 from implementations.umnn import MonotonicNetwork, umnn
 
 REGISTRATION = Registration(
@@ -40,7 +41,6 @@ REGISTRATION = Registration(
             partial(umnn, 2, hidden=HIDDEN, integrand=(32, 32)),
         ),
     ),
-    unmeasured="UMNN: not measured yet.",
     examined=(
         Examined(
             "UMNN",
@@ -48,6 +48,7 @@ REGISTRATION = Registration(
                 dim, layers, (WIDTH, WIDTH), 3, (WIDTH, WIDTH), context=context
             ),
             contextual=True,
+            exempt=(TRACED,),
         ),
     ),
 )

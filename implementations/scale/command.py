@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import textwrap
 import traceback
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -25,7 +26,7 @@ ABOUT = """\
 Train a row of a paper's table on its data, and write what it comes to beside what the
 paper reports, into implementations/results/scale/.
 
-  python -m implementations.scale maf-5-mnist --small       on two CPU cores
+  python -m implementations.scale maf-5-mnist-small         on two CPU cores
   torchrun --nproc-per-node=gpu -m implementations.scale maf-5-mnist
   torchrun --nproc-per-node=2 --max-restarts=9 -m implementations.scale maf-5-mnist
 
@@ -64,7 +65,6 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("recipe", nargs="?", metavar="RECIPE", help="one of --list")
     add("--list", action="store_true", help="show all recipes, reported and obtained")
-    add("--small", action="store_true", help="the form that fits two CPU cores")
     add("--data", type=Path, metavar="FOLDER", help="where data lie (or DATA=FOLDER)")
     add(
         "--folder",
@@ -100,8 +100,7 @@ def _count(text: str) -> int:
 def _run_or_exit(asked: argparse.Namespace) -> None:
     try:
         recipe = find(asked.recipe)
-        recipe = recipe.smaller() if asked.small else recipe
-    except (KeyError, ValueError) as error:
+    except KeyError as error:
         print(f"error: {error.args[0]}", file=sys.stderr)
         raise SystemExit(2) from None
     status = _status(recipe, asked)
@@ -152,30 +151,31 @@ def run(recipe: RowRecipe, processes: Processes, asked: argparse.Namespace) -> N
 
 
 def table(recipes: Iterable[RowRecipe], folder: Path) -> list[str]:
-    """Return a line for each recipe: its name, its row, reported and obtained."""
+    """Return a line for each recipe: its name, its row, reported and obtained.
+
+    Those that its cuts make of it follow, and say what was cut.
+    """
     lines = [("RECIPE", "ROW", "REPORTED", "OBTAINED")]
     for recipe in recipes:
-        each = [recipe, *([recipe.smaller()] if recipe.cut else [])]
-        found = [(one, results.read(one.name, folder)) for one in each]
-        obtained = [
-            _told(result["obtained"], 2 * result["standard_error"])
-            + " (small)" * one.small
-            for one, result in found
-            if result
-        ]
-        lines.append(
-            (
-                recipe.name,
-                f"{recipe.paper}, {recipe.table}: {recipe.row}",
-                f"{_told(recipe.reported, recipe.error)} {recipe.unit}",
-                ", ".join(obtained) or ("not run" + "; --small" * bool(recipe.cut)),
-            )
-        )
+        row = f"{recipe.paper}, {recipe.table}: {recipe.row}"
+        reported = f"{_told(recipe.reported, recipe.error)} {recipe.unit}"
+        lines.append((recipe.name, row, reported, _obtained(recipe.name, folder)))
+        for small in recipe.smaller():
+            said = textwrap.shorten(small.said, 72, placeholder=" …")
+            found = _obtained(small.name, folder)
+            lines.append((f"  {small.name}", f"  {said}", "", found))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return [
         "  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip()
         for line in lines
     ]
+
+
+def _obtained(name: str, folder: Path) -> str:
+    found = results.read(name, folder)
+    if found is None:
+        return "not run"
+    return _told(found["obtained"], 2 * found["standard_error"])
 
 
 def _told(value: float, error: float | None) -> str:

@@ -46,9 +46,11 @@ class TrainingPlan:
 class Cut:
     """Changes that make a recipe fit two CPU cores, and the words for them.
 
-    `data` are those it takes instead; "" where they are the same.
+    `name` goes behind that of the recipe. `data` are those it takes instead; "" where
+    they are the same.
     """
 
+    name: str
     said: str
     data: str = ""
     sizes: Mapping[str, Any] = field(default_factory=dict)
@@ -61,7 +63,8 @@ class RowRecipe:
 
     `build` takes what the data say (`dim` or `shape`, and `context` where it is
     conditional) beside its own keywords. `reported` is the paper's number in `unit`,
-    and `error` its error bar, or None. `departs` says what is not as there.
+    and `error` its error bar, or None. `departs` says what is not as there. `cuts` are
+    ways to try it on two CPU cores; a recipe that is cut has `said`, what was cut.
     """
 
     name: str
@@ -77,28 +80,23 @@ class RowRecipe:
     error: float | None = None
     conditional: bool = False
     departs: str = ""
-    cut: Cut | None = None
-    small: bool = False
+    cuts: tuple[Cut, ...] = ()
+    said: str = ""
 
-    def smaller(self) -> RowRecipe:
-        """Return the recipe that fits two CPU cores.
-
-        Raises:
-            ValueError: when it has no such form.
-        """
-        if self.cut is None:
-            raise ValueError(f"{self.name} has no form that fits two CPU cores")
-        build = partial(self.build, **self.cut.sizes)
-        plan = replace(self.plan, **self.cut.plan)
-        name = f"{self.name}-small"
-        return replace(
-            self,
-            name=name,
-            data=self.cut.data or self.data,
-            build=build,
-            plan=plan,
-            small=True,
-        )
+    def smaller(self) -> list[RowRecipe]:
+        """Return a recipe for each cut, in their order."""
+        return [
+            replace(
+                self,
+                name=f"{self.name}-{cut.name}",
+                data=cut.data or self.data,
+                build=partial(self.build, **cut.sizes),
+                plan=replace(self.plan, **cut.plan),
+                cuts=(),
+                said=cut.said,
+            )
+            for cut in self.cuts
+        ]
 
     def settings(self) -> dict[str, Any]:
         """Return what decides how a training goes, as JSON has it."""

@@ -104,5 +104,5 @@ def listed(recipe: RowRecipe) -> dict[str, Any]:
         "reported": recipe.reported,
         "error": recipe.error,
         "departs": recipe.departs,
-        "cut": recipe.cut.said if recipe.cut else "",
+        "cuts": [{"name": each.name, "said": each.said} for each in recipe.smaller()],
     }

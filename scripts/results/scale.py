@@ -23,14 +23,20 @@ from scripts.results.files import ResultsError
 from scripts.results.forms import Form, Machine
 
 LIST = "recipes.json"
-SMALL = "-small"
+
+
+class ListedCut(Form):
+    """A way to train a recipe on two CPU cores: its name, and what was cut."""
+
+    name: str
+    said: str
 
 
 class ListedRecipe(Form):
     """A row of a paper's table: what the paper reports, in `unit`.
 
     `error` is its error bar, null where it has none; `departs` what our recipe does not
-    do as the paper, and `cut` what its small form leaves out, "" where it has none.
+    do as the paper.
     """
 
     name: str
@@ -41,7 +47,7 @@ class ListedRecipe(Form):
     reported: float
     error: float | None
     departs: str
-    cut: str
+    cuts: tuple[ListedCut, ...]
 
 
 class Obtained(Form):

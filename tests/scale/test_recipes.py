@@ -65,14 +65,20 @@ def test_papers_of_recipes_are_in_the_catalogue() -> None:
 
 
 def test_the_small_form_says_what_it_cuts() -> None:
-    recipe = RECIPES["maf-5-mnist"]
-    small = recipe.smaller()
-    assert small.name == "maf-5-mnist-small" and small.small
+    recipe, small = RECIPES["maf-5-mnist"], find("maf-5-mnist-small")
+    assert small.name == "maf-5-mnist-small" and small.cuts == ()
     assert small.build.keywords == {"layers": 5, "hidden": (256, 256)}
     assert recipe.build.keywords == {"layers": 5, "hidden": (1024, 1024)}
-    assert recipe.cut and "256 units" in recipe.cut.said
-    with pytest.raises(ValueError, match="has no form that fits two CPU cores"):
-        RECIPES["maf-5-cifar10"].smaller()
+    assert "256 units" in small.said
+    assert [each.name for each in recipe.smaller()] == [small.name]
+    assert recipe.said == "" and RECIPES["maf-5-cifar10"].smaller() == []
+
+
+def test_no_two_recipes_have_one_name() -> None:
+    names = [
+        form.name for recipe in RECIPES.values() for form in (recipe, *recipe.smaller())
+    ]
+    assert len(set(names)) == len(names)
 
 
 def test_an_unknown_recipe_is_told_the_nearest(
@@ -92,7 +98,10 @@ def test_the_list_has_every_recipe(
 ) -> None:
     command.main(["--list", "--results", str(tmp_path)])
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["RECIPE", *RECIPES]
+    whole = [line for line in lines if not line.startswith(" ")]
+    assert [line.split()[0] for line in whole] == ["RECIPE", *RECIPES]
+    (cut,) = (line for line in lines if line.startswith("  maf-5-mnist-small "))
+    assert "256 units a layer" in cut and cut.endswith("not run")
     (line,) = (line for line in lines if line.startswith("maf-5-mnist "))
     assert "MNIST, unconditional: MAF (5)" in line
     assert "−1300.50 ± 1.70 log p, nats" in line and "not run" in line
@@ -102,7 +111,9 @@ def test_help_shows_how_to_run_it(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         command.main(["--help"])
     said = capsys.readouterr().out
-    assert "torchrun" in said and "--small" in said and "goes on where it was" in said
+    assert (
+        "torchrun" in said and "mnist-small" in said and "goes on where it was" in said
+    )
 
 
 def test_a_finished_row_is_written_as_the_site_reads_it(
@@ -110,7 +121,7 @@ def test_a_finished_row_is_written_as_the_site_reads_it(
 ) -> None:
     monkeypatch.setitem(RECIPES, "tiny-maf", TINY["tiny-maf"])
     monkeypatch.setattr(command, "load", digits)
-    line = ["tiny-maf", "--small", "--folder", str(tmp_path / "kept")]
+    line = ["tiny-maf-small", "--folder", str(tmp_path / "kept")]
     line += ["--results", str(tmp_path / "results"), "--device", "cpu"]
     command.main(line)
     said = capsys.readouterr().out
@@ -159,12 +170,11 @@ def test_the_list_of_the_site_is_that_of_the_recipes() -> None:
     listed = read_recipes(results.FOLDER)
     expected = [results.listed(recipe) for recipe in RECIPES.values()]
     fix = "run python -m implementations.scale --write-list"
-    assert [recipe.model_dump() for recipe in listed] == expected, fix
+    assert [recipe.model_dump(mode="json") for recipe in listed] == expected, fix
 
 
 def test_results_are_of_recipes_as_they_are() -> None:
     for name, found in read_obtained(results.FOLDER).items():
-        recipe = RECIPES[name.removesuffix("-small")]
-        recipe = recipe.smaller() if name.endswith("-small") else recipe
+        recipe = find(name)
         settings = {key: found.settings[key] for key in recipe.settings()}
         assert settings == recipe.settings(), name

@@ -99,7 +99,7 @@ TINY = {
             "tiny-maf",
             partial(maf_normalised, layers=2, hidden=(8, 8)),
             conditional=True,
-            cut=Cut("one layer", sizes={"layers": 1}),
+            cuts=(Cut("small", "one layer", sizes={"layers": 1}),),
         ),
         _recipe("tiny-masks", partial(made, hidden=(8,), masks=3), "binary"),
         _recipe("tiny-dropout", with_dropout),

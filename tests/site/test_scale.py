@@ -12,7 +12,13 @@ from playwright.sync_api import Page
 from scripts.base.project import ROOT
 from scripts.results.files import ResultsError
 from scripts.results.forms import Machine
-from scripts.results.scale import ListedRecipe, Obtained, read_obtained, read_recipes
+from scripts.results.scale import (
+    ListedCut,
+    ListedRecipe,
+    Obtained,
+    read_obtained,
+    read_recipes,
+)
 from scripts.site.measured import headlines
 from scripts.site.measured.scale import Trained, at_size, gathered
 from tests.support.visit import Visit
@@ -29,7 +35,7 @@ def recipe(name: str = "maf-5-mnist", **others: Any) -> ListedRecipe:
         "reported": -1300.5,
         "error": 1.7,
         "departs": "",
-        "cut": "half of the units",
+        "cuts": (ListedCut(name=f"{name}-small", said="half of the units"),),
     }
     return ListedRecipe(name=name, **fields | others)
 
@@ -69,16 +75,16 @@ def result(name: str = "maf-5-mnist", obtained: float = -1310.0) -> Obtained:
 )
 def test_a_row_says_how_it_stands(unit: str, obtained: float, verdict: str) -> None:
     row = recipe(unit=unit)
-    assert Trained(row, result(obtained=obtained), small=False).verdict == verdict
+    assert Trained(row, result(obtained=obtained)).verdict == verdict
 
 
 def test_without_an_error_bar_nothing_is_within_it() -> None:
-    attempt = Trained(recipe(error=None), result(obtained=-1300.4), small=False)
+    attempt = Trained(recipe(error=None), result(obtained=-1300.4))
     assert attempt.verdict == "0.1 nats better than reported"
 
 
 def test_its_effort_is_told() -> None:
-    attempt = Trained(recipe(), result(), small=True)
+    attempt = Trained(recipe(), result())
     said = "3 epochs, stopped early, 1 min 1 s, 1 process on abacus, 2 cores"
     assert attempt.effort == said and attempt.error == 1.0
 
@@ -92,7 +98,7 @@ def test_whole_and_cut_trainings_stand_in_one_row() -> None:
     page = gathered((recipe(), *others), found)
     (table,) = page.obtained
     assert [len(row.attempts) for row in table.rows] == [2, 0]
-    assert [attempt.small for attempt in table.run] == [False, True]
+    assert [attempt.cut for attempt in table.run] == ["", "half of the units"]
     assert [table.name for table in page.waiting] == ["Table 3"]
     numbers = [line.number for line in headlines.of_size(page)]
     assert numbers == ["1 of 3", "1", "2"]
@@ -114,8 +120,10 @@ def page(visit: Visit) -> Page:
 def test_every_row_stands_on_the_page(page: Page) -> None:
     recipes, found = read_recipes(RESULTS), read_obtained(RESULTS)
     rows = page.locator("article .fit tbody tr")
-    run = {name.removesuffix("-small") for name in found}
-    assert rows.count() == len(found) + sum(r.name not in run for r in recipes)
+    trained = [
+        r for r in recipes if {r.name, *(cut.name for cut in r.cuts)} & set(found)
+    ]
+    assert rows.count() == len(found) + len(recipes) - len(trained)
     names = page.locator("article .fit tbody code").all_text_contents()
     assert sorted(names) == sorted(r.name for r in recipes if r.name not in found)
 

@@ -15,13 +15,18 @@ RECIPES: dict[str, RowRecipe] = {
 
 
 def find(name: str) -> RowRecipe:
-    """Return the recipe of this name.
+    """Return the recipe of this name, whole or cut.
 
     Raises:
         KeyError: when there is none, with the nearest names in its message.
     """
-    if name in RECIPES:
-        return RECIPES[name]
-    near = difflib.get_close_matches(name, RECIPES, 3, 0.5)
+    forms = {
+        form.name: form
+        for recipe in RECIPES.values()
+        for form in (recipe, *recipe.smaller())
+    }
+    if name in forms:
+        return forms[name]
+    near = difflib.get_close_matches(name, forms, 3, 0.5)
     meant = f" Did you mean {' or '.join(near)}?" if near else ""
     raise KeyError(f"no recipe is called {name!r}.{meant} --list shows all")

@@ -20,7 +20,7 @@ def _many(n: int, what: str) -> str:
     return f"{n} {what}{'s' * (n > 1)}"
 
 
-def _recipe(layers: int, masks: int, reported: float, cut: Cut) -> RowRecipe:
+def _recipe(layers: int, masks: int, reported: float, *cuts: Cut) -> RowRecipe:
     hidden = (8000,) * layers
     return RowRecipe(
         name=f"made-binarised-{layers}hl-{masks}",
@@ -34,28 +34,31 @@ def _recipe(layers: int, masks: int, reported: float, cut: Cut) -> RowRecipe:
         unit="−log p, nats",
         reported=reported,
         departs=DEPARTS,
-        cut=cut,
+        cuts=cuts,
     )
 
 
-def _cut(layers: int, width: int, epochs: int, validated_on: int = 0) -> Cut:
+def _cut(name: str, hidden: tuple[int, ...], epochs: int, validated_on: int = 0) -> Cut:
     said = (
-        f"{width:,} units a layer in place of 8,000, and {epochs} epochs at most; "
+        f"{hidden[0]:,} units a layer in place of 8,000, and {epochs} epochs at most; "
         "pixels binarised by a draw of our own"
     )
     if validated_on:
         said += f"; best weights by {validated_on:,} of 10,000 validation images"
     return Cut(
+        name,
         said,
         "binarised_mnist",
-        {"hidden": (width,) * layers},
+        {"hidden": hidden},
         {"epochs": epochs, "validated_on": validated_on},
     )
 
 
 RECIPES = (
-    _recipe(1, 1, 88.40, _cut(1, 1000, 30)),
-    _recipe(2, 1, 89.59, _cut(2, 1000, 30)),
-    _recipe(1, 32, 88.04, _cut(1, 1000, 30, 500)),
-    _recipe(2, 32, 86.64, _cut(2, 1000, 30, 500)),
+    _recipe(1, 1, 88.40, _cut("small", (1000,), 30), _cut("wide", (4000,), 15)),
+    _recipe(2, 1, 89.59, _cut("small", (1000, 1000), 30)),
+    _recipe(
+        1, 32, 88.04, _cut("small", (1000,), 30, 500), _cut("long", (1000,), 100, 500)
+    ),
+    _recipe(2, 32, 86.64, _cut("small", (1000, 1000), 30, 500)),
 )

@@ -62,15 +62,21 @@ IMAGES = {
 }
 # Rows that two CPU cores can do, of MNIST alone.
 _NARROW = Cut(
+    "small",
     "256 units a layer in place of 1,024; a rate of 0.001 that falls to 0 over 12 "
     "epochs",
     sizes={"hidden": (256, 256)},
     plan={"epochs": 12, "rate": 1e-3, "schedule": "cosine"},
 )
+_FALLING = Cut(
+    "falling",
+    "A rate that falls to 0 over 25 epochs",
+    plan={"epochs": 25, "schedule": "cosine"},
+)
 CUTS = {
-    "MADE": Cut("20 epochs at most", plan={"epochs": 20}),
-    "Real NVP (5)": _NARROW,
-    "MAF (5)": _NARROW,
+    "MADE": (Cut("small", "20 epochs at most", plan={"epochs": 20}), _FALLING),
+    "Real NVP (5)": (_NARROW,),
+    "MAF (5)": (_NARROW,),
 }
 
 
@@ -130,7 +136,7 @@ def _of_images(data: str, conditional: bool) -> list[RowRecipe]:
                 error=error,
                 conditional=conditional,
                 departs=DEPARTS,
-                cut=CUTS.get(model) if data == "mnist" else None,
+                cuts=CUTS.get(model, ()) if data == "mnist" else (),
             )
         )
     return recipes

@@ -67,7 +67,7 @@ def of_size(at_size: AtSize) -> list[Headline]:
     """The rows trained here, those within the paper's error bar, those not run."""
     rows = [row for table in at_size.tables for row in table.rows]
     run = sum(bool(row.attempts) for row in rows)
-    whole = [each for table in at_size.tables for each in table.run if not each.small]
+    whole = [each for table in at_size.tables for each in table.run if not each.cut]
     return [
         Headline(
             f"{run} of {len(rows)}",

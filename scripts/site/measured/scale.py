@@ -8,21 +8,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scripts.base.dates import duration
-from scripts.results.scale import (
-    SMALL,
-    ListedRecipe,
-    Obtained,
-    read_obtained,
-    read_recipes,
-)
+from scripts.results.scale import ListedRecipe, Obtained, read_obtained, read_recipes
 
 
 class Trained(NamedTuple):
-    """One training of a row: as the paper has it, or cut to fit two CPU cores."""
+    """One training of a row: as the paper has it, or cut to fit two CPU cores.
+
+    `cut` says what was cut; "" where nothing was.
+    """
 
     recipe: ListedRecipe
     result: Obtained
-    small: bool
+    cut: str = ""
 
     @property
     def error(self) -> float:
@@ -130,9 +127,9 @@ def gathered(recipes: Iterable[ListedRecipe], found: dict[str, Obtained]) -> AtS
 
 
 def _attempts(recipe: ListedRecipe, found: dict[str, Obtained]) -> list[Trained]:
-    names = {recipe.name: False, f"{recipe.name}{SMALL}": True}
+    cuts = {recipe.name: ""} | {cut.name: cut.said for cut in recipe.cuts}
     return [
-        Trained(recipe, found[name], small)
-        for name, small in names.items()
+        Trained(recipe, found[name], said)
+        for name, said in cuts.items()
         if name in found
     ]
