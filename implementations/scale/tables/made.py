@@ -55,7 +55,7 @@ def _cut(name: str, hidden: tuple[int, ...], epochs: int, validated_on: int = 0)
 
 
 RECIPES = (
-    _recipe(1, 1, 88.40, _cut("small", (1000,), 30), _cut("wide", (4000,), 15)),
+    _recipe(1, 1, 88.40, _cut("small", (1000,), 30)),
     _recipe(2, 1, 89.59, _cut("small", (1000, 1000), 30)),
     _recipe(
         1, 32, 88.04, _cut("small", (1000,), 30, 500), _cut("long", (1000,), 100, 500)
