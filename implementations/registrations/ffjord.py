@@ -6,7 +6,13 @@ from functools import partial
 
 from implementations.core.odes import FixedSteps
 from implementations.ffjord import ffjord
-from implementations.registrations import Case, Compared, Registration
+from implementations.registrations import (
+    WIDTH,
+    Case,
+    Compared,
+    Examined,
+    Registration,
+)
 from implementations.registrations.neural_ode import DERIVED, TORCHDIFFEQ, six_steps
 
 REGISTRATION = Registration(
@@ -33,6 +39,15 @@ REGISTRATION = Registration(
             "differential equation",
             partial(ffjord, 2, (64, 64)),
             log_det="as exact as the solver",
+        ),
+    ),
+    examined=(
+        Examined(
+            "ffjord",
+            lambda dim, layers, context: ffjord(dim, (WIDTH, WIDTH)),
+            approximate="as exact as six steps of a Runge-Kutta method",
+            one=True,
+            exempt=(TORCHDIFFEQ,),
         ),
     ),
 )

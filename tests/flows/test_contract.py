@@ -77,13 +77,19 @@ def test_density_integrates_to_one(flow: Flow) -> None:
     space = space_of(flow.base)
     if isinstance(space, Box):
         low, high = low * 0 + space.low, high * 0 + space.high
-    # In the middle of 800 parts of each axis.
-    middles = (torch.arange(800).double() + 0.5) / 800
-    points = low + torch.cartesian_prod(middles, middles) * (high - low)
-    wide = None if context is None else context.expand(len(points), -1)
-    with torch.no_grad():
-        mean = flow.log_prob(points, wide).exp().mean()
-    assert (mean * (high - low).prod()).item() == pytest.approx(1, abs=1e-3)
+
+    def volume(parts: int) -> float:
+        """The mean of the density in the middle of so many parts of each axis."""
+        middles = (torch.arange(parts).double() + 0.5) / parts
+        points = low + torch.cartesian_prod(middles, middles) * (high - low)
+        wide = None if context is None else context.expand(len(points), -1)
+        with torch.no_grad():
+            mean = flow.log_prob(points, wide).exp().mean()
+        return (mean * (high - low).prod()).item()
+
+    one = pytest.approx(1, abs=1e-3)
+    # Most densities are smooth enough for a quarter of the points.
+    assert volume(400) == one or volume(800) == one
 
 
 @pytest.mark.sampled

@@ -19,6 +19,7 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 from torch.optim.swa_utils import AveragedModel
 
 from implementations.core.flow import Flow
+from implementations.core.roots import REACH, find_root
 from implementations.registrations import Case
 from tests.flows.cases import BATCH, CASES, batch, noise, perturbed, start
 from tests.flows.promises import DTYPES, cast, close, tolerance
@@ -26,6 +27,15 @@ from tests.flows.two_processes import train_all
 
 # A device that is not here is not measured; no test passes or is skipped in its name.
 DEVICES = ["cpu"] + ["cuda"] * torch.cuda.is_available()
+
+
+@pytest.fixture
+def short_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a root be looked for in 2 steps, not in 32.
+
+    A tool traces each of them, and they are all alike: 32 would take a minute a flow.
+    """
+    monkeypatch.setattr(find_root, "__defaults__", (-REACH, REACH, 2))
 
 
 def saved(value: object) -> Any:
@@ -139,6 +149,7 @@ def test_forward_mode_derivatives(case: Case, flow: Flow) -> None:
 
 
 @pytest.mark.sampled
+@pytest.mark.usefixtures("short_search")
 def test_exports_with_an_open_batch(case: Case, flow: Flow) -> None:
     """torch.export takes the density for batches of any size.
 
@@ -205,6 +216,7 @@ def test_runs_on(case: Case, flow: Flow, device: str) -> None:
     assert moved.sample(BATCH, context).device.type == device
 
 
+@pytest.mark.usefixtures("short_search")
 def test_never_looks_at_values(flow: Flow) -> None:
     """Shapes alone, on the device meta, are enough to run the flow.
 
@@ -217,6 +229,7 @@ def test_never_looks_at_values(flow: Flow) -> None:
 
 
 @pytest.mark.sampled
+@pytest.mark.usefixtures("short_search")
 def test_compiles_without_graph_breaks(case: Case, flow: Flow) -> None:
     """torch.compile takes each direction whole, and changes no number."""
     torch._dynamo.reset()

@@ -39,8 +39,9 @@ def _recipe(layers: int, masks: int, reported: float, *cuts: Cut) -> RowRecipe:
 
 
 def _cut(name: str, hidden: tuple[int, ...], epochs: int, validated_on: int = 0) -> Cut:
+    fewer = f"{hidden[0]:,} units a layer in place of 8,000, and "
     said = (
-        f"{hidden[0]:,} units a layer in place of 8,000, and {epochs} epochs at most; "
+        f"{'' if hidden[0] == 8000 else fewer}{epochs} epochs at most; "
         "pixels binarised by a draw of our own"
     )
     if validated_on:
@@ -55,7 +56,7 @@ def _cut(name: str, hidden: tuple[int, ...], epochs: int, validated_on: int = 0)
 
 
 RECIPES = (
-    _recipe(1, 1, 88.40, _cut("small", (1000,), 30)),
+    _recipe(1, 1, 88.40, _cut("small", (1000,), 30), _cut("wide", (8000,), 40)),
     _recipe(2, 1, 89.59, _cut("small", (1000, 1000), 30)),
     _recipe(
         1, 32, 88.04, _cut("small", (1000,), 30, 500), _cut("long", (1000,), 100, 500)

@@ -11,6 +11,7 @@ from tests.support.exercises import edited
 PAPER = "adaptive_mcmc"
 
 
+@pytest.mark.thorough
 def test_from_the_left_alone_the_plane_has_luck() -> None:
     module = edited(PAPER, 1)
     module.run("def _walk")

@@ -30,6 +30,7 @@ def by_example(module: ModuleType) -> tuple[float, float]:
     return effective_share(log_w), right.double().mean().item()
 
 
+@pytest.mark.thorough
 def test_weights_find_no_state() -> None:
     both, left = by_example(original), by_example(edited(PAPER, 1))
     assert both[1] > 0.3

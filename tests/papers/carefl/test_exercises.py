@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from implementations import carefl as original
@@ -31,6 +32,7 @@ def test_zeros_are_right_for_the_first_variable_only() -> None:
         assert y[:, i].std() < 1e-9 or y[:, i].std() > 0.1
 
 
+@pytest.mark.thorough
 def test_with_gaussian_noise_assumed_the_effect_looks_like_the_cause() -> None:
     torch.manual_seed(0)
     x, module = pairs(linear, 40, 200), edited(PAPER, 3)

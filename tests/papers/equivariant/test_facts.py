@@ -279,6 +279,7 @@ def test_the_quadrature_has_converged() -> None:
     assert (exact.density.sum() * 0.1).item() == pytest.approx(1)
 
 
+@pytest.mark.thorough
 def test_the_quadrature_agrees_with_weights_of_a_wide_normal() -> None:
     """An independent estimate of Z: 4 million draws, in the six coordinates."""
     torch.manual_seed(0)

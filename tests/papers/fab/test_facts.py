@@ -389,6 +389,7 @@ def test_a_perfect_share_hides_a_lost_mode_and_samples_tell() -> None:
 # The training
 
 
+@pytest.mark.thorough
 def test_a_flow_learns_both_wells() -> None:
     target, flow = ManyWell(2), fab(2, 4, (32, 32))
     sizes = (0.3, 0.3)

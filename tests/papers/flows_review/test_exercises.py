@@ -30,6 +30,7 @@ def test_what_stretches_does_not_come_back() -> None:
         module.run("block = Residual(2)")
 
 
+@pytest.mark.thorough
 def test_one_layer_that_starts_in_the_middle_is_on_no_disc_after_its_steps() -> None:
     module = edited("flows_review", 3)
     vars(module)["target"] = eight_gaussians()

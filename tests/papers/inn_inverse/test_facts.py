@@ -170,6 +170,7 @@ def test_the_kernel_is_that_of_its_formula_and_reaches_far() -> None:
     assert squares.grad[2].abs() > 10 * math.exp(-100 / 8) / 8
 
 
+@pytest.mark.thorough
 def test_a_linear_problem_has_a_known_answer() -> None:
     """x ~ N(0, I), y = Ax: f(x) = (Ax, Bx), and the posterior is N(Aᵀy, BᵀB)."""
     torch.manual_seed(0)

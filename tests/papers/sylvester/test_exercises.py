@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from types import ModuleType
 
+import pytest
 import torch
 from torch.func import jacrev, vmap
 
@@ -26,6 +27,7 @@ def wrong(f: Bijection) -> float:
     return (f(x)[1] - exact).abs().max().item()
 
 
+@pytest.mark.thorough
 def test_without_right_angles_it_says_that_it_is_closer_than_the_truth() -> None:
     gaps = []
     for module in (original, edited(PAPER, 1)):

@@ -181,6 +181,7 @@ def test_leibniz_and_backpropagation_give_weights_one_gradient(n: int) -> None:
     torch.testing.assert_close(total, list(expected))
 
 
+@pytest.mark.thorough
 def test_with_many_nodes_it_rises_whatever_the_weights() -> None:
     g = random_network(nodes=200, spread=2)
     x = torch.linspace(-4, 4, 1000).double()

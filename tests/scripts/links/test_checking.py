@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime
 import os
 import signal
+import socket
 import subprocess
 import sys
-import time
 from collections.abc import Generator
 from pathlib import Path
 
@@ -339,24 +339,26 @@ def test_its_threads_have_room_in_its_memory(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_ctrl_c_leaves_no_linkchecker_behind() -> None:
-    code = (
-        # What runs in the background, as this may, ignores it from birth.
-        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from scripts.links.linkchecker import LinkChecker\n"
-        "for row in LinkChecker('us').ask(['http://127.0.0.1:1/']): pass"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stderr=subprocess.PIPE,
-    )
-    with process:
-        deadline = time.monotonic() + 20
-        while not (children := psutil.Process(process.pid).children()):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        process.wait(10)
+    # A server that accepts and never answers: LinkChecker waits for it.
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(60)
+        code = (
+            # What runs in the background, as this may, ignores it from birth.
+            "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+            "from scripts.links.linkchecker import LinkChecker\n"
+            f"address = 'http://127.0.0.1:{server.getsockname()[1]}/'\n"
+            "for row in LinkChecker('us').ask([address]): pass"
+        )
+        process = subprocess.Popen(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONPATH": str(ROOT), "no_proxy": "127.0.0.1"},
+            stderr=subprocess.PIPE,
+        )
+        with process, server.accept()[0]:
+            children = psutil.Process(process.pid).children()
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=20)
+    assert children
     assert not any(child.is_running() for child in children)
 
 
