@@ -78,9 +78,19 @@ def test_a_row_says_how_it_stands(unit: str, obtained: float, verdict: str) -> N
     assert Trained(row, result(obtained=obtained)).verdict == verdict
 
 
-def test_without_an_error_bar_nothing_is_within_it() -> None:
-    attempt = Trained(recipe(error=None), result(obtained=-1300.4))
-    assert attempt.verdict == "0.1 nats better than reported"
+@pytest.mark.parametrize(
+    ("obtained", "verdict"),
+    [
+        (-1299.5, "within our error bar"),
+        (-1301.5, "within our error bar"),
+        (-1301.6, "1.1 nats worse than reported"),
+    ],
+)
+def test_where_the_paper_gives_no_error_bar_ours_counts(
+    obtained: float, verdict: str
+) -> None:
+    attempt = Trained(recipe(error=None), result(obtained=obtained))
+    assert attempt.verdict == verdict
 
 
 def test_its_effort_is_told() -> None:

@@ -64,7 +64,7 @@ def of_examination(examination: Examination) -> list[Headline]:
 
 
 def of_size(at_size: AtSize) -> list[Headline]:
-    """The rows trained here, those within the paper's error bar, those not run."""
+    """The rows trained here, those within the error bar, those not run."""
     rows = [row for table in at_size.tables for row in table.rows]
     run = sum(bool(row.attempts) for row in rows)
     whole = [each for table in at_size.tables for each in table.run if not each.cut]
@@ -76,7 +76,7 @@ def of_size(at_size: AtSize) -> list[Headline]:
         ),
         Headline(
             str(len(at_size.within)),
-            "came within the paper's error bar",
+            "came within the error bar: the paper's, or ours where it gives none",
             "reported-and-obtained",
         ),
         Headline(str(len(rows) - run), "are ready, not run", "ready-not-run"),

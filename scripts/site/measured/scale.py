@@ -34,15 +34,19 @@ class Trained(NamedTuple):
 
     @property
     def within(self) -> bool:
-        """True where it is no further from what is reported than the error bar says."""
-        bar = self.recipe.error
-        return bar is not None and round(abs(self.lead) - bar, 6) <= 0
+        """True where it is no further from what is reported than the error bar says.
+
+        That is the paper's, or ours where the paper gives none.
+        """
+        bar = self.error if self.recipe.error is None else self.recipe.error
+        return round(abs(self.lead) - bar, 6) <= 0
 
     @property
     def verdict(self) -> str:
         """Say how it stands to what the paper reports."""
         if self.within:
-            return "within the paper's error bar"
+            whose = "our" if self.recipe.error is None else "the paper's"
+            return f"within {whose} error bar"
         unit = "nats" if "nats" in self.recipe.unit else "bits per dimension"
         side = "better" if self.lead > 0 else "worse"
         return f"{abs(self.lead):.3g} {unit} {side} than reported"
@@ -102,7 +106,7 @@ class AtSize(NamedTuple):
 
     @property
     def within(self) -> list[Trained]:
-        """Trainings that came within the paper's error bar."""
+        """Trainings that came within the error bar."""
         return [
             attempt for table in self.tables for attempt in table.run if attempt.within
         ]
