@@ -8,6 +8,7 @@ from implementations.made import made
 from implementations.scale.recipes import Cut, RowRecipe, TrainingPlan
 
 # The authors' best command.
+UNITS = 8000
 PLAN = TrainingPlan(optimiser="adagrad", rate=0.01)
 DEPARTS = (
     "The paper chose width and rate on the validation set; these are those of the "
@@ -21,7 +22,7 @@ def _many(n: int, what: str) -> str:
 
 
 def _recipe(layers: int, masks: int, reported: float, *cuts: Cut) -> RowRecipe:
-    hidden = (8000,) * layers
+    hidden = (UNITS,) * layers
     return RowRecipe(
         name=f"made-binarised-{layers}hl-{masks}",
         paper="made",
@@ -39,11 +40,9 @@ def _recipe(layers: int, masks: int, reported: float, *cuts: Cut) -> RowRecipe:
 
 
 def _cut(name: str, hidden: tuple[int, ...], epochs: int, validated_on: int = 0) -> Cut:
-    fewer = f"{hidden[0]:,} units a layer in place of 8,000, and "
-    said = (
-        f"{'' if hidden[0] == 8000 else fewer}{epochs} epochs at most; "
-        "pixels binarised by a draw of our own"
-    )
+    said = f"{epochs} epochs at most; pixels binarised by a draw of our own"
+    if hidden[0] < UNITS:
+        said = f"{hidden[0]:,} units a layer in place of {UNITS:,}, and {said}"
     if validated_on:
         said += f"; best weights by {validated_on:,} of 10,000 validation images"
     return Cut(
@@ -56,7 +55,7 @@ def _cut(name: str, hidden: tuple[int, ...], epochs: int, validated_on: int = 0)
 
 
 RECIPES = (
-    _recipe(1, 1, 88.40, _cut("small", (1000,), 30), _cut("wide", (8000,), 40)),
+    _recipe(1, 1, 88.40, _cut("small", (1000,), 30), _cut("wide", (UNITS,), 40)),
     _recipe(2, 1, 89.59, _cut("small", (1000, 1000), 30)),
     _recipe(
         1, 32, 88.04, _cut("small", (1000,), 30, 500), _cut("long", (1000,), 100, 500)
