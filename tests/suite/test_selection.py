@@ -128,6 +128,15 @@ def test_rooms_and_tests_that_take_too_long_are_told(
     assert long == "tests/base/test_base.py::test_spends"
 
 
+def test_on_a_slow_machine_a_test_may_take_longer(
+    pytestconfig: pytest.Config,
+) -> None:
+    told = ledger.Ledger(pytestconfig, "quick")
+    assert told.too_long == ledger.TOO_LONG
+    told.collected(3.0 * sum(told.allowed.values()))
+    assert told.too_long == pytest.approx(3 * ledger.TOO_LONG)
+
+
 def test_two_cores_have_the_time() -> None:
     quick, rest = (sum(column) for column in zip(*BUDGETS.values(), strict=True))
     assert LINTING + quick <= 2 * 5 * 60
