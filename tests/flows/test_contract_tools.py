@@ -20,7 +20,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from implementations.core.flow import Flow
 from implementations.core.roots import REACH, find_root
-from implementations.registrations import Case
+from implementations.registrations import Case, neural_ode
 from tests.flows.cases import BATCH, CASES, batch, noise, perturbed, start
 from tests.flows.promises import DTYPES, cast, close, tolerance
 from tests.flows.two_processes import train_all
@@ -30,12 +30,13 @@ DEVICES = ["cpu"] + ["cuda"] * torch.cuda.is_available()
 
 
 @pytest.fixture
-def short_search(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a root be looked for in 2 steps, not in 32.
+def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look for a root, and solve an equation, in 2 steps, not in 32 or 6.
 
     A tool traces each of them, and they are all alike: 32 would take a minute a flow.
     """
     monkeypatch.setattr(find_root, "__defaults__", (-REACH, REACH, 2))
+    monkeypatch.setattr(neural_ode, "STEPS", 2)
 
 
 def saved(value: object) -> Any:
@@ -149,7 +150,7 @@ def test_forward_mode_derivatives(case: Case, flow: Flow) -> None:
 
 
 @pytest.mark.sampled
-@pytest.mark.usefixtures("short_search")
+@pytest.mark.usefixtures("few_steps")
 def test_exports_with_an_open_batch(case: Case, flow: Flow) -> None:
     """torch.export takes the density for batches of any size.
 
@@ -216,7 +217,7 @@ def test_runs_on(case: Case, flow: Flow, device: str) -> None:
     assert moved.sample(BATCH, context).device.type == device
 
 
-@pytest.mark.usefixtures("short_search")
+@pytest.mark.usefixtures("few_steps")
 def test_never_looks_at_values(flow: Flow) -> None:
     """Shapes alone, on the device meta, are enough to run the flow.
 
@@ -229,7 +230,7 @@ def test_never_looks_at_values(flow: Flow) -> None:
 
 
 @pytest.mark.sampled
-@pytest.mark.usefixtures("short_search")
+@pytest.mark.usefixtures("few_steps")
 def test_compiles_without_graph_breaks(case: Case, flow: Flow) -> None:
     """torch.compile takes each direction whole, and changes no number."""
     torch._dynamo.reset()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from tests.support.copies import run_module
 from tests.support.papers import PAPERS, ROOT
 
 # Torch takes seconds to import, a paper after it takes none: so once for all papers.
@@ -24,16 +25,10 @@ for paper in sys.argv[1:]:
 
 @pytest.mark.sampled
 @pytest.mark.parametrize("paper", PAPERS)
-def test_runs_as_a_module(paper: str) -> None:
-    run = subprocess.run(
-        [sys.executable, "-W", "error", "-m", f"implementations.{paper}"],
-        cwd=ROOT,
-        env=os.environ | {"SMOKE": "1", "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert run.returncode == 0, run.stderr
+def test_runs_as_a_module(paper: str, tmp_path: Path) -> None:
+    name = f"implementations.{paper}"
+    run = run_module(name, tmp_path, 300, SMOKE="1", OMP_NUM_THREADS="1")
+    assert run.code == 0, run.stderr
     # Neither progress bars nor warnings: a notebook would show them.
     assert run.stderr == ""
     assert "(claimed: " in run.stdout

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Sequence
-from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 
 import pytest
 
 from tests.scale.meeting import Start, together
-
-
-@pytest.fixture(scope="session")
-def copies() -> ForkServerContext:
-    """The server whose copies begin at once; importing takes longer than training."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        # The first DistributedDataParallel imports the latter.
-        ["tests.scale.tiny", "torch._dynamo"]
-    )
-    return context
+from tests.support.copies import copies
 
 
 @pytest.fixture
-def start(copies: ForkServerContext) -> Start:
+def start() -> Start:
     """Start the command in one process, or in several that train together."""
     from tests.scale.tiny import child
 
@@ -33,7 +21,7 @@ def start(copies: ForkServerContext) -> Start:
         processes = []
         for rank in range(count):
             environment = shared | {"RANK": str(rank), "WORLD_SIZE": str(count)}
-            process = copies.Process(target=child, args=(environment, arguments))
+            process = copies().Process(target=child, args=(environment, arguments))
             process.start()
             processes.append(process)
         return processes

@@ -15,7 +15,8 @@ _MARKED = ("thorough", "sampled", "long")
 class Meter:
     """Notes on each report how much processor time it stands for.
 
-    What a process took counts once it has ended: a browser's, with its last test.
+    What a process took counts once it has ended: a browser's, with its last test; that
+    of the copies of tests/support/copies.py, with none.
     """
 
     def __init__(self) -> None:
