@@ -35,8 +35,8 @@ RECIPES = (
         plan=PLAN,
         unit="bits per dimension",
         reported=1.05,
-        departs="FFJORD's paper gives no sizes of the Glow that it compares with. These "
-        "are Glow's own for CIFAR-10, with a level less, as 28 halves twice.",
+        departs="FFJORD's paper gives no sizes of the Glow that it compares with. "
+        "These are Glow's own for CIFAR-10, with a level less, as 28 halves twice.",
         cuts=(
             Cut(
                 "small",
