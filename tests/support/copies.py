@@ -21,7 +21,7 @@ IMPORTED = [
 ]
 
 
-class Ran(NamedTuple):
+class ModuleRun(NamedTuple):
     """The exit status of a process, and what it wrote."""
 
     code: int | None
@@ -36,27 +36,27 @@ def copies() -> ForkServerContext:
     return context
 
 
-def run_module(name: str, folder: Path, seconds: float, **environment: str) -> Ran:
+def run_module(name: str, folder: Path, seconds: float, **variables: str) -> ModuleRun:
     """Run one of our modules as `python -W error -m` does, in such a copy.
 
     Raises:
         TimeoutError: when it takes longer; it has been killed.
     """
     files = [folder / "stdout", folder / "stderr"]
-    process = copies().Process(target=_run, args=(name, files, environment))
+    process = copies().Process(target=_run, args=(name, files, variables))
     process.start()
     process.join(seconds)
     if process.is_alive():
         process.kill()
         process.join()
         raise TimeoutError(f"{name}: took longer than {seconds} s")
-    return Ran(process.exitcode, *(file.read_text("utf-8") for file in files))
+    return ModuleRun(process.exitcode, *(file.read_text("utf-8") for file in files))
 
 
-def _run(name: str, files: list[Path], environment: dict[str, str]) -> None:
+def _run(name: str, files: list[Path], variables: dict[str, str]) -> None:
     for number, file in enumerate(files, 1):
         os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
-    os.environ |= environment
+    os.environ |= variables
     # Ours is imported afresh, whatever the server has.
     for module in [each for each in sys.modules if each.startswith("implementations")]:
         del sys.modules[module]
