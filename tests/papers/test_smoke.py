@@ -27,7 +27,7 @@ for paper in sys.argv[1:]:
 @pytest.mark.parametrize("paper", PAPERS)
 def test_runs_as_a_module(paper: str, tmp_path: Path) -> None:
     name = f"implementations.{paper}"
-    run = run_module(name, tmp_path, 300, SMOKE="1", OMP_NUM_THREADS="1")
+    run = run_module(name, tmp_path, 300, SMOKE="1")
     assert run.code == 0, run.stderr
     # Neither progress bars nor warnings: a notebook would show them.
     assert run.stderr == ""

@@ -121,10 +121,14 @@ class Ledger:
         return {room: sum(seconds[share]) for room, seconds in BUDGETS.items()}
 
     @property
+    def spent(self) -> float:
+        """The processor seconds of all rooms."""
+        return sum(self.seconds.values())
+
+    @property
     def too_long(self) -> float:
         """Seconds that a test may take; on a slow machine, where all does, more."""
-        spent = sum(self.seconds.values())
-        return TOO_LONG * max(1.0, spent / sum(self.allowed.values()))
+        return TOO_LONG * max(1.0, self.spent / sum(self.allowed.values()))
 
     def accounts(self) -> list[str]:
         """A line for each room that ran, and one for all."""
@@ -133,5 +137,5 @@ class Ledger:
             if used := self.seconds[room]:
                 over = "  OVER BUDGET" if used > most else ""
                 lines.append(f"{room:10} {used:6.1f} of {most:4} s{over}")
-        total = sum(self.seconds[room] for room in allowed)
-        return [*lines, f"{'together':10} {total:6.1f} of {sum(allowed.values()):4} s"]
+        most = sum(allowed.values())
+        return [*lines, f"{'together':10} {self.spent:6.1f} of {most:4} s"]
